@@ -1,0 +1,38 @@
+"""Fixtures every test may use: the reference data beside a developer's checkout, skipped where a user has none."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def _shared(part: str) -> Path:
+    path = SHARED / part
+    if not path.exists():
+        pytest.skip(f"needs the reference data {part}, which is not part of the project")
+    return path
+
+
+@pytest.fixture
+def shared_dir() -> Path:
+    """The folder of reference data."""
+    return _shared(".")
+
+
+@pytest.fixture
+def parity_dir() -> Path:
+    """The authors' implementation in numbers."""
+    return _shared("parity")
+
+
+@pytest.fixture
+def lspet_dir() -> Path:
+    """5,800 real people with 14 joints, COCO format."""
+    return _shared("data/lspet")
+
+
+@pytest.fixture
+def coco_mini_dir() -> Path:
+    """64 genuine COCO images in the official layout."""
+    return _shared("data/coco_mini")
