@@ -1,0 +1,1 @@
+"""How good a pose model is: decoding, flip test, OKS average precision and PCK."""

@@ -1,0 +1,204 @@
+"""One pass over a split, and how good each of several models is on it."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from distilpose.data.coco import PoseData
+from distilpose.data.stream import Batch, eval_batches
+from distilpose.evaluation.average_precision import KeypointTruth, average_precision, read_truth
+from distilpose.evaluation.boxes import detected_people
+from distilpose.evaluation.decode import Points, crop_to_image, decode_heatmaps
+from distilpose.evaluation.flip import FlipTest, merge_heatmaps, merge_keypoints, merge_scores
+from distilpose.evaluation.oks import rescore, suppress
+from distilpose.evaluation.pck import pck
+from distilpose.models.outputs import HeatmapOutput, RegressionOutput
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evaluation:
+    """What one model is worth on a split.
+
+    metrics: AP, AP50, AP75, APM, APL, AR, AR50, AR75, ARM, ARL (COCO's, on the data's sigmas), PCK@0.2 and PCK@0.1 (of
+        the longer side of the annotated box), each in [0, 1]; one that the data leave undefined is absent.
+    results: rows of COCO's results format, rescored, after suppression.
+    keypoints: x, y in image pixels and score of every person, in the order of the split's people (or of the detector's
+        boxes), before suppression.
+    """
+
+    metrics: dict[str, float]
+    results: list[dict[str, Any]]
+    keypoints: Float[NDArray[np.float32], "people joints 3"]
+
+
+def evaluate(model: nn.Module, data: PoseData, *, input_size: tuple[int, int], **options: Any) -> Evaluation:
+    """Return what `evaluate_many`, which takes the same options, says of one model."""
+    return evaluate_many({"model": model}, data, input_size=input_size, **options)["model"]
+
+
+def evaluate_many(
+    models: Mapping[str, nn.Module],
+    data: PoseData,
+    *,
+    input_size: tuple[int, int],
+    batch_size: int = 64,
+    flip_test: FlipTest | None = FlipTest(),  # noqa: B008 (frozen)
+    boxes: Path | None = None,
+    device: torch.device | str = "cpu",
+    precision_context: Callable[[], AbstractContextManager[Any]] | None = None,
+    workers: int = 0,
+    cache: Literal["none", "ram"] = "ram",
+    batches: Iterable[Batch] | None = None,
+    truth: KeypointTruth | None = None,
+) -> dict[str, Evaluation]:
+    """Return each model's evaluation, from one pass over the split.
+
+    Regression models give points and scores (1 where a model has no score output). Heatmap models are decoded by DARK
+    and scored by the maxima. Then as published: a person's score is the box's times the mean of the keypoint scores
+    above 0.2, and poses of one image more than 0.9 alike (OKS, area of the padded box) are dropped but for the best.
+    Models are run in evaluation mode and put back into the mode they were in.
+
+    Args:
+        models: by name; all see the same crops. They must be on `device`.
+        data: the split.
+        input_size: of the crops, (width, height) in pixels.
+        batch_size: crops at a time; without influence on the outcome.
+        flip_test: how the mirror image is used, None for not at all.
+        boxes: file of a detector's boxes (COCO's results format); None means the annotated boxes, with score 1. PCK is
+            of annotated boxes only.
+        device: where to compute.
+        precision_context: makes the context the models run in (autocast, say).
+        workers: processes that read pictures.
+        cache: "ram" keeps decoded pictures.
+        batches: the crops, where they are at hand already; must cover the split (or the boxes), in any order.
+        truth: the annotations, where they are at hand already.
+
+    Raises:
+        ValueError: when the batches do not cover the split, the boxes are unusable, or a model returns something else
+            than a regression or heatmap output.
+    """
+    box_scores = np.ones(len(data.people))
+    people = data
+    if boxes is not None:
+        people, box_scores = detected_people(data, boxes)
+    if truth is None:
+        truth = read_truth(data.annotation_file, data.skeleton.sigmas)
+    if batches is None:
+        batches = eval_batches(people, input_size=input_size, batch_size=batch_size, workers=workers, cache=cache)
+    partners = data.skeleton.flip_permutation
+    predicted = {name: np.full((len(people.people), len(partners), 3), np.nan, np.float32) for name in models}
+    areas = np.full(len(people.people), np.nan)
+    with _evaluating(models.values()), torch.inference_mode():
+        for batch in batches:
+            images = batch.images.to(device)
+            mirrored = images.flip(-1) if flip_test is not None else None
+            index = batch.index.cpu().numpy()
+            areas[index] = batch.scale.double().prod(-1).cpu().numpy()
+            for name, model in models.items():
+                with contextlib.nullcontext() if precision_context is None else precision_context():
+                    output = model(images)
+                    other = model(mirrored) if mirrored is not None else None
+                points = read_points(output, other, partners, input_size[0], flip_test)
+                keypoints = crop_to_image(points.keypoints.cpu(), batch.center.cpu(), batch.scale.cpu())
+                predicted[name][index] = torch.cat([keypoints, points.scores.cpu()[..., None]], -1).numpy()
+    if np.isnan(areas).any():
+        raise ValueError(
+            f"batches: must cover all {len(areas)} people of {people.split}, got {np.isfinite(areas).sum()}; "
+            "evaluation needs the last, smaller batch too"
+        )
+    return {
+        name: _score(name, keypoints, data, people, areas, box_scores, truth) for name, keypoints in predicted.items()
+    }
+
+
+def read_points(
+    output: RegressionOutput | HeatmapOutput,
+    mirrored: RegressionOutput | HeatmapOutput | None,
+    partners: tuple[int, ...],
+    width: int,
+    flip_test: FlipTest | None,
+) -> Points:
+    """Return the joints in [0, 1] of the crop `width` pixels wide, merged with the mirror image's where it is given.
+
+    Raises ValueError for an output of another kind.
+    """
+    flip = flip_test or FlipTest()
+    if isinstance(output, HeatmapOutput):
+        heatmaps = output.heatmaps.float()
+        if isinstance(mirrored, HeatmapOutput):
+            heatmaps = merge_heatmaps(heatmaps, mirrored.heatmaps.float(), partners)
+        return decode_heatmaps(heatmaps)
+    if not isinstance(output, RegressionOutput):
+        raise ValueError(f"model: must return a RegressionOutput or HeatmapOutput, got {type(output).__name__}")
+    keypoints, scores = output.keypoints.float(), _scores(output)
+    if isinstance(mirrored, RegressionOutput):
+        keypoints = merge_keypoints(keypoints, mirrored.keypoints.float(), partners, width, flip.coordinates)
+        scores = merge_scores(scores, _scores(mirrored), partners, flip.scores)
+    return Points(keypoints, scores)
+
+
+def _scores(output: RegressionOutput) -> Tensor:
+    """Return the scores of a regression output, 1 where its head has none."""
+    return torch.ones_like(output.keypoints[..., 0]).float() if output.scores is None else output.scores.float()
+
+
+@contextlib.contextmanager
+def _evaluating(models: Iterable[nn.Module]) -> Any:
+    """Put models into evaluation mode for a while."""
+    before = [(model, model.training) for model in models]
+    for model, _ in before:
+        model.eval()
+    try:
+        yield
+    finally:
+        for model, training in before:
+            model.train(training)
+
+
+def _score(
+    name: str,
+    keypoints: NDArray[np.float32],
+    data: PoseData,
+    people: PoseData,
+    areas: NDArray[np.float64],
+    box_scores: NDArray[np.float64],
+    truth: KeypointTruth,
+) -> Evaluation:
+    """Return the evaluation of one model's keypoints [people, joints, 3] in image pixels."""
+    broken = ~np.isfinite(keypoints).all(-1)
+    if broken.any():
+        log.warning("%s: %d of %d predicted joints are not finite and count as misses", name, broken.sum(), broken.size)
+        keypoints[broken] = (-1e5, -1e5, 0)
+    scores = rescore(box_scores, keypoints[..., 2])
+    image_ids = np.array([person.image_id for person in people.people])
+    keep = np.ones(len(scores), dtype=bool)
+    order = np.argsort(image_ids, kind="stable")
+    for group in np.split(order, np.flatnonzero(np.diff(image_ids[order])) + 1):
+        keep[group] = suppress(keypoints[group, :, :2], areas[group], scores[group], data.skeleton.sigmas)
+    results = [
+        {
+            "image_id": int(image_ids[n]),
+            "category_id": truth.category_id,
+            "keypoints": [round(v, 3) for v in keypoints[n].ravel().tolist()],
+            "score": float(scores[n]),
+        }
+        for n in np.flatnonzero(keep)
+    ]
+    metrics = average_precision(truth, results)
+    if people is data:
+        annotated = np.stack([person.keypoints for person in data.people])
+        sizes = np.array([person.bbox[2:] for person in data.people])
+        metrics |= pck(keypoints[..., :2], annotated[..., :2], annotated[..., 2], sizes)
+    return Evaluation(metrics=metrics, results=results, keypoints=keypoints)
