@@ -1,0 +1,203 @@
+"""A skeleton: what the joints of a data set are called, how they are joined, mirrored and scored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from distilpose.data.errors import DataError
+
+_LOWER_BODY = ("hip", "knee", "ankle", "foot", "toe", "heel", "pelvis")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skeleton:
+    """The joints of a person. Every index counts from 0, in the order of `names`."""
+
+    names: tuple[str, ...]
+    limbs: tuple[tuple[int, int], ...]
+    flip_pairs: tuple[tuple[int, int], ...]
+    sigmas: tuple[float, ...]
+    upper_body: tuple[int, ...]
+
+    @property
+    def num_joints(self) -> int:
+        """How many joints a person has."""
+        return len(self.names)
+
+    @property
+    def flip_permutation(self) -> tuple[int, ...]:
+        """For each joint of a mirrored picture, the joint of the original that it shows."""
+        order = list(range(self.num_joints))
+        for a, b in self.flip_pairs:
+            order[a], order[b] = b, a
+        return tuple(order)
+
+
+COCO = Skeleton(
+    names=(
+        "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
+        "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+        "right_ankle",
+    ),
+    limbs=(
+        (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8), (7, 9), (8, 10),
+        (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6),
+    ),
+    flip_pairs=((1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)),
+    sigmas=(
+        0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089,
+        0.089,
+    ),
+    upper_body=tuple(range(11)),
+)  # fmt: skip
+"""COCO's 17 joints, limbs and sigmas, as published with the data set."""
+
+
+def coco_category() -> dict[str, Any]:
+    """COCO's person category as an annotation file holds it, with the flip pairs and sigmas written out."""
+    return {
+        "id": 1,
+        "name": "person",
+        "supercategory": "person",
+        "keypoints": list(COCO.names),
+        "skeleton": [[a + 1, b + 1] for a, b in COCO.limbs],
+        "flip_pairs": [[COCO.names[a], COCO.names[b]] for a, b in COCO.flip_pairs],
+        "keypoint_sigmas": list(COCO.sigmas),
+    }
+
+
+def skeleton_from_category(category: Mapping[str, Any], file: str) -> Skeleton:
+    """The skeleton that a COCO category describes; `file` is only for messages.
+
+    Read are `keypoints` (names), `skeleton` (limbs, counted from 1 as COCO does), `flip_pairs` (pairs of names, or of
+    numbers counted from 1), `keypoint_sigmas` (OKS) and `upper_body` (names or numbers from 1). What is absent comes
+    from:
+
+    - COCO's own, where the names are COCO's 17 in any order;
+    - for `flip_pairs`, names that differ only by left and right, where each has its partner;
+    - for `upper_body` (which half-body augmentation needs), all joints but those named hip, knee, ankle, foot, toe,
+      heel or pelvis. On COCO's names this gives COCO's own.
+
+    Raises:
+        DataError: listing everything that is absent or malformed, and what to add.
+    """
+    names_raw = category.get("keypoints")
+    if not _is_list(names_raw) or not names_raw or not all(isinstance(n, str) for n in names_raw):
+        raise DataError(f"{file}: categories[].keypoints: a list of joint names is needed, got {names_raw!r}; add one")
+    names = tuple(str(n) for n in names_raw)
+    if len(set(names)) != len(names):
+        twice = sorted({n for n in names if names.count(n) > 1})
+        raise DataError(f"{file}: categories[].keypoints: names must differ, got {', '.join(twice)} more than once")
+    coco_like = set(names) == set(COCO.names)
+    problems: list[str] = []
+
+    limbs = _pairs(category, "skeleton", names, problems)
+    if limbs is None:
+        if coco_like:
+            limbs = _renamed(COCO.limbs, names)
+        elif "skeleton" not in category:
+            problems.append("skeleton is absent; add the limbs as pairs of joint numbers counted from 1 ([] for none)")
+
+    flip_pairs = _pairs(category, "flip_pairs", names, problems)
+    if flip_pairs is None and "flip_pairs" not in category:
+        flip_pairs = _mirrored_names(names)
+        if flip_pairs is None:
+            problems.append(
+                "flip_pairs is absent and left/right names do not pair up; add it as pairs of joint names ([] for none)"
+            )
+    if flip_pairs is not None:
+        paired = [joint for pair in flip_pairs for joint in pair]
+        if len(set(paired)) != len(paired):
+            problems.append("flip_pairs names a joint more than once; give each joint one partner at most")
+
+    sigmas = _sigmas(category, names, coco_like, problems)
+    upper_body = _upper_body(category, names, problems)
+    if problems:
+        raise DataError("; ".join(f"{file}: categories[]: {problem}" for problem in problems))
+    assert limbs is not None
+    assert flip_pairs is not None
+    return Skeleton(names=names, limbs=limbs, flip_pairs=flip_pairs, sigmas=sigmas, upper_body=upper_body)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _joint(value: object, names: tuple[str, ...]) -> int | None:
+    """The joint's index from its name or its number counted from 1; None where there is no such joint."""
+    if isinstance(value, str):
+        return names.index(value) if value in names else None
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= len(names):
+        return value - 1
+    return None
+
+
+def _pairs(
+    category: Mapping[str, Any], field: str, names: tuple[str, ...], problems: list[str]
+) -> tuple[tuple[int, int], ...] | None:
+    """The pairs of joints of a field; None where it is absent or, then noted in `problems`, malformed."""
+    value = category.get(field)
+    if value is None:
+        if field in category:
+            problems.append(f"{field} is null; give a list of pairs, or leave it out")
+        return None
+    pairs = []
+    for item in value if _is_list(value) else [value]:
+        ends = [_joint(end, names) for end in item] if _is_list(item) else []
+        if len(ends) != 2 or ends[0] is None or ends[1] is None or ends[0] == ends[1]:
+            problems.append(f"{field}: pairs of two joints (names, or numbers from 1 to {len(names)}), got {item!r}")
+            return None
+        pairs.append((ends[0], ends[1]))
+    return tuple(pairs)
+
+
+def _renamed(limbs: tuple[tuple[int, int], ...], names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+    """COCO's limbs in the order of other joints of the same names."""
+    return tuple((names.index(COCO.names[a]), names.index(COCO.names[b])) for a, b in limbs)
+
+
+def _mirrored_names(names: tuple[str, ...]) -> tuple[tuple[int, int], ...] | None:
+    """Pairs of names that differ only by left and right; None where a sided name has no partner."""
+    pairs = []
+    for index, name in enumerate(names):
+        if "left" in name:
+            partner = name.replace("left", "right")
+            if partner not in names:
+                return None
+            pairs.append((index, names.index(partner)))
+        elif "right" in name and name.replace("right", "left") not in names:
+            return None
+    return tuple(pairs)
+
+
+def _sigmas(
+    category: Mapping[str, Any], names: tuple[str, ...], coco_like: bool, problems: list[str]
+) -> tuple[float, ...]:
+    value = category.get("keypoint_sigmas")
+    if value is None:
+        if coco_like:
+            return tuple(COCO.sigmas[COCO.names.index(name)] for name in names)
+        problems.append(f"keypoint_sigmas is absent; add the OKS sigmas of the {len(names)} joints")
+        return ()
+    numbers = [v for v in value if isinstance(v, int | float) and not isinstance(v, bool)] if _is_list(value) else []
+    if len(numbers) != len(names) or not _is_list(value) or len(value) != len(names):
+        problems.append(f"keypoint_sigmas: {len(names)} numbers, one a joint, got {value!r}")
+        return ()
+    if not all(math.isfinite(v) and v > 0 for v in numbers):
+        problems.append(f"keypoint_sigmas: positive numbers, got {value!r}")
+        return ()
+    return tuple(float(v) for v in numbers)
+
+
+def _upper_body(category: Mapping[str, Any], names: tuple[str, ...], problems: list[str]) -> tuple[int, ...]:
+    value = category.get("upper_body")
+    if value is None:
+        return tuple(i for i, name in enumerate(names) if not any(part in name for part in _LOWER_BODY))
+    joints = [_joint(v, names) for v in value] if _is_list(value) else [None]
+    if any(joint is None for joint in joints):
+        problems.append(f"upper_body: joint names, or numbers from 1 to {len(names)}, got {value!r}")
+        return ()
+    return tuple(sorted({joint for joint in joints if joint is not None}))
