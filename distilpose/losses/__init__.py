@@ -1,0 +1,24 @@
+"""One distillation idea a file: a pure function, and a thin module that holds its coefficient."""
+
+from distilpose.losses.confidence import ConfidenceLoss, confidence_loss
+from distilpose.losses.heatmap import HeatmapLoss, heatmap_loss
+from distilpose.losses.regression import RegressionLoss, regression_loss
+from distilpose.losses.simulated_heatmap import SimulatedHeatmapLoss, simulated_heatmap_loss, simulated_heatmaps
+from distilpose.losses.tokens import TokenLoss, token_loss
+from distilpose.losses.total import LossWeights, student_loss
+
+__all__ = [
+    "ConfidenceLoss",
+    "HeatmapLoss",
+    "LossWeights",
+    "RegressionLoss",
+    "SimulatedHeatmapLoss",
+    "TokenLoss",
+    "confidence_loss",
+    "heatmap_loss",
+    "regression_loss",
+    "simulated_heatmap_loss",
+    "simulated_heatmaps",
+    "student_loss",
+    "token_loss",
+]

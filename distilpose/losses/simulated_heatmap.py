@@ -1,0 +1,91 @@
+"""SH: the student's coordinates and sigmas drawn as a heatmap and compared with its teacher's (equations 3 and 4).
+
+A simulated heatmap is the outer product of a row and a column, so its distance to the teacher's is had from the two
+alone, |g - t|^2 = |row|^2 |column|^2 - 2 column' t row + |t|^2: nothing of a heatmap's size is made or kept for the
+gradient, and the cost is linear in the batch, also that of the official form.
+"""
+
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+SimulatedHeatmapForm = Literal["per_sample", "official"]
+FORMS: tuple[str, ...] = get_args(SimulatedHeatmapForm)
+_EPSILON = 1e-9
+
+
+def _profiles(
+    keypoints: Float[Tensor, "batch joints 2"], sigmas: Float[Tensor, "batch joints 2"], size: tuple[int, int]
+) -> tuple[Float[Tensor, "batch joints width"], Float[Tensor, "batch joints height"]]:
+    """Return the Gaussian along x and the one along y, each of peak 1."""
+
+    def profile(axis: int) -> Tensor:
+        pixels = torch.arange(size[axis], device=keypoints.device, dtype=keypoints.dtype)
+        distance = pixels - size[axis] * keypoints[..., axis, None]
+        return torch.exp(distance.square() * (-0.5 / (sigmas[..., axis, None].square() + _EPSILON)))
+
+    return profile(0), profile(1)
+
+
+def simulated_heatmaps(
+    keypoints: Float[Tensor, "batch joints 2"], sigmas: Float[Tensor, "batch joints 2"], size: tuple[int, int]
+) -> Float[Tensor, "batch joints height width"]:
+    """Return a Gaussian of peak 1 per joint on a heatmap of `size` (width, height).
+
+    Keypoints are (x, y) in [0, 1], sigmas in heatmap pixels; the centre is at (width x, height y), on the grid of
+    pixels 0..width-1 and 0..height-1.
+    """
+    along_x, along_y = _profiles(keypoints, sigmas, size)
+    return along_y[..., :, None] * along_x[..., None, :]
+
+
+def simulated_heatmap_loss(
+    keypoints: Float[Tensor, "batch joints 2"],
+    sigmas: Float[Tensor, "batch joints 2"],
+    teacher_heatmaps: Float[Tensor, "batch joints height width"],
+    visible: Float[Tensor, "batch joints"],
+    form: SimulatedHeatmapForm = "per_sample",
+) -> Float[Tensor, ""]:
+    """Return the mean squared error of the simulated heatmaps to the teacher's; the gradient reaches both inputs.
+
+    `per_sample` masks each joint of each person: the mean over people and joints of visible^2 times that joint's
+    error, invisible ones counting as 0. `official` is what the authors' code does, in which the mask of one person
+    meets the error of all: mean over joints of (mean over people of visible^2) (mean over people of the error), so
+    that invisible joints get a gradient too. An all-masked batch gives 0 in both.
+
+    Raises:
+        ValueError: `form` is neither.
+
+    """
+    if form not in FORMS:
+        raise ValueError(f"SH_form: must be one of {', '.join(FORMS)}, got {form!r}")
+    height, width = teacher_heatmaps.shape[-2:]
+    # The terms below nearly cancel for a good student: they need more digits than bf16 has.
+    with torch.autocast(keypoints.device.type, enabled=False):
+        teacher = (
+            teacher_heatmaps.detach().float() if teacher_heatmaps.dtype.itemsize < 4 else teacher_heatmaps.detach()
+        )
+        dtype = teacher.dtype
+        along_x, along_y = _profiles(keypoints.to(dtype), sigmas.to(dtype), (width, height))
+        shared = (along_y * (teacher @ along_x[..., None]).squeeze(-1)).sum(-1)
+        own = along_x.square().sum(-1) * along_y.square().sum(-1)
+        errors = (own - 2 * shared + teacher.square().sum((-2, -1))) / (height * width)
+        masks = visible.to(dtype).square()
+        if form == "per_sample":
+            return (masks * errors).mean()
+        return (masks.mean(0) * errors.mean(0)).mean()
+
+
+class SimulatedHeatmapLoss(nn.Module):
+    """`simulated_heatmap_loss` times a coefficient."""
+
+    def __init__(self, coefficient: float = 1.0, form: SimulatedHeatmapForm = "per_sample") -> None:
+        super().__init__()
+        self.coefficient = coefficient
+        self.form: SimulatedHeatmapForm = form
+
+    def forward(self, keypoints: Tensor, sigmas: Tensor, teacher_heatmaps: Tensor, visible: Tensor) -> Tensor:
+        """Return the weighted loss."""
+        return self.coefficient * simulated_heatmap_loss(keypoints, sigmas, teacher_heatmaps, visible, self.form)
