@@ -1,0 +1,298 @@
+"""What one run is: typed, frozen records. A recipe is a row of a sweep; a run recipe is what one process trains."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, MinLen
+from pydantic import Strict, TypeAdapter
+
+# Scalars are strict: "1", 1.0 or true is no count. Whole numbers are taken for floats and become floats.
+Count = Annotated[int, Strict(), Ge(1)]
+Natural = Annotated[int, Strict(), Ge(0)]
+Rate = Annotated[float, Strict(), Gt(0)]
+Weight = Annotated[float, Strict(), Ge(0)]
+Chance = Annotated[float, Strict(), Ge(0), Le(1)]
+Name = Annotated[str, Strict(), MinLen(1)]
+Switch = Annotated[bool, Strict()]
+Init = Literal["fresh", "teacher_backbone", "imagenet"]
+Precision = Literal["fp32", "bf16"]
+
+SIZES = ("width", "dim", "depth", "heads", "patch", "stem", "cycles")
+
+FORBID: Any = {"extra": "forbid", "allow_inf_nan": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChoice:
+    """A model by name, with the sizes that differ from the published ones (None: as published).
+
+    `init` says where the weights start: `fresh` (drawn from the seed), `teacher_backbone` (the trained teacher's
+    backbone, the rest drawn) or `imagenet` (the backbone trained on ImageNet, the rest drawn).
+    """
+
+    __pydantic_config__ = FORBID
+
+    model: Name
+    width: Count | None = None
+    dim: Count | None = None
+    depth: Count | None = None
+    heads: Count | None = None
+    patch: tuple[Count, Count] | None = None
+    stem: Count | None = None
+    cycles: Count | None = None
+    init: Init = "fresh"
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """The sizes that were chosen, as the keyword arguments of `build_model`."""
+        chosen = {name: getattr(self, name) for name in SIZES}
+        return {name: value for name, value in chosen.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticChoice:
+    """Synthetic people drawn from a seed: how many to train on and how many to validate on."""
+
+    __pydantic_config__ = FORBID
+
+    train: Count
+    val: Count
+    seed: Natural = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataChoice:
+    """Where the people come from: a COCO-format folder and its two splits, or synthetic people; exactly one of them."""
+
+    __pydantic_config__ = FORBID
+
+    root: Name | None = None
+    train: Name = "train"
+    val: Name = "val"
+    synthetic: SyntheticChoice | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AugmentationChoice:
+    """The random changes of a training crop. Angles in degrees, `scale` and `shift` as fractions of the box."""
+
+    __pydantic_config__ = FORBID
+
+    flip: Chance = 0.5
+    half_body: Chance = 0.3
+    half_body_joints: Natural = 8
+    scale: Weight = 0.35
+    rotation: Weight = 45.0
+    rotation_p: Chance = 0.6
+    shift: Weight = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleChoice:
+    """How long and how fast: Adam's rate after `warmup_steps`, times `gamma` at every milestone (an epoch)."""
+
+    __pydantic_config__ = FORBID
+
+    epochs: Count
+    batch_size: Count
+    lr: Rate = 1e-3
+    warmup_steps: Natural = 500
+    warmup_ratio: Chance = 0.001
+    milestones: tuple[Count, ...] = ()
+    gamma: Rate = 0.1
+    eval_every: Count = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationChoice:
+    """How a run is measured: flip test or not; ground-truth boxes (`gt`) or a detector's result file."""
+
+    __pydantic_config__ = FORBID
+
+    flip_test: Switch = True
+    boxes: Name = "gt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossChoice:
+    """The weight of every term of the student's loss; a term of weight 0 is off, and so is its part of the head."""
+
+    __pydantic_config__ = FORBID
+
+    reg: Weight = 1.0
+    KT: Weight = 0.0
+    VT: Weight = 0.0
+    SH: Weight = 0.0
+    CS: Weight = 0.0
+    SH_form: Literal["per_sample", "official"] = "per_sample"
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether any term in use compares with a teacher."""
+        return any(self.ticks.values())
+
+    @property
+    def needs_tokens(self) -> bool:
+        """Whether any term in use compares tokens, which must have the teacher's shape."""
+        return self.KT > 0 or self.VT > 0
+
+    @property
+    def score(self) -> bool:
+        """Whether the head has a score output: only a row with CS trains it."""
+        return self.CS > 0
+
+    @property
+    def sigma(self) -> bool:
+        """Whether the head has sigma outputs: only a row with SH trains them."""
+        return self.SH > 0
+
+    @property
+    def ticks(self) -> dict[str, bool]:
+        """Which distillation terms are in use, in the order of the published table."""
+        return {"CS": self.CS > 0, "SH": self.SH > 0, "KT": self.KT > 0, "VT": self.VT > 0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeacherChoice:
+    """A teacher, trained first by a recipe of its own: what it does not say, it takes from the row it teaches.
+
+    Its `seed` is its own, so that the students of every seed share one teacher.
+    """
+
+    __pydantic_config__ = FORBID
+
+    model: Name
+    width: Count | None = None
+    dim: Count | None = None
+    depth: Count | None = None
+    heads: Count | None = None
+    patch: tuple[Count, Count] | None = None
+    stem: Count | None = None
+    cycles: Count | None = None
+    init: Literal["fresh", "imagenet"] = "fresh"
+    seed: Natural = 0
+    schedule: ScheduleChoice
+    augmentation: AugmentationChoice
+    precision: Precision
+
+    @property
+    def choice(self) -> ModelChoice:
+        """The teacher's model alone."""
+        return ModelChoice(**{field.name: getattr(self, field.name) for field in dataclasses.fields(ModelChoice)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One row of a sweep, whole: what every seed of it does."""
+
+    __pydantic_config__ = FORBID
+
+    student: ModelChoice
+    teacher: TeacherChoice | None = None
+    losses: LossChoice
+    input_size: tuple[Count, Count]
+    data: DataChoice
+    augmentation: AugmentationChoice
+    schedule: ScheduleChoice
+    precision: Precision = "fp32"
+    evaluation: EvaluationChoice
+
+    @property
+    def uses_teacher(self) -> bool:
+        """Whether the result can depend on the teacher: through a loss or through the weights it starts from."""
+        return self.teacher is not None and (self.losses.needs_teacher or self.student.init == "teacher_backbone")
+
+    def student_run(self, seed: int) -> RunRecipe:
+        """The student's run of this row with one seed."""
+        return RunRecipe(
+            role="student",
+            seed=seed,
+            model=self.student,
+            losses=self.losses,
+            input_size=self.input_size,
+            data=self.data,
+            augmentation=self.augmentation,
+            schedule=self.schedule,
+            precision=self.precision,
+            evaluation=self.evaluation,
+        )
+
+    def teacher_run(self) -> RunRecipe:
+        """The run that trains this row's teacher."""
+        assert self.teacher is not None
+        return RunRecipe(
+            role="teacher",
+            seed=self.teacher.seed,
+            model=self.teacher.choice,
+            losses=None,
+            input_size=self.input_size,
+            data=self.data,
+            augmentation=self.teacher.augmentation,
+            schedule=self.teacher.schedule,
+            precision=self.teacher.precision,
+            evaluation=self.evaluation,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecipe:
+    """What one run trains, student or teacher. A teacher has no `losses`: it learns heatmaps alone."""
+
+    __pydantic_config__ = FORBID
+
+    role: Literal["student", "teacher"]
+    seed: Natural
+    model: ModelChoice
+    losses: LossChoice | None
+    input_size: tuple[Count, Count]
+    data: DataChoice
+    augmentation: AugmentationChoice
+    schedule: ScheduleChoice
+    precision: Precision
+    evaluation: EvaluationChoice
+
+
+def to_json(record: Any) -> dict[str, Any]:
+    """A record as plain JSON values: tuples become lists, the types of numbers stay as declared."""
+    plain = _plain(dataclasses.asdict(record))
+    assert isinstance(plain, dict)
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def frozen(value: Any) -> Any:
+    """Plain JSON or YAML values with tuples for lists, as the records want them."""
+    if isinstance(value, Mapping):
+        return {key: frozen(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(frozen(item) for item in value)
+    return value
+
+
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def run_recipe_from_json(value: Mapping[str, Any]) -> RunRecipe:
+    """The run recipe that `to_json` wrote. Raises pydantic's ValidationError (a ValueError) for anything else."""
+    recipe: RunRecipe = _adapter(RunRecipe).validate_python(frozen(value))
+    return recipe
+
+
+def recipe_from_values(value: Any) -> Recipe:
+    """A row's recipe from merged YAML values; raises pydantic's ValidationError listing every fault."""
+    recipe: Recipe = _adapter(Recipe).validate_python(frozen(value))
+    return recipe

@@ -1,0 +1,231 @@
+"""The store: a directory of run directories, which is all that launchers, runs and reports share. Imports no torch.
+
+runs/<run_id>/run.json       what the run is, written when it is launched
+runs/<run_id>/journal.jsonl  what it did
+runs/<run_id>/lease/         whose it is
+runs/<run_id>/failure.json   why its last attempt failed
+runs/<run_id>/result.json    last, whole: without it a run is unfinished
+runs/sweeps/<sweep>.<profile>.json   plans; runs/jobs/<cohort_id>.json   what one process is told
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from experiments.atomic import create_text, json_text, read_json, write_text
+from experiments.journal import Journal, MetricRow, PictureRow, last_event, metric_rows, picture_rows, read_events
+from experiments.lease import Lease, Owner, acquire, holder
+
+SCHEMA = 1
+State = Literal["planned", "running", "finished", "failed", "interrupted"]
+FailureKind = Literal["nan", "oom", "killed", "error"]
+
+
+class AlreadyFinishedError(RuntimeError):
+    """A run that has its result is given a second one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a run's last attempt failed, and how many failed so far."""
+
+    attempts: int
+    kind: FailureKind
+    message: str
+
+
+class RunDir:
+    """One run's directory. Nothing is created before something is written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run_id = path.name
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where training keeps its checkpoints and weights."""
+        return self.path / "checkpoints"
+
+    @property
+    def pictures(self) -> Path:
+        """Where pictures go."""
+        return self.path / "pictures"
+
+    @property
+    def predictions(self) -> Path:
+        """The file of the run's predictions on the validation split, in COCO's result format."""
+        return self.path / "predictions.json"
+
+    @property
+    def log(self) -> Path:
+        """The run's log, for people."""
+        return self.path / "log.txt"
+
+    def write_spec(self, spec: Mapping[str, Any]) -> None:
+        """Say what the run is. A run's id fixes it, so what is already written stays."""
+        path = self.path / "run.json"
+        if not path.exists():
+            write_text(path, json_text({"schema": SCHEMA, "run_id": self.run_id, **spec}))
+
+    def spec(self) -> dict[str, Any]:
+        """What the run is. Raises FileNotFoundError for a run that was never launched."""
+        spec = read_json(self.path / "run.json")
+        if spec is None:
+            raise FileNotFoundError(f"no run {self.run_id} in {self.path.parent}: its run.json is missing")
+        assert isinstance(spec, dict)
+        return spec
+
+    @property
+    def finished(self) -> bool:
+        """Whether the result is there."""
+        return (self.path / "result.json").exists()
+
+    def state(self) -> State:
+        """Where the run stands."""
+        if self.finished:
+            return "finished"
+        if self.holder() is not None:
+            return "running"
+        if self.finished:  # it was finished between the two looks
+            return "finished"
+        if (self.path / "failure.json").exists():
+            return "failed"
+        return "interrupted" if (self.path / "journal.jsonl").exists() else "planned"
+
+    def holder(self) -> Owner | None:
+        """The living process that has the run, if any."""
+        return holder(self.path / "lease")
+
+    def claim(self) -> Lease | None:
+        """The lease of an unfinished run; None where the run is finished or another living process has it."""
+        if self.finished:
+            return None
+        lease = acquire(self.path / "lease")
+        if lease is not None and self.finished:
+            lease.release()
+            return None
+        return lease
+
+    def journal(self, lease: Lease | None = None) -> Journal:
+        """An append handle; with a lease, one that refuses to write once the lease is lost."""
+        return Journal(self.path / "journal.jsonl", guard=None if lease is None else lease.check)
+
+    def read_journal(self) -> list[dict[str, Any]]:
+        """Every event of the journal, as written."""
+        return read_events(self.path / "journal.jsonl")
+
+    def last_event(self) -> dict[str, Any] | None:
+        """The journal's last event, cheaply."""
+        return last_event(self.path / "journal.jsonl")
+
+    def metrics(self) -> list[MetricRow]:
+        """The run's measurements by step, as if it had never been interrupted."""
+        return metric_rows(self.read_journal())
+
+    def picture_rows(self) -> list[PictureRow]:
+        """The run's pictures by step and kind."""
+        return picture_rows(self.read_journal())
+
+    @property
+    def starts(self) -> int:
+        """How often the run was begun or gone on with."""
+        return sum(event["event"] == "start" for event in self.read_journal())
+
+    def result(self) -> dict[str, Any] | None:
+        """What the run came to, or None while it is unfinished."""
+        result = read_json(self.path / "result.json")
+        assert result is None or isinstance(result, dict)
+        return result
+
+    def write_result(self, result: Mapping[str, Any], lease: Lease | None = None) -> None:
+        """Finish the run: the last thing written, whole, once.
+
+        Raises LeaseLostError where the lease was lost, AlreadyFinishedError where a result is there already.
+        """
+        if lease is not None:
+            lease.check()
+        text = json_text({"schema": SCHEMA, "run_id": self.run_id, **result})
+        try:
+            create_text(self.path / "result.json", text)
+        except FileExistsError:
+            raise AlreadyFinishedError(f"run {self.run_id} has its result already") from None
+        (self.path / "failure.json").unlink(missing_ok=True)
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the last attempt failed, or None."""
+        failure = read_json(self.path / "failure.json")
+        if failure is None:
+            return None
+        return Failure(attempts=failure["attempts"], kind=failure["kind"], message=failure["message"])
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts failed so far."""
+        failure = self.failure
+        return 0 if failure is None else failure.attempts
+
+    def fail(self, message: str, kind: FailureKind = "error", lease: Lease | None = None) -> Failure:
+        """Write down that an attempt failed, and return what was written."""
+        if lease is not None:
+            lease.check()
+        failure = Failure(attempts=self.attempts + 1, kind=kind, message=message)
+        record = {"attempts": failure.attempts, "kind": kind, "message": message, "t": round(time.time(), 3)}
+        write_text(self.path / "failure.json", json_text(record))
+        return failure
+
+    def forgive(self) -> None:
+        """Forget the failures, so that the run is tried again."""
+        (self.path / "failure.json").unlink(missing_ok=True)
+
+
+class Store:
+    """A directory of runs, plans and jobs."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+
+    def run(self, run_id: str) -> RunDir:
+        """The directory of one run, whether or not it exists yet."""
+        return RunDir(self.root / run_id)
+
+    def runs(self) -> list[RunDir]:
+        """Every run that was ever launched, by id."""
+        if not self.root.is_dir():
+            return []
+        return [RunDir(path) for path in sorted(self.root.iterdir()) if (path / "run.json").exists()]
+
+    def save_plan(self, plan: Mapping[str, Any]) -> Path:
+        """Keep a plan (its JSON) for reports, replacing the sweep's earlier one; returns its file."""
+        path = self._plan_file(plan["sweep"], plan["profile"])
+        write_text(path, json_text(dict(plan)))
+        return path
+
+    def load_plan(self, sweep: str, profile: str) -> dict[str, Any]:
+        """The JSON of the plan last saved. Raises FileNotFoundError naming the plans there are."""
+        plan = read_json(self._plan_file(sweep, profile))
+        if plan is None:
+            there = ", ".join(f"{name} ({size})" for name, size in self.plans()) or "none"
+            raise FileNotFoundError(
+                f"no plan of {sweep} ({profile}) in {self.root}: launch it first; plans there: {there}"
+            )
+        assert isinstance(plan, dict)
+        return plan
+
+    def plans(self) -> list[tuple[str, str]]:
+        """The sweep and profile of every saved plan."""
+        names = (path.name.removesuffix(".json") for path in sorted(self.root.glob("sweeps/*.json")))
+        return [(sweep, profile) for sweep, _, profile in (name.rpartition(".") for name in names)]
+
+    def write_job(self, job: Mapping[str, Any]) -> Path:
+        """Write what one process is told, by its cohort's id; returns the file."""
+        path = self.root / "jobs" / f"{job['cohort_id']}.json"
+        write_text(path, json_text(dict(job)))
+        return path
+
+    def _plan_file(self, sweep: str, profile: str) -> Path:
+        return self.root / "sweeps" / f"{sweep}.{profile}.json"
