@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from distilpose.data.coco import PoseData
-from distilpose.data.stream import Batch, eval_batches
+from distilpose.data.stream import Batch, ImageSource, eval_batches
 from distilpose.evaluation.average_precision import KeypointTruth, average_precision, read_truth
 from distilpose.evaluation.boxes import detected_people
 from distilpose.evaluation.decode import Points, crop_to_image, decode_heatmaps
@@ -59,7 +59,7 @@ def evaluate_many(
     device: torch.device | str = "cpu",
     precision_context: Callable[[], AbstractContextManager[Any]] | None = None,
     workers: int = 0,
-    cache: Literal["none", "ram"] = "ram",
+    cache: Literal["none", "ram"] | ImageSource = "none",
     batches: Iterable[Batch] | None = None,
     truth: KeypointTruth | None = None,
 ) -> dict[str, Evaluation]:
@@ -80,8 +80,8 @@ def evaluate_many(
             of annotated boxes only.
         device: where to compute.
         precision_context: makes the context the models run in (autocast, say).
-        workers: processes that read pictures.
-        cache: "ram" keeps decoded pictures.
+        workers: threads that read pictures.
+        cache: an `ImageSource` keeps decoded pictures from one evaluation to the next.
         batches: the crops, where they are at hand already; must cover the split (or the boxes), in any order.
         truth: the annotations, where they are at hand already.
 
@@ -98,7 +98,7 @@ def evaluate_many(
     if batches is None:
         batches = eval_batches(people, input_size=input_size, batch_size=batch_size, workers=workers, cache=cache)
     partners = data.skeleton.flip_permutation
-    predicted = {name: np.full((len(people.people), len(partners), 3), np.nan, np.float32) for name in models}
+    predicted = {name: np.zeros((len(people.people), len(partners), 3), np.float32) for name in models}
     areas = np.full(len(people.people), np.nan)
     with _evaluating(models.values()), torch.inference_mode():
         for batch in batches:

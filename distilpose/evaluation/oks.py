@@ -51,7 +51,7 @@ def suppress(
     sigmas: Sequence[float],
     above: float = SUPPRESS_ABOVE,
 ) -> Bool[NDArray[np.bool_], " people"]:
-    """Return which predictions of one image stay when the best drop all lesser ones that are more similar than `above`."""
+    """Return which predictions of one image stay when the best drop all lesser ones more similar than `above`."""
     keep = np.ones(len(scores), dtype=bool)
     if len(scores) < 2:
         return keep
