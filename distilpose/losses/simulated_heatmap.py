@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from distilpose.models.precision import without_autocast
+
 SimulatedHeatmapForm = Literal["per_sample", "official"]
 FORMS: tuple[str, ...] = get_args(SimulatedHeatmapForm)
 _EPSILON = 1e-9
@@ -63,7 +65,7 @@ def simulated_heatmap_loss(
         raise ValueError(f"SH_form: must be one of {', '.join(FORMS)}, got {form!r}")
     height, width = teacher_heatmaps.shape[-2:]
     # The terms below nearly cancel for a good student: they need more digits than bf16 has.
-    with torch.autocast(keypoints.device.type, enabled=False):
+    with without_autocast(keypoints.device.type):
         teacher = (
             teacher_heatmaps.detach().float() if teacher_heatmaps.dtype.itemsize < 4 else teacher_heatmaps.detach()
         )

@@ -5,22 +5,34 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from distilpose.models.builders import build_model as build_model
+    from distilpose.models.counting import Costs as Costs
+    from distilpose.models.counting import count_costs as count_costs
+    from distilpose.models.counting import count_parameters as count_parameters
     from distilpose.models.init import initialise as initialise
+    from distilpose.models.official import load_official as load_official
     from distilpose.models.outputs import HeatmapOutput as HeatmapOutput
     from distilpose.models.outputs import RegressionOutput as RegressionOutput
     from distilpose.models.specs import MODELS as MODELS
     from distilpose.models.specs import ModelShape as ModelShape
     from distilpose.models.specs import ModelSpec as ModelSpec
     from distilpose.models.specs import model_shape as model_shape
+    from distilpose.models.warm_start import load_backbone as load_backbone
+    from distilpose.models.warm_start import load_imagenet as load_imagenet
 
 _HOMES = {
     "MODELS": "specs",
+    "Costs": "counting",
     "HeatmapOutput": "outputs",
     "ModelShape": "specs",
     "ModelSpec": "specs",
     "RegressionOutput": "outputs",
     "build_model": "builders",
+    "count_costs": "counting",
+    "count_parameters": "counting",
     "initialise": "init",
+    "load_backbone": "warm_start",
+    "load_imagenet": "warm_start",
+    "load_official": "official",
     "model_shape": "specs",
 }
 

@@ -5,7 +5,9 @@ from torch import nn
 
 from distilpose.models.encoder import TokenEncoder
 from distilpose.models.heads import HeatmapHead, RegressionHead
+from distilpose.models.hrnet import HRNet
 from distilpose.models.init import initialise
+from distilpose.models.resnet import DeepPose, ResNet50, SimpleBaseline
 from distilpose.models.specs import MODELS, ModelShape, ModelSpec, model_shape, resolve_spec
 from distilpose.models.stemnet import StemNet
 from distilpose.models.token_models import TokenHeatmapper, TokenRegressor
@@ -70,7 +72,10 @@ def build_from_spec(spec: ModelSpec, *, seed: int = 0) -> nn.Module:
 
 def _wire(spec: ModelSpec) -> nn.Module:
     if spec.backbone == "resnet50":
-        raise NotImplementedError(spec.name)
+        resnet = ResNet50(spec.width)
+        if spec.role == "student":
+            return DeepPose(resnet, joints=spec.joints, score=spec.score, sigma=spec.sigma)
+        return SimpleBaseline(resnet, joints=spec.joints)
     backbone, channels = _backbone(spec)
     encoder = TokenEncoder(
         channels=channels,
@@ -93,4 +98,5 @@ def _backbone(spec: ModelSpec) -> tuple[nn.Module, int]:
         return stemnet, stemnet.channels
     if spec.backbone == "image":
         return nn.Identity(), 3
-    raise NotImplementedError(spec.name)
+    hrnet = HRNet(width=spec.width, stages=spec.stages, stem=spec.stem, mid=spec.mid)
+    return hrnet, hrnet.channels

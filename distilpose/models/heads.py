@@ -2,10 +2,11 @@
 
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from distilpose.models.precision import without_autocast
 
 
 class JointReadings(NamedTuple):
@@ -51,7 +52,7 @@ class RegressionHead(nn.Module):
     def forward(self, tokens: Float[Tensor, "batch joints dim"]) -> JointReadings:
         """Return (x, y) in [0, 1], raw scores, and sigmas in heatmap pixels."""
         # bf16 would know a coordinate to 1/256 of the crop only.
-        with torch.autocast(tokens.device.type, enabled=False):
+        with without_autocast(tokens.device.type):
             numbers = self.linear(self.norm(tokens.to(self.linear.weight.dtype)))
         return read_joints(numbers, score=self.score, sigma=self.sigma, bounded=True)
 

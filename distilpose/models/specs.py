@@ -29,7 +29,7 @@ class ModelSpec:
     stages: int = 0
     """HRNet only: 4, or 3 to stop after stage 3, whose last module then fuses into the first branch alone."""
     width: int = 64
-    """StemNet: channels of its stem. HRNet: channels of the first branch. The image itself: 3."""
+    """StemNet and ResNet: channels of the stem. HRNet: channels of the first branch. The image itself: 3."""
     stem: int = 0
     """HRNet only: channels of its stem."""
     mid: int = 0
@@ -248,8 +248,8 @@ def resolve_spec(
     tokens_only: dict[str, object] = {"dim": dim, "depth": depth, "heads": heads, "patch": patch}
     if not spec.has_tokens:
         _refuse(spec, tokens_only, "it has no tokens")
-    if spec.backbone in ("image", "resnet50"):
-        _refuse(spec, {"width": width}, "its backbone has one width")
+    if spec.backbone == "image":
+        _refuse(spec, {"width": width}, "it has no backbone")
     if spec.backbone != "hrnet":
         _refuse(spec, {"stem": stem}, "only HRNet has a stem apart from its width")
     if spec.cycles == 1:
@@ -332,8 +332,10 @@ def _check(spec: ModelSpec) -> None:
     for field, value in sizes.items():
         if value < 1:
             raise ValueError(f"{field}: must be at least 1, got {value}")
-    # ResNet-50 halves five times; the branches of HRNet have to meet again after halving.
-    multiple = {"resnet50": 32, "hrnet": 2 ** max(2, spec.stages + 1)}.get(spec.backbone, STRIDE)
+    # What was halved has to meet again: ResNet-50's features in the heatmaps, HRNet's branches in each other.
+    multiple = {"resnet50": 32, "hrnet": 2 ** (spec.stages + 1)}.get(spec.backbone, STRIDE)
+    if spec.name == "deeppose_r50":
+        multiple = STRIDE
     if any(size < multiple or size % multiple for size in spec.input_size):
         raise ValueError(
             f"input_size: width and height must be multiples of {multiple} for {spec.name}, got {spec.input_size}"
