@@ -110,11 +110,16 @@ class ScheduleChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationChoice:
-    """How a run is measured: flip test or not; ground-truth boxes (`gt`) or a detector's result file."""
+    """How a run is measured: flip test or not; ground-truth boxes (`gt`) or a detector's result file.
+
+    `flip_coordinates` and `flip_scores` choose between a flip test put right and the authors' own (`official`).
+    """
 
     __pydantic_config__ = FORBID
 
     flip_test: Switch = True
+    flip_coordinates: Literal["pixel", "official"] = "pixel"
+    flip_scores: Literal["swapped", "official"] = "swapped"
     boxes: Name = "gt"
 
 

@@ -1,0 +1,130 @@
+"""Whether a recipe can be trained at all: its fields against each other, its student against its teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from experiments.recipe import ModelChoice, Recipe, ScheduleChoice
+from experiments.source import Path_
+from experiments.typed import nearest, shown
+
+if TYPE_CHECKING:
+    from distilpose.models import ModelShape
+
+Fault = tuple[Path_, str]
+
+
+def recipe_faults(recipe: Recipe) -> Iterator[Fault]:
+    """Every reason why a well-formed recipe makes no sense: the field's path, and the rule with the value got."""
+    yield from _data_faults(recipe)
+    yield from _schedule_faults(("schedule",), recipe.schedule)
+    if recipe.teacher is not None:
+        yield from _schedule_faults(("teacher", "schedule"), recipe.teacher.schedule)
+    yield from _loss_faults(recipe)
+    yield from _model_faults(recipe)
+
+
+def model_shape_of(choice: ModelChoice, input_size: tuple[int, int]) -> ModelShape:
+    """What a chosen model looks like from outside. Raises ValueError, naming the field, where it cannot be built."""
+    from distilpose.models import model_shape
+
+    return model_shape(choice.model, input_size=input_size, **choice.sizes)
+
+
+def pinned_sizes(choice: ModelChoice) -> dict[str, object]:
+    """All sizes of a chosen model, the published numbers standing for those that were not chosen."""
+    from distilpose.models import MODELS
+
+    spec = MODELS.get(choice.model)
+    published = {} if spec is None else {name: getattr(spec, name) for name in ("width", "dim", "depth", "heads")}
+    if spec is not None:
+        published |= {"patch": spec.patch, "stem": spec.stem, "cycles": spec.cycles}
+    return {**published, **choice.sizes}
+
+
+def _data_faults(recipe: Recipe) -> Iterator[Fault]:
+    data = recipe.data
+    if (data.root is None) == (data.synthetic is None):
+        got = "neither" if data.root is None else "both"
+        yield ("data",), f"must have a root or synthetic people, got {got}"
+    elif data.synthetic is not None and (data.train, data.val) != ("train", "val"):
+        yield ("data",), "synthetic people have the splits train and val; leave these fields out"
+
+
+def _schedule_faults(path: Path_, schedule: ScheduleChoice) -> Iterator[Fault]:
+    milestones = schedule.milestones
+    if list(milestones) != sorted(set(milestones)):
+        yield (*path, "milestones"), f"must be in ascending order, got {shown(milestones)}"
+    elif milestones and milestones[-1] >= schedule.epochs:
+        rule = f"must come before the last of {schedule.epochs} epochs, got {shown(milestones)}"
+        yield (*path, "milestones"), f"{rule}; a milestone that is never reached changes nothing"
+
+
+def _loss_faults(recipe: Recipe) -> Iterator[Fault]:
+    losses = recipe.losses
+    if losses.reg == 0 and not any(losses.ticks.values()):
+        yield ("losses",), "at least one weight must be above 0"
+    if recipe.teacher is None:
+        for name, used in losses.ticks.items():
+            if used:
+                rule = f"needs a teacher to learn from, got {getattr(losses, name)!r} and no teacher"
+                yield ("losses", name), f"{rule}; give a teacher or set it to 0"
+        if recipe.student.init == "teacher_backbone":
+            yield ("student", "init"), "needs a teacher to start from, got 'teacher_backbone' and no teacher"
+
+
+def _model_faults(recipe: Recipe) -> Iterator[Fault]:
+    shapes = {}
+    chosen = {"student": recipe.student} | ({"teacher": recipe.teacher.choice} if recipe.teacher else {})
+    for role, choice in chosen.items():
+        faults, shape = _shape(role, choice, recipe.input_size)
+        yield from faults
+        if shape is not None:
+            shapes[role] = shape
+    if len(shapes) < 2 or recipe.teacher is None:
+        return
+    student, teacher = shapes["student"], shapes["teacher"]
+    for name in ("KT", "VT"):
+        if getattr(recipe.losses, name) == 0:
+            continue
+        for what, ours, theirs in (
+            ("dim", student.dim, teacher.dim),
+            ("visual tokens", student.visual_tokens, teacher.visual_tokens),
+        ):
+            if ours != theirs or not ours:
+                rule = f"needs student and teacher to have tokens of one shape, got {what} {ours} and {theirs}"
+                yield ("losses", name), f"{rule}; change the sizes of one or set it to 0"
+    if recipe.student.init == "teacher_backbone":
+        yield from _backbone_faults(recipe.student, recipe.teacher.choice)
+
+
+def _shape(role: str, choice: ModelChoice, input_size: tuple[int, int]) -> tuple[list[Fault], ModelShape | None]:
+    from distilpose.models import MODELS
+
+    valid = [name for name, spec in MODELS.items() if spec.role == role]
+    if choice.model not in valid:
+        known = f"a {MODELS[choice.model].role}" if choice.model in MODELS else "no known model"
+        rule = f"must be a {role}'s model, got {choice.model!r}, {known}; {nearest(choice.model, valid)}"
+        return [((role, "model"), rule)], None
+    if choice.init == "imagenet" and MODELS[choice.model].backbone not in ("hrnet", "resnet50"):
+        rule = f"there are ImageNet weights for HRNet and ResNet-50 alone, got 'imagenet' for {choice.model}"
+        return [((role, "init"), f"{rule}; use fresh")], None
+    try:
+        return [], model_shape_of(choice, input_size)
+    except ValueError as error:
+        field, _, rule = str(error).partition(": ")
+        return [(("input_size",) if field == "input_size" else (role, field), rule)], None
+
+
+def _backbone_faults(student: ModelChoice, teacher: ModelChoice) -> Iterator[Fault]:
+    from distilpose.models import MODELS
+
+    kinds = [MODELS[choice.model].backbone for choice in (student, teacher)]
+    if kinds[0] != kinds[1]:
+        yield ("student", "init"), f"needs one kind of backbone, got {kinds[0]} and its teacher's {kinds[1]}; use fresh"
+        return
+    for size in ("width", "stem"):
+        ours, theirs = (pinned_sizes(choice)[size] for choice in (student, teacher))
+        if ours != theirs:
+            yield ("student", size), f"must be the teacher's {theirs} to start from its backbone, got {ours}"

@@ -1,0 +1,232 @@
+"""A sweep file, read: every profile of it as typed rows, or every mistake in it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import MinLen
+
+from experiments.expand import AxesEntry, ExpandedRow, Metric, RowEntry, expand
+from experiments.pairing import recipe_faults
+from experiments.recipe import FORBID, Name, Natural, Recipe
+from experiments.source import Node, Path_, Place, Problem, SpecError, dotted, merge, put, read_yaml
+from experiments.typed import checked, nearest, shown
+
+Table = Literal["losses", "matrix"]
+SWEEPS = Path(__file__).parents[1] / "sweeps"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A sweep file's fields. A profile may give any of them but `sweep` and `profiles`, merged over the file's own."""
+
+    __pydantic_config__ = FORBID
+
+    sweep: Name
+    title: Name
+    table: Table = "losses"
+    metric: Metric = "AP"
+    baseline: Name | None = None
+    base: dict[str, Any]
+    factors: dict[str, dict[str, dict[str, Any]]] | None = None
+    seeds: Annotated[tuple[Natural, ...], MinLen(1)] = (0,)
+    rows: Annotated[tuple[RowEntry, ...], MinLen(1)] | None = None
+    axes: AxesEntry | None = None
+    profiles: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowSpec:
+    """A row of the table: what each of its seeds does, and the paper's numbers (in per cent) where it has any."""
+
+    name: str
+    recipe: Recipe
+    factors: dict[str, Any]
+    paper: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """One profile of a sweep file: everything a plan needs."""
+
+    sweep: str
+    profile: str
+    title: str
+    table: Table
+    metric: str
+    baseline: str | None
+    seeds: tuple[int, ...]
+    rows: tuple[RowSpec, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepFile:
+    """A whole sweep file."""
+
+    source: str
+    profiles: dict[str, Sweep]
+
+    def profile(self, name: str | None = None) -> Sweep:
+        """One profile; without a name, the only or first one. Raises ValueError for a name that is not there."""
+        if name is None:
+            return next(iter(self.profiles.values()))
+        if name not in self.profiles:
+            raise ValueError(f"{self.source}: no such profile, got {name!r}; {nearest(name, self.profiles)}")
+        return self.profiles[name]
+
+
+def find_sweep(name: str) -> Path:
+    """The file of a sweep: a path, or the name of one that is shipped. Raises ValueError naming those there are."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = {path.stem: path for path in sorted(SWEEPS.glob("*.yaml"))}
+    if name.removesuffix(".yaml").removeprefix("sweeps/") in shipped:
+        return shipped[name.removesuffix(".yaml").removeprefix("sweeps/")]
+    raise ValueError(f"sweep: must be a file or a shipped sweep, got {name!r}; {nearest(name, shipped)}")
+
+
+def read_sweep(path: Path | str, *, source: str | None = None) -> SweepFile:
+    """A sweep file, every profile expanded and checked. A file without profiles has the one profile `default`.
+
+    `source` is the file's name in messages and plans (default: the path as given). Raises SpecError with every mistake.
+    """
+    shown_as = str(path) if source is None else source
+    document = read_yaml(Path(path), shown_as)
+    problems: list[Problem] = []
+    problems += [problem for _, problem in checked(Document, document, shown_as)[1]]
+    sweeps: dict[str, Sweep] = {}
+    for name, sheet in _sheets(document, shown_as, problems):
+        sweep = _sweep(name, sheet, shown_as, problems)
+        if sweep is not None:
+            sweeps[name] = sweep
+    if problems:
+        raise SpecError(problems)
+    return SweepFile(source=shown_as, profiles=sweeps)
+
+
+def _sheets(document: Node, file: str, problems: list[Problem]) -> list[tuple[str, Node]]:
+    """The document of every profile: the file's fields with the profile's merged over them."""
+    common = Node({k: v for k, v in document.mapping.items() if k != "profiles"}, document.place, document.key)
+    profiles = document.get("profiles")
+    if profiles is None or not profiles.mapping:
+        return [("default", common)]
+    sheets = []
+    for name, change in profiles.mapping.items():
+        for field in ("sweep", "profiles"):
+            if (fixed := change.get(field)) is not None:
+                message = "belongs to the file, not to one of its profiles"
+                problems.append(Problem(file, fixed.key, f"profiles.{name}.{field}", message))
+        if isinstance(change.value, dict):
+            sheets.append((name, merge(common, change)))
+        elif change.value is None:
+            sheets.append((name, common))
+        else:
+            message = f"must be a mapping of fields, got {shown(change.plain)}"
+            problems.append(Problem(file, change.place, f"profiles.{name}", message))
+    return sheets
+
+
+def _sweep(name: str, sheet: Node, file: str, problems: list[Problem]) -> Sweep | None:
+    before = len(problems)
+    document, faults = checked(Document, sheet, file)
+    problems += [problem for _, problem in faults]
+    if document is None:  # go on with what is sound, to find the other mistakes too
+        sheet = _sound(sheet, [path for path, _ in faults])
+        document, _ = checked(Document, sheet, file)
+        if document is None:
+            return None
+    expanded = expand(sheet, file, problems)
+    rows = []
+    for row in expanded:
+        recipe = _recipe(row, file, problems)
+        if recipe is not None:
+            rows.append(RowSpec(name=row.name, recipe=recipe, factors=row.factors, paper=row.paper))
+    names = [row.name for row in expanded]
+    if document.baseline is not None and document.baseline not in names:
+        message = f"must be one of the rows, got {document.baseline!r}; {nearest(document.baseline, names)}"
+        problems.append(Problem(file, sheet.mapping["baseline"].place, "baseline", message))
+    if len(set(document.seeds)) < len(document.seeds):
+        message = f"must differ, got {shown(document.seeds)}"
+        problems.append(Problem(file, sheet.mapping["seeds"].place, "seeds", message))
+    if document.table == "matrix":
+        problems += _matrix_problems(expanded, file)
+    if len(problems) > before:
+        return None
+    return Sweep(
+        sweep=document.sweep,
+        profile=name,
+        title=document.title,
+        table=document.table,
+        metric=document.metric,
+        baseline=document.baseline,
+        seeds=document.seeds,
+        rows=tuple(rows),
+        source=file,
+    )
+
+
+def _matrix_problems(rows: Sequence[ExpandedRow], file: str) -> list[Problem]:
+    problems = []
+    factors = list(rows[0].factors)
+    for row in rows:
+        if len(row.factors) != 2 or set(row.factors) != set(factors):
+            got = ", ".join(row.factors) or "none"
+            message = f"a matrix needs the same two factors in every row, got {got} in row {row.name!r}"
+            problems.append(Problem(file, row.place, "rows.factors", message))
+    return problems
+
+
+def _recipe(row: ExpandedRow, file: str, problems: list[Problem]) -> Recipe | None:
+    node = _with_whole_teacher(row.recipe)
+    before = len(problems)
+    recipe, faults = checked(Recipe, node, file)
+    problems += [problem for _, problem in faults]
+    if recipe is None:
+        recipe, _ = checked(Recipe, _sound(node, [path for path, _ in faults]), file)
+    for path, message in recipe_faults(recipe) if recipe is not None else ():
+        place = node.nearest(path).place
+        problems.append(Problem(file, place, dotted(path), message, (row.name,)))
+    return recipe if len(problems) == before else None
+
+
+def _sound(node: Node, faulty: Sequence[Path_]) -> Node:
+    """A node without what is faulty in it; a schedule keeps some length, to be checked for the rest."""
+    for path in sorted(faulty, key=str, reverse=True):
+        node = _without(node, path)
+        if path[-1] in ("epochs", "batch_size"):
+            names = [str(step) for step in path]
+            node = put(node, names, Node(10**9, node.place, node.key))
+    return node
+
+
+def _without(node: Node, path: Path_) -> Node:
+    step, rest = path[0], path[1:]
+    below = node.get(step)
+    if below is None:
+        return node
+    if isinstance(step, str):
+        items = {name: item for name, item in node.mapping.items() if name != step}
+        # A list with a bad item would change its meaning: all of it goes, but for rows, which stand alone.
+        if rest and (isinstance(rest[0], str) or step == "rows"):
+            items[step] = _without(below, rest)
+        return replace(node, value=items)
+    return replace(node, value=[item for index, item in enumerate(node.items) if index != step])
+
+
+def _with_whole_teacher(recipe: Node) -> Node:
+    """A recipe whose teacher's schedule, augmentation and precision are the row's with its own over them."""
+    teacher = recipe.get("teacher")
+    if teacher is None or not isinstance(teacher.value, dict):
+        return recipe
+    whole: dict[str, Node] = {}
+    for field, fallback in (("schedule", {}), ("augmentation", {}), ("precision", "fp32")):
+        rows, own = recipe.get(field), teacher.get(field)
+        if rows is None:
+            rows = Node(fallback, Place(teacher.place.line, teacher.place.column), teacher.key)
+        whole[field] = rows if own is None else merge(rows, own)
+    return recipe.with_items(teacher=teacher.with_items(**whole))
