@@ -1,13 +1,17 @@
 """Small data sets for these tests."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 
 from distilpose.data.skeleton import COCO, coco_category
+
+JOINTS = COCO.num_joints
 
 
 def write_people(root: Path, count: int = 7, *, split: str = "train", size: tuple[int, int] = (60, 80)) -> Path:
@@ -22,15 +26,14 @@ def write_people(root: Path, count: int = 7, *, split: str = "train", size: tupl
         picture = cv2.GaussianBlur(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8), (0, 0), 3)
         cv2.imwrite(str(root / "images" / split / name), picture)
         images.append({"id": number, "file_name": name, "width": size[0], "height": size[1]})
-        joints = np.column_stack([rng.uniform(12, 48, COCO.num_joints), rng.uniform(15, 65, COCO.num_joints)])
-        flat = [v for x, y in joints.round(2).tolist() for v in (x, y, 2)]
+        joints = np.column_stack([rng.uniform(12, 48, JOINTS), rng.uniform(15, 65, JOINTS)])
         annotations.append(
             {
                 "id": 100 + number,
                 "image_id": number,
                 "category_id": 1,
-                "keypoints": flat,
-                "num_keypoints": COCO.num_joints,
+                "keypoints": [v for x, y in joints.round(2).tolist() for v in (x, y, 2)],
+                "num_keypoints": JOINTS,
                 "bbox": [10.0, 12.0, 40.0, 56.0],
                 "area": 1200.0,
                 "iscrowd": 0,
@@ -41,9 +44,20 @@ def write_people(root: Path, count: int = 7, *, split: str = "train", size: tupl
     return root
 
 
-def edit(root: Path, change: Any, split: str = "train") -> None:
-    """Apply `change` to the parsed annotation file in place."""
-    file = root / "annotations" / f"{split}.json"
-    parsed = json.loads(file.read_text())
-    change(parsed)
-    file.write_text(json.dumps(parsed))
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """A valid data set of 7 people, split train."""
+    return write_people(tmp_path / "people")
+
+
+@pytest.fixture
+def edit(people: Path) -> Callable[[Callable[[dict[str, Any]], Any]], None]:
+    """Changes the parsed annotation file of `people` in place."""
+
+    def change(by: Callable[[dict[str, Any]], Any]) -> None:
+        file = people / "annotations" / "train.json"
+        parsed = json.loads(file.read_text())
+        by(parsed)
+        file.write_text(json.dumps(parsed))
+
+    return change

@@ -1,0 +1,1 @@
+"""How synthetic people are drawn: a posed body, paint, scenery."""

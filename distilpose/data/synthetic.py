@@ -1,0 +1,149 @@
+"""Synthetic people: a COCO-format data set drawn from a seed, so that everything runs without a download."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from distilpose.data.drawing.scene import draw_scene
+from distilpose.data.errors import DataError
+from distilpose.data.skeleton import coco_category
+
+_DRAWING = 1
+"""Raised whenever the same seed draws other pictures: results on the old ones are not results on the new ones."""
+_MARK = "synthetic.json"
+_JPEG_QUALITY = 92
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticSpec:
+    """Which synthetic people: pictures in each split, the seed, and the pictures' (width, height) in pixels."""
+
+    train: int = 1200
+    val: int = 300
+    seed: int = 0
+    size: tuple[int, int] = (144, 176)
+
+    def __post_init__(self) -> None:
+        for field in ("train", "val"):
+            if getattr(self, field) < 1:
+                raise ValueError(f"{field}: at least 1 picture, got {getattr(self, field)}")
+        if self.seed < 0:
+            raise ValueError(f"seed: at least 0, got {self.seed}")
+        if min(self.size) < 64:
+            raise ValueError(f"size: (width, height) of at least 64 pixels each, got {self.size}")
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of everything that decides the pictures, known before they are drawn."""
+        return hashlib.sha256(json.dumps(self._identity(), sort_keys=True).encode()).hexdigest()
+
+    def _identity(self) -> dict[str, Any]:
+        return {"kind": "synthetic people", "drawing": _DRAWING, **asdict(self)}
+
+
+def write_synthetic(
+    spec: SyntheticSpec, root: str | Path, *, on_progress: Callable[[int, int], None] | None = None
+) -> Path:
+    """The directory `root`, holding the data set: `annotations/{train,val}.json` and `images/{train,val}/`.
+
+    It appears whole or not at all; a directory that already holds this data set is left as it is. Picture i of a split
+    is a function of (seed, split, i): a longer split begins with the shorter one. One person a picture is labelled; the
+    others in it are annotated as COCO annotates the people that nobody labelled, with `num_keypoints` 0.
+
+    Args:
+        spec: what to draw.
+        root: the directory to make.
+        on_progress: called with (pictures drawn, pictures in all).
+
+    Raises:
+        DataError: when `root` holds something else.
+    """
+    root = Path(root)
+    if _holds(spec, root):
+        return root
+    root.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
+    try:
+        done, total = 0, spec.train + spec.val
+        for split, count, first_id in (("train", spec.train, 1), ("val", spec.val, spec.train + 1)):
+            for drawn in _write_split(spec, draft, split, count, first_id):
+                if on_progress is not None:
+                    on_progress(done + drawn, total)
+            done += count
+        mark = spec._identity() | {"fingerprint": spec.fingerprint}
+        (draft / _MARK).write_text(json.dumps(mark, indent=1) + "\n")
+        draft.chmod(0o755)
+        try:
+            draft.rename(root)
+        except OSError:
+            # another process was quicker: its data set is the same one
+            if not _holds(spec, root):
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return root
+
+
+def _holds(spec: SyntheticSpec, root: Path) -> bool:
+    """Whether `root` holds the data set; False where there is nothing."""
+    if not root.exists() or (root.is_dir() and next(root.iterdir(), None) is None):
+        return False
+    try:
+        found = json.loads((root / _MARK).read_text())["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError):
+        found = None
+    if found == spec.fingerprint:
+        return True
+    what = "other synthetic people" if found else "something else"
+    raise DataError(
+        f"{root}: must be absent, empty or hold these synthetic people, but holds {what}; name another place"
+    )
+
+
+def _write_split(spec: SyntheticSpec, root: Path, split: str, count: int, first_id: int) -> Iterator[int]:
+    """Yields the number of pictures drawn so far, after each; the annotations are written at the end."""
+    directory = root / "images" / split
+    directory.mkdir(parents=True)
+    (root / "annotations").mkdir(exist_ok=True)
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number in range(count):
+        words = [spec.seed, 0 if split == "train" else 1, number]
+        scene = draw_scene(np.random.Generator(np.random.Philox(np.random.SeedSequence(words))), spec.size)
+        image_id = first_id + number
+        name = f"{number + 1:06d}.jpg"
+        bgr = cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR)
+        if not cv2.imwrite(str(directory / name), bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]):
+            raise OSError(f"{directory / name}: cannot be written; is the disk full?")
+        images.append({"id": image_id, "file_name": name, "width": spec.size[0], "height": spec.size[1]})
+        people = [(scene.bbox, scene.area, scene.keypoints)]
+        people += [(box, 0.5 * box[2] * box[3], np.zeros_like(scene.keypoints)) for box in scene.bystanders]
+        for order, (box, area, keypoints) in enumerate(people):
+            flat = [round(v, 2) if k % 3 < 2 else int(v) for k, v in enumerate(keypoints.ravel().tolist())]
+            annotations.append(
+                {
+                    # the labelled person has its picture's number; the others have high ones of their own
+                    "id": image_id + order * 10**7,
+                    "image_id": image_id,
+                    "category_id": 1,
+                    "iscrowd": 0,
+                    "num_keypoints": int((keypoints[:, 2] > 0).sum()),
+                    "bbox": [round(v, 2) for v in box],
+                    "area": round(area, 2),
+                    "keypoints": flat,
+                }
+            )
+        yield number + 1
+    info = {"description": f"synthetic people, {split}, seed {spec.seed}", "version": str(_DRAWING)}
+    parsed = {"info": info, "images": images, "annotations": annotations, "categories": [coco_category()]}
+    (root / "annotations" / f"{split}.json").write_text(json.dumps(parsed))
