@@ -1,0 +1,1 @@
+"""Where the progress of a run is shown while it goes on: a protocol, and a file for each place."""
