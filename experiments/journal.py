@@ -59,9 +59,10 @@ class Journal:
         if size and os.pread(self._handle, 1, size - 1) != b"\n":
             self._waiting.append("")  # ends the line that a killed writer left torn
 
-    def start(self, *, attempt: int, step: int) -> None:
+    def start(self, *, attempt: int, step: int, total_steps: int | None = None) -> None:
         """The run begins, or goes on from `step`: what was written about later steps is void."""
-        self._write("start", {"attempt": attempt, "host": socket.gethostname(), "pid": os.getpid(), "step": step})
+        who = {"attempt": attempt, "host": socket.gethostname(), "pid": os.getpid()}
+        self._write("start", {**who, "step": step, "total_steps": total_steps})
         self.sync()
 
     def metrics(self, step: int, values: Mapping[str, float], *, epoch: float | None = None) -> None:

@@ -1,0 +1,257 @@
+"""A sweep planned: its rows' runs with their ids, the teachers they need, and the cohorts that train together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from experiments.identity import DataFacts, digest, run_identity
+from experiments.recipe import DataChoice, EvaluationChoice, Recipe, RunRecipe, to_json
+from experiments.spec import Sweep
+
+SCHEMA = 1
+FactsLookup = Callable[[DataChoice, EvaluationChoice], DataFacts]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRun:
+    """One run of a plan. `recipe` and `identity` are JSON; `row` is the table's row, None for a teacher."""
+
+    run_id: str
+    role: Literal["student", "teacher"]
+    row: str | None
+    seed: int
+    recipe: dict[str, Any]
+    teacher_id: str | None
+    identity: dict[str, Any]
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What the run's `run.json` says."""
+        return {
+            "role": self.role,
+            "row": self.row,
+            "seed": self.seed,
+            "recipe": self.recipe,
+            "teacher_id": self.teacher_id,
+            "identity": self.identity,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRow:
+    """A row of the table and its runs, one per seed."""
+
+    name: str
+    ticks: dict[str, bool]
+    factors: dict[str, Any]
+    paper: dict[str, float]
+    runs: tuple[PlannedRun, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cohort:
+    """Runs that one process trains together, one pass over the data for all. A teacher is alone in its own."""
+
+    cohort_id: str
+    run_ids: tuple[str, ...]
+    teacher_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything there is to do for one profile of a sweep. A plan with problems cannot be launched."""
+
+    sweep: str
+    profile: str
+    title: str
+    table: str
+    metric: str
+    baseline: str | None
+    source: str
+    rows: tuple[PlanRow, ...]
+    teachers: tuple[PlannedRun, ...]
+    cohorts: tuple[Cohort, ...]
+    data: tuple[DataChoice, ...]
+    settings: dict[str, Any]
+    problems: tuple[str, ...] = ()
+    train_people: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def runs(self) -> dict[str, PlannedRun]:
+        """Every run by id, teachers first; a run that two rows share is one run."""
+        students = (run for row in self.rows for run in row.runs)
+        found: dict[str, PlannedRun] = {}
+        for run in (*self.teachers, *students):
+            found.setdefault(run.run_id, run)
+        return found
+
+    def json(self) -> dict[str, Any]:
+        """The plan as reports read it."""
+        return {
+            "schema": SCHEMA,
+            **{
+                name: getattr(self, name)
+                for name in ("sweep", "profile", "title", "table", "metric", "baseline", "source")
+            },
+            "rows": [
+                {
+                    "name": row.name,
+                    "ticks": row.ticks,
+                    "factors": row.factors,
+                    "paper": row.paper,
+                    "runs": [{"run_id": run.run_id, "seed": run.seed} for run in row.runs],
+                }
+                for row in self.rows
+            ],
+            "teachers": [{"run_id": run.run_id, "model": run.recipe["model"]["model"]} for run in self.teachers],
+            "cohorts": [
+                {"cohort_id": cohort.cohort_id, "run_ids": list(cohort.run_ids), "teacher_id": cohort.teacher_id}
+                for cohort in self.cohorts
+            ],
+            "settings": self.settings,
+        }
+
+
+def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None) -> Plan:
+    """The plan of one profile of a sweep.
+
+    Args:
+        sweep: what is wanted.
+        facts: tells the fingerprint and size of the data a row names; a ValueError or OSError of it becomes a problem
+        of the
+            plan, which then shows ids that will change.
+        max_cohort: the most students one process may train together, None for no limit.
+    """
+    data = _Data(facts)
+    teachers: dict[str, PlannedRun] = {}
+    rows = []
+    for row in sweep.rows:
+        teacher = None
+        if row.recipe.uses_teacher:
+            teacher = _planned(row.recipe.teacher_run(), data, row=None, teacher_id=None)
+            teachers.setdefault(teacher.run_id, teacher)
+        teacher_id = None if teacher is None else teacher.run_id
+        runs = [
+            _planned(row.recipe.student_run(seed), data, row=row.name, teacher_id=teacher_id) for seed in sweep.seeds
+        ]
+        rows.append(
+            PlanRow(
+                name=row.name, ticks=row.recipe.losses.ticks, factors=row.factors, paper=row.paper, runs=tuple(runs)
+            )
+        )
+    students = [run for row in rows for run in row.runs]
+    alone = [Cohort(cohort_id=digest([run_id]), run_ids=(run_id,), teacher_id=None) for run_id in teachers]
+    return Plan(
+        sweep=sweep.sweep,
+        profile=sweep.profile,
+        title=sweep.title,
+        table=sweep.table,
+        metric=sweep.metric,
+        baseline=sweep.baseline,
+        source=sweep.source,
+        rows=tuple(rows),
+        teachers=tuple(teachers.values()),
+        cohorts=(*alone, *_cohorts(students, max_cohort)),
+        data=tuple(dict.fromkeys(row.recipe.data for row in sweep.rows)),
+        settings=_settings([row.recipe for row in sweep.rows], sweep.seeds, data.known),
+        problems=tuple(data.problems),
+        train_people=data.train_people,
+    )
+
+
+class _Data:
+    """The facts of every data set a plan meets, looked up once, and what is wrong with them."""
+
+    def __init__(self, lookup: FactsLookup) -> None:
+        self._lookup = lookup
+        self.known: dict[tuple[DataChoice, EvaluationChoice], DataFacts] = {}
+        self.problems: list[str] = []
+        self.train_people: dict[str, int] = {}
+
+    def facts(self, recipe: RunRecipe) -> DataFacts:
+        key = (recipe.data, recipe.evaluation)
+        if key not in self.known:
+            try:
+                self.known[key] = self._lookup(*key)
+            except (ValueError, OSError) as error:
+                message = str(error)
+                if message not in self.problems:
+                    self.problems.append(message)
+                unknown = digest(to_json(recipe.data))
+                self.known[key] = DataFacts(fingerprint=f"unknown {unknown}", train_people=0, val_people=0)
+        return self.known[key]
+
+
+def _planned(recipe: RunRecipe, data: _Data, *, row: str | None, teacher_id: str | None) -> PlannedRun:
+    facts = data.facts(recipe)
+    identity = run_identity(recipe, facts, teacher_id)
+    run_id = digest(identity)
+    data.train_people[run_id] = facts.train_people
+    return PlannedRun(
+        run_id=run_id,
+        role=recipe.role,
+        row=row,
+        seed=recipe.seed,
+        recipe=to_json(recipe),
+        teacher_id=teacher_id,
+        identity=identity,
+    )
+
+
+def _cohorts(students: Iterable[PlannedRun], limit: int | None) -> list[Cohort]:
+    """Students grouped by all they must share; one that needs no teacher joins the first group that fits otherwise."""
+    groups: dict[str, dict[str | None, dict[str, None]]] = {}
+    for run in students:
+        shared = ("data", "augmentation", "input_size", "seed", "schedule", "precision", "evaluation", "version")
+        key = digest({name: run.identity[name] for name in shared})
+        groups.setdefault(key, {}).setdefault(run.teacher_id, {})[run.run_id] = None
+    cohorts = []
+    for by_teacher in groups.values():
+        free = by_teacher.pop(None, {})
+        if not by_teacher:
+            by_teacher = {None: {}}
+        for position, (teacher_id, members) in enumerate(by_teacher.items()):
+            run_ids = [*(free if position == 0 else ()), *members]
+            size = limit or len(run_ids)
+            for start in range(0, len(run_ids), size):
+                part = tuple(run_ids[start : start + size])
+                cohorts.append(Cohort(cohort_id=digest(list(part)), run_ids=part, teacher_id=teacher_id))
+    return cohorts
+
+
+def _settings(
+    recipes: list[Recipe],
+    seeds: tuple[int, ...],
+    known: Mapping[tuple[DataChoice, EvaluationChoice], DataFacts],
+) -> dict[str, Any]:
+    """Short facts for people; where rows differ, every value that occurs."""
+
+    def each(values: Iterable[str]) -> str:
+        return ", ".join(dict.fromkeys(values))
+
+    def data(recipe: Recipe) -> str:
+        facts = known.get((recipe.data, recipe.evaluation))
+        counts = f" ({facts.train_people:,} + {facts.val_people:,} people)" if facts and facts.train_people else ""
+        return ("synthetic people" if recipe.data.synthetic else str(recipe.data.root)) + counts
+
+    return {
+        "data": each(map(data, recipes)),
+        "input": each("{}x{}".format(*recipe.input_size) for recipe in recipes),
+        "students": each(recipe.student.model for recipe in recipes),
+        "teachers": each(recipe.teacher.model for recipe in recipes if recipe.teacher and recipe.uses_teacher)
+        or "none",
+        "epochs": each(str(recipe.schedule.epochs) for recipe in recipes),
+        "teacher epochs": each(
+            str(recipe.teacher.schedule.epochs) for recipe in recipes if recipe.teacher and recipe.uses_teacher
+        )
+        or "none",
+        "batch": each(str(recipe.schedule.batch_size) for recipe in recipes),
+        "precision": each(recipe.precision for recipe in recipes),
+        "seeds": ", ".join(map(str, seeds)),
+        "boxes": each(
+            "ground truth" if recipe.evaluation.boxes == "gt" else recipe.evaluation.boxes for recipe in recipes
+        ),
+        "flip test": each("yes" if recipe.evaluation.flip_test else "no" for recipe in recipes),
+    }
