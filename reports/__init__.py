@@ -1,0 +1,1 @@
+"""Reports of sweeps: numbers read from run directories, and tables, drawings and pages of them."""

@@ -1,0 +1,35 @@
+"""Provenance of a whole sweep: every fact its runs recorded, counted, so that a disagreement shows."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from reports.records import Fact
+
+# Facts that differ between runs by their nature: they are no disagreement and are told elsewhere or not at all.
+_OF_ONE_RUN = frozenset({"started", "finished"})
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name} ")
+        elif prefix or name not in _OF_ONE_RUN:
+            yield f"{prefix}{name}", "unknown" if value is None else str(value)
+
+
+def _without_absent_gpu(name: str, values: Counter[str]) -> bool:
+    return not (name == "gpu" and set(values) == {"unknown"})
+
+
+def provenance_facts(provenances: Iterable[Mapping[str, Any]]) -> tuple[Fact, ...]:
+    """Every fact with its values, the commonest first, and how many runs said each; in the order runs wrote them."""
+    counted: dict[str, Counter[str]] = {}
+    for provenance in provenances:
+        for name, value in _flat(provenance):
+            counted.setdefault(name, Counter())[value] += 1
+    return tuple(
+        Fact(name=name.replace("_", " "), values=tuple(values.most_common()))
+        for name, values in counted.items()
+        if _without_absent_gpu(name, values)
+    )

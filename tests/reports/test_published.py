@@ -1,0 +1,63 @@
+"""What differs from the published setting is said, and what does not is not."""
+
+import copy
+from typing import Any
+
+from made_up_store import recipe
+
+from reports.published import data_words, deviations
+
+
+def published_recipe() -> dict[str, Any]:
+    values = recipe("student", 0)
+    values["model"] = {"model": "distilpose_s", "width": None, "dim": None, "depth": None, "heads": None, "patch": None}
+    values["losses"]["SH_form"] = "official"
+    values["input_size"] = [192, 256]
+    values["data"] = {"root": "some/where/coco", "train": "train2017", "val": "val2017", "synthetic": None}
+    values["schedule"] = {
+        "epochs": 300,
+        "batch_size": 256,
+        "lr": 1e-3,
+        "warmup_steps": 500,
+        "milestones": [200, 260],
+    }
+    values["evaluation"] = {"flip_test": True, "boxes": "x/COCO_val2017_detections_AP_H_56_person.json"}
+    return values
+
+
+def test_the_published_setting_does_not_differ_from_itself() -> None:
+    assert deviations([published_recipe()], [], seeds=0) == ()
+
+
+def test_a_difference_names_the_setting_the_papers_value_and_ours() -> None:
+    ours = published_recipe()
+    ours["schedule"]["epochs"] = 30
+    (found,) = deviations([ours], [], seeds=0)
+    assert (found.setting, found.paper, found.here) == ("epochs", "300", "30")
+
+
+def test_runs_that_differ_among_themselves_are_all_named() -> None:
+    other = copy.deepcopy(published_recipe())
+    other["model"]["width"] = 24
+    (found,) = deviations([published_recipe(), other], [], seeds=0)
+    assert (found.setting, found.here) == ("stem channels", "64; 24")
+
+
+def test_the_number_of_seeds_is_said() -> None:
+    assert deviations([published_recipe()], [], seeds=3)[-1].here == "3"
+
+
+def test_the_teacher_is_compared_too() -> None:
+    found = {one.setting: one.here for one in deviations([], [recipe("teacher", 0)], seeds=0)}
+    assert found["teacher's batch"] == "64"
+    assert found["teacher's token dimensions"] == "96"
+
+
+def test_data_is_told_without_where_it_lies() -> None:
+    assert data_words({"root": "/home/someone/data/lspet", "train": "train", "val": "val"}) == "lspet, train / val"
+    assert data_words(recipe("student", 0)["data"]).startswith("synthetic people: 1,200")
+    assert data_words(None) == "unknown"
+
+
+def test_a_recipe_without_a_field_is_not_said_to_differ_in_it() -> None:
+    assert deviations([{}], [{}], seeds=0) == ()
