@@ -147,16 +147,26 @@ def read_events(path: Path) -> list[dict[str, Any]]:
     return list(_whole_lines(text))
 
 
-def last_event(path: Path, *, tail_bytes: int = 16384) -> dict[str, Any] | None:
-    """The last whole line, reading only the journal's end."""
+def edge_events(path: Path, *, head_bytes: int = 1024, tail_bytes: int = 16384) -> list[dict[str, Any]]:
+    """The first and the last events of a journal, reading only its two ends: cheap for a journal of any length."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - tail_bytes))
-            text = file.read()
+            file.seek(0)
+            if size <= head_bytes + tail_bytes:
+                return list(_whole_lines(file.read()))
+            head = file.read(head_bytes)
+            file.seek(size - tail_bytes)
+            tail = file.read()
     except FileNotFoundError:
-        return None
-    events = list(_whole_lines(text))
+        return []
+    # The tail's first line is cut, whatever it looks like.
+    return [*_whole_lines(head), *_whole_lines(tail.partition(b"\n")[2])]
+
+
+def last_event(path: Path) -> dict[str, Any] | None:
+    """The last whole line, reading only the journal's ends."""
+    events = edge_events(path)
     return events[-1] if events else None
 
 

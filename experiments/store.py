@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from experiments.atomic import create_text, json_text, read_json, write_text
-from experiments.journal import Journal, MetricRow, PictureRow, last_event, metric_rows, picture_rows, read_events
+from experiments.journal import (
+    Journal,
+    MetricRow,
+    PictureRow,
+    edge_events,
+    last_event,
+    metric_rows,
+    picture_rows,
+    read_events,
+)
 from experiments.lease import Lease, Owner, acquire, holder
 
 SCHEMA = 1
@@ -36,6 +45,17 @@ class Failure:
     attempts: int
     kind: FailureKind
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run has come, and what it last measured."""
+
+    step: int
+    total_steps: int | None
+    epoch: float | None
+    values: dict[str, float | None]
+    time: float
 
 
 class RunDir:
@@ -121,6 +141,22 @@ class RunDir:
     def last_event(self) -> dict[str, Any] | None:
         """The journal's last event, cheaply."""
         return last_event(self.path / "journal.jsonl")
+
+    def progress(self) -> Progress | None:
+        """How far the run has come, by the journal's ends; None where it has not begun."""
+        events = edge_events(self.path / "journal.jsonl")
+        steps = [event for event in events if "step" in event]
+        if not steps:
+            return None
+        measured = [event for event in events if event["event"] == "metrics"]
+        totals = [event.get("total_steps") for event in events if event["event"] == "start"]
+        return Progress(
+            step=steps[-1]["step"],
+            total_steps=totals[-1] if totals else None,
+            epoch=measured[-1]["epoch"] if measured else None,
+            values={name: value for event in measured for name, value in event["values"].items()},
+            time=events[-1]["t"],
+        )
 
     def metrics(self) -> list[MetricRow]:
         """The run's measurements by step, as if it had never been interrupted."""

@@ -1,0 +1,366 @@
+"""A plan carried out by any launcher: teachers first, finished runs skipped, failed ones tried again, then shown."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from experiments.launch.protocol import FINISHED, PREEMPTED, Handle, Launcher, Slot
+from experiments.plan import Cohort, Plan
+from experiments.recipe import DataChoice, run_recipe_from_json
+from experiments.store import Progress, Store
+
+log = logging.getLogger(__name__)
+
+_IDLE_ENDINGS = 10  # so often may a process end well and leave its runs to others before that counts as a failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchSettings:
+    """What a launch decides and no run's id depends on. `data_root` tells the folder where the data of a recipe lie.
+
+    A run gets `retries` more attempts after its first failure, the first of them after `backoff_seconds`, each later
+    one after twice as long; one whose loss was not finite gets none, since the same numbers would come again. Runs that
+    used up their attempts in an earlier launch stay as they are unless `retry_failed`. On Ctrl-C processes have
+    `grace_seconds` to end.
+    """
+
+    data_root: Callable[[DataChoice], Path]
+    workers: int = 0
+    wandb: Mapping[str, Any] = field(default_factory=lambda: {"mode": "disabled"})
+    retries: int = 2
+    backoff_seconds: float = 5.0
+    retry_failed: bool = False
+    grace_seconds: float = 60.0
+    poll_seconds: float = 0.1
+    progress_seconds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchProgress:
+    """Where a launch stands: run ids by what they are at, and how far the running ones have come.
+
+    `elsewhere` are runs another launcher's process has; `blocked` those whose teacher failed.
+    """
+
+    total: int
+    finished: frozenset[str]
+    running: dict[str, Progress | None]
+    elsewhere: frozenset[str]
+    failed: dict[str, str]
+    blocked: frozenset[str]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a launch ended."""
+
+    finished: frozenset[str]
+    failed: dict[str, str]
+    blocked: frozenset[str]
+    unfinished: frozenset[str]
+    interrupted: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run of the plan has its result."""
+        return not (self.failed or self.blocked or self.unfinished)
+
+
+@dataclass(slots=True)
+class _Active:
+    cohort: Cohort
+    run_ids: tuple[str, ...]
+    handle: Handle
+    slot: int
+    log: Path
+
+
+def launch_plan(
+    plan: Plan,
+    store: Store,
+    launcher: Launcher,
+    settings: LaunchSettings,
+    *,
+    on_progress: Callable[[LaunchProgress], None] | None = None,
+) -> Outcome:
+    """How it ended, after everything in the plan that can be finished is, or the user interrupted.
+
+    Raises ValueError for a plan with problems. Ctrl-C and SIGTERM ask every process to stop, wait for them and end the
+    launch; a second one kills them. `on_progress` is called about every `progress_seconds`.
+    """
+    if plan.problems:
+        raise ValueError("plan: cannot be launched before this is put right:\n" + "\n".join(plan.problems))
+    store.save_plan(plan.json())
+    for run in plan.runs.values():
+        store.run(run.run_id).write_spec(run.spec)
+    schedule = _Schedule(plan, store, launcher, settings)
+    with _interruptible():
+        return schedule.carry_out(on_progress)
+
+
+class _Schedule:
+    """The state of one launch. What other processes must know is in the store; this may be lost at any time."""
+
+    def __init__(self, plan: Plan, store: Store, launcher: Launcher, settings: LaunchSettings) -> None:
+        self._plan, self._store, self._launcher, self._settings = plan, store, launcher, settings
+        self._open = list(plan.cohorts)
+        self._active: list[_Active] = []
+        self._finished: set[str] = set()
+        self._failed: dict[str, str] = {}
+        self._blocked: set[str] = set()
+        self._elsewhere: set[str] = set()
+        self._not_before: dict[str, float] = {}
+        self._idle: Counter[str] = Counter()
+        self._began = time.monotonic()
+        self._look_back()
+
+    def _look_back(self) -> None:
+        """See what earlier launches left: results to skip, and failures to retry or to leave."""
+        for run_id in self._plan.runs:
+            run = self._store.run(run_id)
+            if run.finished:
+                self._finished.add(run_id)
+            elif run.failure is not None:
+                if self._settings.retry_failed:
+                    run.forgive()
+                else:
+                    self._judge([run_id])
+
+    def carry_out(self, on_progress: Callable[[LaunchProgress], None] | None) -> Outcome:
+        interrupted = False
+        reported = float("-inf")
+        try:
+            while True:
+                self._reap()
+                self._fill()
+                if on_progress is not None and time.monotonic() - reported >= self._settings.progress_seconds:
+                    on_progress(self._progress())
+                    reported = time.monotonic()
+                if not self._open and not self._active:
+                    break
+                time.sleep(self._settings.poll_seconds)
+        except KeyboardInterrupt:
+            interrupted = True
+            log.warning("stopping: %d processes write their checkpoints", len(self._active))
+        finally:
+            self._stop_all()
+        if on_progress is not None:
+            on_progress(self._progress())
+        done = self._finished | set(self._failed) | self._blocked
+        return Outcome(
+            finished=frozenset(self._finished),
+            failed=dict(self._failed),
+            blocked=frozenset(self._blocked),
+            unfinished=frozenset(set(self._plan.runs) - done),
+            interrupted=interrupted,
+        )
+
+    def _fill(self) -> None:
+        """Start what can be started in the free slots."""
+        self._elsewhere = set()
+        free = [i for i in range(len(self._launcher.slots)) if all(active.slot != i for active in self._active)]
+        busy = {active.cohort.cohort_id for active in self._active}
+        ready: list[tuple[Cohort, tuple[str, ...]]] = []
+        still_open = []
+        for position, cohort in enumerate(self._open):
+            if len(ready) > len(free):  # one more than there is room for: enough to know that nobody idles
+                still_open += self._open[position:]
+                break
+            if cohort.cohort_id in busy:
+                still_open.append(cohort)
+                continue
+            wanted = self._wanted(cohort)
+            if wanted is None:
+                continue
+            still_open.append(cohort)
+            if wanted:
+                ready.append((cohort, wanted))
+        self._open = still_open
+        alone = len(ready) == 1 and not self._active
+        for index, (cohort, wanted) in zip(free, ready, strict=False):
+            self._start(cohort, wanted, index, alone=alone)
+
+    def _wanted(self, cohort: Cohort) -> tuple[str, ...] | None:
+        """The cohort's runs that can start now; none while it has to wait, None when there is nothing left to do."""
+        left = [run_id for run_id in cohort.run_ids if run_id not in self._finished and run_id not in self._failed]
+        if not left:
+            return None
+        if cohort.teacher_id is not None and cohort.teacher_id not in self._finished:
+            if cohort.teacher_id in self._failed or cohort.teacher_id in self._blocked:
+                return self._wanted_without_teacher(left)
+            return ()
+        return self._startable(left)
+
+    def _wanted_without_teacher(self, left: list[str]) -> tuple[str, ...] | None:
+        """Of a cohort whose teacher failed, the runs that need none."""
+        needy = {run_id for run_id in left if self._plan.runs[run_id].teacher_id is not None}
+        self._blocked |= needy
+        rest = [run_id for run_id in left if run_id not in needy]
+        return self._startable(rest) if rest else None
+
+    def _startable(self, run_ids: list[str]) -> tuple[str, ...]:
+        now = time.monotonic()
+        waiting = [run_id for run_id in run_ids if self._not_before.get(run_id, 0.0) > now]
+        if waiting:
+            return ()  # the cohort goes on together
+        startable = []
+        for run_id in run_ids:
+            state = self._store.run(run_id).state()
+            if state == "finished":
+                self._finished.add(run_id)
+            elif state == "running":
+                self._elsewhere.add(run_id)
+                self._wait_a_little(run_id)
+            elif state == "failed" and self._is_enough(run_id):  # in another launch, since this one began
+                self._judge([run_id])
+            else:
+                startable.append(run_id)
+        return tuple(startable)
+
+    def _start(self, cohort: Cohort, run_ids: tuple[str, ...], index: int, *, alone: bool) -> None:
+        slots = self._launcher.slots
+        slot = slots[index]
+        if alone:  # nobody else can use the other slots' cores now
+            slot = Slot(device=slot.device, threads=sum(other.threads for other in slots))
+        recipe = run_recipe_from_json(self._plan.runs[run_ids[0]].recipe)
+        job = self._store.write_job(
+            {
+                "cohort_id": cohort.cohort_id,
+                "run_ids": list(run_ids),
+                "sweep": self._plan.sweep,
+                "profile": self._plan.profile,
+                "data_root": str(self._settings.data_root(recipe.data)),
+                "device": slot.device,
+                "threads": slot.threads,
+                "workers": self._settings.workers,
+                "wandb": dict(self._settings.wandb),
+            }
+        )
+        log.info("cohort %s: %d runs start on %s", cohort.cohort_id, len(run_ids), slot.device)
+        handle = self._launcher.start(job, slot)
+        self._active.append(
+            _Active(cohort=cohort, run_ids=run_ids, handle=handle, slot=index, log=job.with_suffix(".log"))
+        )
+
+    def _reap(self) -> None:
+        """See which processes have ended, and what became of their runs."""
+        for active in list(self._active):
+            code = active.handle.poll()
+            if code is None:
+                continue
+            self._active.remove(active)
+            self._settle(active, code)
+
+    def _settle(self, active: _Active, code: int) -> None:
+        left = []
+        for run_id in active.run_ids:
+            run = self._store.run(run_id)
+            state = run.state()
+            if state == "finished":
+                self._finished.add(run_id)
+            elif state == "failed":
+                left.append(run_id)
+            elif state == "running" or code == PREEMPTED or (code == FINISHED and not self._idle_too_often(run_id)):
+                self._wait_a_little(run_id)
+            else:
+                run.fail(_death(code, active.log), "killed")
+                left.append(run_id)
+        self._judge(left)
+
+    def _idle_too_often(self, run_id: str) -> bool:
+        """Whether too many processes in a row found the run held by others, who then did not finish it either."""
+        self._idle[run_id] += 1
+        return self._idle[run_id] > _IDLE_ENDINGS
+
+    def _wait_a_little(self, run_id: str) -> None:
+        self._not_before[run_id] = time.monotonic() + 10 * self._settings.poll_seconds
+
+    def _is_enough(self, run_id: str) -> bool:
+        failure = self._store.run(run_id).failure
+        return failure is not None and (failure.kind == "nan" or failure.attempts > self._settings.retries)
+
+    def _judge(self, run_ids: Iterable[str]) -> None:
+        """Of runs whose last attempt failed: when to try again, or that it is enough."""
+        for run_id in run_ids:
+            failure = self._store.run(run_id).failure
+            if failure is None:  # another launch forgave or finished it just now
+                continue
+            if self._is_enough(run_id):
+                self._failed[run_id] = f"{failure.message} ({failure.kind}, attempt {failure.attempts})"
+                log.error("run %s failed: %s", run_id, self._failed[run_id])
+            else:
+                pause = self._settings.backoff_seconds * 2 ** (failure.attempts - 1)
+                self._not_before[run_id] = time.monotonic() + pause
+                log.warning("run %s: attempt %d failed: %s", run_id, failure.attempts, failure.message)
+
+    def _stop_all(self) -> None:
+        for active in self._active:
+            active.handle.stop()
+        deadline = time.monotonic() + self._settings.grace_seconds
+        try:
+            while any(active.handle.poll() is None for active in self._active) and time.monotonic() < deadline:
+                time.sleep(self._settings.poll_seconds)
+        except KeyboardInterrupt:
+            log.warning("killing what has not ended yet; it will go on from its last checkpoint")
+        for active in self._active:
+            active.handle.kill()
+            self._finished |= {run_id for run_id in active.run_ids if self._store.run(run_id).finished}
+        self._active.clear()
+
+    def _progress(self) -> LaunchProgress:
+        running = [run_id for active in self._active for run_id in active.run_ids]
+        for run_id in running:
+            if self._store.run(run_id).finished:
+                self._finished.add(run_id)
+        return LaunchProgress(
+            total=len(self._plan.runs),
+            finished=frozenset(self._finished),
+            running={run_id: self._store.run(run_id).progress() for run_id in running if run_id not in self._finished},
+            elsewhere=frozenset(self._elsewhere - self._finished),
+            failed=dict(self._failed),
+            blocked=frozenset(self._blocked),
+            seconds=time.monotonic() - self._began,
+        )
+
+
+def _death(code: int, log_file: Path) -> str:
+    """Why a process ended without a word of its own: its signal or code, and the last line it printed."""
+    if code < 0:
+        how = f"the process was ended by {signal.Signals(-code).name}"
+    elif code == FINISHED:
+        how = "the process ended without finishing the run"
+    else:
+        how = f"the process ended with code {code}"
+    try:
+        lines = log_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except FileNotFoundError:
+        lines = []
+    return f"{how}; its last line: {lines[-1]}" if lines else how
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM taken for Ctrl-C, in the main thread (the only one that signals reach)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

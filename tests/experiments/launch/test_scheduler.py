@@ -1,0 +1,227 @@
+import dataclasses
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import fake_job
+import pytest
+from small_sweeps import small_plan
+
+from experiments.launch.inline import InlineLauncher
+from experiments.launch.local import LocalLauncher, share_out
+from experiments.launch.protocol import Launcher, Slot
+from experiments.launch.scheduler import LaunchProgress, LaunchSettings, launch_plan
+from experiments.plan import Plan
+from experiments.store import Store
+
+HERE = Path(__file__).parents[1]
+COMMAND = (sys.executable, str(HERE / "fake_job.py"))
+SETTINGS = LaunchSettings(
+    data_root=lambda data: Path(str(data.root)), backoff_seconds=0.01, poll_seconds=0.01, progress_seconds=0.0
+)
+LAUNCHERS: dict[str, Callable[[], Launcher]] = {
+    "inline": lambda: InlineLauncher(work=fake_job.main),
+    "local": lambda: LocalLauncher(share_out(["cpu"], slots=2, cores=2), command=COMMAND),
+}
+
+
+@pytest.fixture(params=list(LAUNCHERS))
+def launcher(request: pytest.FixtureRequest) -> Launcher:
+    return LAUNCHERS[request.param]()
+
+
+def _ledger(store: Store) -> Counter[str]:
+    path = store.root / "ledger"
+    return Counter(path.read_text().splitlines()) if path.exists() else Counter()
+
+
+class TestEveryLauncher:
+    """What holds for a plan carried out by any launcher."""
+
+    def test_every_run_is_done_once_and_the_teacher_first(self, plan: Plan, store: Store, launcher: Launcher) -> None:
+        outcome = launch_plan(plan, store, launcher, SETTINGS)
+        assert outcome.complete
+        assert outcome.finished == set(plan.runs)
+        ledger = _ledger(store)
+        assert set(ledger.values()) == {1}
+        assert len(ledger) == 5 * len(plan.runs)
+        first = (store.root / "ledger").read_text().split()[0]
+        assert first == plan.teachers[0].run_id
+
+    def test_a_second_launch_does_nothing(self, plan: Plan, store: Store, launcher: Launcher) -> None:
+        launch_plan(plan, store, launcher, SETTINGS)
+        before = _ledger(store)
+        assert launch_plan(plan, store, launcher, SETTINGS).complete
+        assert _ledger(store) == before
+
+    def test_a_failed_run_is_tried_again(self, plan: Plan, store: Store, launcher: Launcher) -> None:
+        run = plan.rows[1].runs[0]
+        store.root.mkdir()
+        (store.root / f"{run.run_id}.fail").write_text("2")
+        assert launch_plan(plan, store, launcher, SETTINGS).complete
+        assert store.run(run.run_id).starts == 3
+
+    def test_a_run_that_keeps_failing_is_shown_and_left_until_asked_for(
+        self, plan: Plan, store: Store, launcher: Launcher
+    ) -> None:
+        run = plan.rows[1].runs[0]
+        store.root.mkdir()
+        wish = store.root / f"{run.run_id}.fail"
+        wish.write_text("9")
+        outcome = launch_plan(plan, store, launcher, SETTINGS)
+        assert outcome.failed == {run.run_id: "as wished (error, attempt 3)"}
+        assert len(outcome.finished) == len(plan.runs) - 1
+        wish.unlink()
+        assert launch_plan(plan, store, launcher, SETTINGS).failed == outcome.failed
+        again = LaunchSettings(data_root=SETTINGS.data_root, poll_seconds=0.01, retry_failed=True)
+        assert launch_plan(plan, store, launcher, again).complete
+
+    def test_students_of_a_failed_teacher_are_blocked_and_those_without_go_on(
+        self, plan: Plan, store: Store, launcher: Launcher
+    ) -> None:
+        store.root.mkdir()
+        (store.root / f"{plan.teachers[0].run_id}.fail").write_text("9")
+        outcome = launch_plan(plan, store, launcher, SETTINGS)
+        assert set(outcome.failed) == {plan.teachers[0].run_id}
+        assert outcome.blocked == {run.run_id for run in plan.rows[1].runs}
+        assert outcome.finished == {run.run_id for run in plan.rows[0].runs}
+
+    def test_progress_is_told_up_to_the_end(self, plan: Plan, store: Store, launcher: Launcher) -> None:
+        told: list[LaunchProgress] = []
+        launch_plan(plan, store, launcher, SETTINGS, on_progress=told.append)
+        assert told[-1].finished == set(plan.runs)
+        assert told[-1].total == 5
+        assert not told[-1].running
+
+
+def test_a_cohort_with_more_runs_than_allowed_is_split(tmp_path: Path) -> None:
+    assert [len(cohort.run_ids) for cohort in small_plan(tmp_path, max_cohort=1).cohorts] == [1, 1, 1, 1, 1]
+
+
+def test_a_plan_with_problems_is_not_launched(plan: Plan, store: Store) -> None:
+    broken = dataclasses.replace(plan, problems=("data/people: no such folder",))
+    with pytest.raises(ValueError, match="no such folder"):
+        launch_plan(broken, store, InlineLauncher(work=fake_job.main), SETTINGS)
+
+
+def test_a_cohort_alone_gets_the_threads_of_all_slots(plan: Plan, store: Store) -> None:
+    launch_plan(plan, store, LocalLauncher(share_out(["cpu"], slots=2, cores=4), command=COMMAND), SETTINGS)
+    threads = {run_id: (store.run(run_id).result() or {})["threads"] for run_id in plan.runs}
+    assert threads.pop(plan.teachers[0].run_id) == 4
+    assert set(threads.values()) == {2}
+
+
+def test_devices_are_dealt_out_in_turn() -> None:
+    assert share_out(["cuda:0", "cuda:1"], slots=3, cores=7) == (
+        Slot(device="cuda:0", threads=2),
+        Slot(device="cuda:1", threads=2),
+        Slot(device="cuda:0", threads=2),
+    )
+    with pytest.raises(ValueError, match="at least 1"):
+        share_out(["cpu"], slots=0, cores=2)
+
+
+def test_a_killed_child_is_shown_as_killed_and_its_runs_go_on_from_their_checkpoints(plan: Plan, store: Store) -> None:
+    store.root.mkdir()
+    (store.root / "slow").touch()
+    killed = []
+
+    def kill_once(progress: LaunchProgress) -> None:
+        for run_id, where in progress.running.items():
+            if not killed and where is not None and where.step >= 2:
+                holder = store.run(run_id).holder()
+                if holder is not None:
+                    killed.append(run_id)
+                    subprocess.run(["kill", "-9", str(holder.pid)], check=True)
+
+    launcher = LocalLauncher([Slot()], command=COMMAND)
+    assert launch_plan(plan, store, launcher, SETTINGS, on_progress=kill_once).complete
+    assert len(killed) == 1
+    assert store.run(killed[0]).starts == 2
+    ledger = _ledger(store)
+    assert set(ledger) == {f"{run_id} {step}" for run_id in plan.runs for step in range(1, 6)}
+    # Only the step that was being done when the process died may have been done twice.
+    assert sum(ledger.values()) - len(ledger) <= 1
+
+
+LAUNCH = """
+import sys
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[1])
+from small_sweeps import small_plan
+
+from experiments.launch.local import LocalLauncher
+from experiments.launch.protocol import Slot
+from experiments.launch.scheduler import LaunchSettings, launch_plan
+from experiments.store import Store
+
+folder = Path(sys.argv[2])
+launcher = LocalLauncher([Slot(), Slot()], command=(sys.executable, sys.argv[1] + "/fake_job.py"))
+settings = LaunchSettings(data_root=lambda data: Path("x"), poll_seconds=0.01, backoff_seconds=0.01)
+outcome = launch_plan(small_plan(folder), Store(folder / "runs"), launcher, settings)
+sys.exit(0 if outcome.complete else 3 if outcome.interrupted else 4)
+"""
+
+
+def _launch(folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", LAUNCH, str(HERE), str(folder)])
+
+
+def _wait_for(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("lines", [1, 4, 8, 15])
+def test_a_killed_launcher_takes_its_processes_along_and_the_next_launch_ends_the_work(
+    tmp_path: Path, plan: Plan, store: Store, lines: int
+) -> None:
+    store.root.mkdir()
+    (store.root / "slow").touch()
+    with _launch(tmp_path) as process:
+        _wait_for(lambda: _ledger(store).total() >= lines)
+        process.send_signal(signal.SIGKILL)
+    assert launch_plan(plan, store, LAUNCHERS["local"](), SETTINGS).complete
+    ledger = _ledger(store)
+    # The processes were asked to stop, so each step was done once.
+    assert set(ledger.values()) == {1}
+    assert len(ledger) == 5 * len(plan.runs)
+    assert all(store.run(run_id).failure is None for run_id in plan.runs)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_launch_ends_cleanly_and_goes_on_later(
+    tmp_path: Path, plan: Plan, store: Store, number: signal.Signals
+) -> None:
+    store.root.mkdir()
+    (store.root / "slow").touch()
+    with _launch(tmp_path) as process:
+        _wait_for(lambda: _ledger(store).total() >= 7)
+        process.send_signal(number)
+        assert process.wait(20) == 3
+    states = Counter(store.run(run_id).state() for run_id in plan.runs)
+    assert states["running"] == states["failed"] == 0
+    assert states["interrupted"] >= 1
+    assert launch_plan(plan, store, LAUNCHERS["local"](), SETTINGS).complete
+    assert set(_ledger(store).values()) == {1}
+
+
+def test_two_launchers_at_once_share_the_work(tmp_path: Path, plan: Plan, store: Store) -> None:
+    store.root.mkdir()
+    (store.root / "slow").touch()
+    with _launch(tmp_path) as one, _launch(tmp_path) as two:
+        assert (one.wait(30), two.wait(30)) == (0, 0)
+    assert set(_ledger(store).values()) == {1}
+    assert len(_ledger(store)) == 5 * len(plan.runs)
+
+
+def test_the_small_sweep_has_one_teacher_and_a_cohort_per_seed(plan: Plan) -> None:
+    assert len(plan.teachers) == 1
+    assert [len(cohort.run_ids) for cohort in plan.cohorts] == [1, 2, 2]

@@ -1,0 +1,41 @@
+"""Sweeps of a few rows, for tests of what is done with them."""
+
+import os
+from pathlib import Path
+
+from experiments.identity import DataFacts
+from experiments.plan import Plan, make_plan
+from experiments.recipe import DataChoice, EvaluationChoice
+from experiments.spec import read_sweep
+
+SMALL = """\
+sweep: small
+title: A small sweep
+baseline: none
+base:
+  student: {model: distilpose_s, width: 8, dim: 16, depth: 1, heads: 2}
+  teacher: {model: teacher_stemnet, width: 8, dim: 16, depth: 1, heads: 2}
+  losses: {reg: 1, KT: 5e-4}
+  input_size: [48, 64]
+  data: {root: data/people}
+  augmentation: {flip: 0.5}
+  schedule: {epochs: 2, batch_size: 4}
+  evaluation: {}
+seeds: [0, 1]
+rows:
+  - {row: none, set: {losses: {KT: 0}}, paper: {AP: 56.0}}
+  - {row: KT, paper: {AP: 67.1}}
+"""
+FACTS = DataFacts(fingerprint="f" * 8, train_people=40, val_people=8)
+
+
+def facts(data: DataChoice, evaluation: EvaluationChoice) -> DataFacts:
+    """The same small data set, wherever it is said to lie."""
+    return FACTS
+
+
+def small_plan(folder: Path, text: str = SMALL, *, max_cohort: int | None = None) -> Plan:
+    """The plan of a sweep given as text."""
+    file = folder / f"small-{os.getpid()}.yaml"  # launches may race in one folder
+    file.write_text(text)
+    return make_plan(read_sweep(file, source="small.yaml").profile(), facts, max_cohort=max_cohort)
