@@ -1,0 +1,106 @@
+"""reg, KT and VT, CS, and the teacher's loss: by hand, by gradient, by property."""
+
+import pytest
+import torch
+
+from distilpose.losses import (
+    ConfidenceLoss,
+    HeatmapLoss,
+    RegressionLoss,
+    TokenLoss,
+    confidence_loss,
+    heatmap_loss,
+    regression_loss,
+    token_loss,
+)
+
+
+def test_regression_is_smooth_l1_over_all_numbers_with_masked_joints_counted() -> None:
+    pred = torch.tensor([[[0.5, 0.0], [9.0, 9.0]]])
+    target = torch.tensor([[[0.1, 2.0], [0.0, 0.0]]])
+    loss = regression_loss(pred, target, torch.tensor([[1.0, 0.0]]))
+    assert float(loss) == pytest.approx((0.5 * 0.4**2 + (2.0 - 0.5)) / 4)
+
+
+def test_masked_joints_get_zero_gradient_from_regression() -> None:
+    pred = torch.rand(2, 3, 2, dtype=torch.float64, requires_grad=True)
+    weight = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]], dtype=torch.float64)
+    target = torch.rand(2, 3, 2, dtype=torch.float64)
+    regression_loss(pred, target, weight).backward()
+    assert pred.grad.abs().sum(-1).ne(0).equal(weight.bool())
+    assert torch.autograd.gradcheck(lambda p: regression_loss(p, target, weight), (pred,))
+
+
+def test_tokens_are_compared_by_mean_square_of_all_numbers() -> None:
+    student = torch.tensor([[[1.0, 2.0], [0.0, 0.0]]], requires_grad=True)
+    loss = token_loss(student, torch.tensor([[[0.0, 0.0], [0.0, 3.0]]]))
+    assert float(loss.detach()) == (1 + 4 + 9) / 4
+    loss.backward()
+    assert torch.equal(student.grad, torch.tensor([[[0.5, 1.0], [0.0, -1.5]]]))
+
+
+def test_tokens_of_another_shape_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"got \(1, 2, 3\) and \(1, 2, 4\); give both models the same dim"):
+        token_loss(torch.zeros(1, 2, 3), torch.zeros(1, 2, 4))
+
+
+def test_the_score_learns_the_heatmap_at_the_rounded_place() -> None:
+    heatmaps = torch.zeros(1, 2, 4, 3)
+    heatmaps[0, 0, 3, 1] = 0.8
+    keypoints = torch.tensor([[[0.6, 0.9], [0.0, 0.0]]])  # pixel (round(1.2), round(2.7))
+    scores = torch.tensor([[0.5, 0.25]], requires_grad=True)
+    loss = confidence_loss(scores, keypoints.requires_grad_(), heatmaps.requires_grad_(), torch.ones(1, 2))
+    assert float(loss.detach()) == pytest.approx((0.3 + 0.25) / 2)
+    loss.backward()
+    assert scores.grad.tolist() == [[-0.5, 0.5]]
+    assert keypoints.grad is None
+    assert heatmaps.grad is None
+
+
+def test_masked_scores_get_zero_gradient_and_count_in_the_mean() -> None:
+    scores = torch.tensor([[0.5, 0.25]], requires_grad=True)
+    loss = confidence_loss(scores, torch.zeros(1, 2, 2), torch.zeros(1, 2, 4, 3), torch.tensor([[0.0, 1.0]]))
+    assert float(loss.detach()) == 0.125
+    loss.backward()
+    assert scores.grad.tolist() == [[0.0, 0.5]]
+
+
+def test_a_place_outside_the_heatmap_is_read_at_its_edge() -> None:
+    heatmaps = torch.arange(12.0).view(1, 1, 4, 3)
+    for place, value in (((5.0, 5.0), 11), ((-1.0, -1.0), 0), ((5.0, -1.0), 2)):
+        loss = confidence_loss(torch.zeros(1, 1), torch.tensor([[place]]), heatmaps, torch.ones(1, 1))
+        assert float(loss) == value
+
+
+def test_heatmaps_are_compared_by_mean_square_without_a_half() -> None:
+    pred, target = torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 2, 2)
+    pred[0, 0, 0, 0], target[0, 0, 1, 1], pred[0, 1] = 1, 2, 7
+    assert float(heatmap_loss(pred, target, torch.tensor([[1.0, 0.0]]))) == (1 + 4) / 8
+
+
+def test_masked_heatmaps_get_zero_gradient() -> None:
+    pred = torch.rand(1, 2, 3, 2, dtype=torch.float64, requires_grad=True)
+    target, visible = torch.rand(1, 2, 3, 2, dtype=torch.float64), torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+    heatmap_loss(pred, target, visible).backward()
+    assert pred.grad[0, 0].all()
+    assert not pred.grad[0, 1].any()
+    assert torch.autograd.gradcheck(lambda p: heatmap_loss(p, target, visible), (pred,))
+
+
+def test_an_all_masked_batch_gives_zero() -> None:
+    nobody = torch.zeros(2, 3)
+    assert regression_loss(torch.rand(2, 3, 2), torch.rand(2, 3, 2), nobody) == 0
+    assert confidence_loss(torch.rand(2, 3), torch.rand(2, 3, 2), torch.rand(2, 3, 4, 4), nobody) == 0
+    assert heatmap_loss(torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4), nobody) == 0
+
+
+def test_modules_hold_the_coefficient() -> None:
+    points, heatmaps, visible = torch.rand(2, 3, 2), torch.rand(2, 3, 4, 4), torch.ones(2, 3)
+    pairs = [
+        (RegressionLoss, regression_loss, (points, 0 * points, visible)),
+        (TokenLoss, token_loss, (points, 0 * points)),
+        (ConfidenceLoss, confidence_loss, (points[..., 0], points, heatmaps, visible)),
+        (HeatmapLoss, heatmap_loss, (heatmaps, 0 * heatmaps, visible)),
+    ]
+    for module, function, inputs in pairs:
+        torch.testing.assert_close(module(3.0)(*inputs), 3.0 * function(*inputs))

@@ -1,0 +1,145 @@
+"""Names, sizes and options: what is built, and what is refused."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from distilpose.models import MODELS, HeatmapOutput, RegressionOutput, build_model, model_shape
+
+TOKENS = {"dim": 16, "depth": 2, "heads": 2}
+SMALL = {
+    "stemnet": {"input_size": (32, 48), "width": 4, "patch": (3, 2), **TOKENS},
+    "hrnet": {"input_size": (32, 64), "width": 2, "stem": 4, "patch": (4, 4), **TOKENS},
+    "image": {"input_size": (32, 48), "patch": (12, 8), **TOKENS},
+    "resnet50": {"input_size": (32, 64), "width": 2},
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_small_one_of_every_model_runs_in_its_declared_shape(name: str) -> None:
+    options = SMALL[MODELS[name].backbone]
+    model = build_model(name, joints=5, **options).train()
+    shape = model_shape(name, joints=5, **options)
+    output = model(torch.randn(2, 3, options["input_size"][1], options["input_size"][0]))
+    assert shape.role == MODELS[name].role
+    assert shape.heatmap_size == (8, options["input_size"][1] // 4)
+    if shape.role == "student":
+        assert isinstance(output, RegressionOutput)
+        assert output.keypoints.shape == (2, 5, 2)
+        assert (output.scores is not None) == (output.sigmas is not None) == name.startswith("distilpose")
+    else:
+        assert isinstance(output, HeatmapOutput)
+        assert output.heatmaps.shape == (2, 5, *reversed(shape.heatmap_size))
+    assert shape.has_tokens == (output.keypoint_tokens is not None)
+    if output.keypoint_tokens is not None:
+        assert output.keypoint_tokens.shape == (2, 5, shape.dim)
+        assert output.visual_tokens.shape == (2, shape.visual_tokens, shape.dim)
+    assert output.attention is None
+    sum(part.square().sum() for part in output if part is not None).backward()
+    unused = [key for key, value in model.named_parameters() if value.grad is None]
+    assert unused == []
+
+
+def test_published_shapes_let_every_student_learn_from_every_token_teacher() -> None:
+    shapes = {model_shape(name) for name in ("distilpose_s", "distilpose_l", "base_stemnet")}
+    assert {(shape.dim, shape.visual_tokens, shape.joints, shape.heatmap_size) for shape in shapes} == {
+        (192, 256, 17, (48, 64))
+    }
+    assert model_shape("sdpose_s_v2").visual_tokens == 768
+
+
+@pytest.mark.parametrize(
+    ("score", "sigma", "rows"), [(True, True, 5), (True, False, 3), (False, True, 4), (False, False, 2)]
+)
+@pytest.mark.parametrize("name", ["distilpose_s", "deeppose_r50"])
+def test_heads_have_only_the_outputs_asked_for(name: str, score: bool, sigma: bool, rows: int) -> None:
+    options = SMALL[MODELS[name].backbone]
+    model = build_model(name, joints=3, score=score, sigma=sigma, **options).eval()
+    linear = next(module for key, module in model.named_modules() if key.endswith("linear"))
+    assert linear.out_features == rows * (3 if name == "deeppose_r50" else 1)
+    output = model(torch.randn(1, 3, options["input_size"][1], 32))
+    assert (output.scores is not None) == score
+    assert (output.sigmas is not None) == sigma
+    if score:
+        assert output.scores.shape == (1, 3)
+    if sigma:
+        assert output.sigmas.shape == (1, 3, 2)
+        assert output.sigmas.min() > 0
+
+
+def test_sdpose_returns_the_first_cycle_unless_asked_for_all() -> None:
+    model = build_model("sdpose_t", cycles=2, **SMALL["stemnet"]).eval()
+    images = torch.randn(1, 3, 48, 32)
+    first, second = model(images, all_cycles=True)
+    assert torch.equal(model(images).heatmaps, first.heatmaps)
+    assert not torch.equal(first.heatmaps, second.heatmaps)
+    encoder = model.encoder
+    before = torch.cat((first.keypoint_tokens, first.visual_tokens), dim=1)
+    torch.testing.assert_close(encoder.split(encoder.encode(before)[0])[0], second.keypoint_tokens)
+
+
+def test_asked_attention_comes_for_each_layer_and_head() -> None:
+    model = build_model("distilpose_s", **SMALL["stemnet"]).eval()
+    assert model(torch.randn(1, 3, 48, 32), attention=True).attention.shape == (1, 2, 2, 17, 17 + 16)
+
+
+def test_models_without_tokens_refuse_to_show_attention() -> None:
+    for name in ("deeppose_r50", "simplebaseline_r50"):
+        with pytest.raises(ValueError, match="this model has no tokens"):
+            build_model(name, **SMALL["resnet50"])(torch.randn(1, 3, 64, 32), attention=True)
+
+
+def test_regression_outputs_stay_float32_under_autocast() -> None:
+    model = build_model("distilpose_s", **SMALL["stemnet"]).eval()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = model(torch.randn(1, 3, 48, 32))
+    assert {part.dtype for part in output[:3]} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("distilpos_s", {}, "model: must be one of .* got 'distilpos_s'; did you mean distilpose_s"),
+        ("distilpose_s", {"patch": (5, 3)}, r"patch: .* must divide the 64 rows and 48 columns .* got \(5, 3\)"),
+        ("distilpose_s", {"dim": 100}, r"dim: must be a multiple of 4 and of heads \(8\), got 100"),
+        ("distilpose_s", {"dim": 18, "heads": 2}, "dim: must be a multiple of 4"),
+        ("distilpose_s", {"input_size": (190, 256)}, "input_size: .* multiples of 4 for distilpose_s"),
+        ("teacher_tokenpose_l", {"input_size": (48, 64)}, "input_size: .* multiples of 32"),
+        ("distilpose_l", {"input_size": (40, 64)}, "input_size: .* multiples of 16"),
+        ("distilpose_s", {"stem": 32}, "stem: means nothing to distilpose_s"),
+        ("distilpose_s", {"cycles": 2}, "cycles: means nothing to distilpose_s"),
+        ("distilpose_s", {"joints": 0}, "joints: must be at least 1, got 0"),
+        ("tokenpose_t", {"width": 32}, "width: means nothing to tokenpose_t"),
+        ("teacher_stemnet", {"score": True}, "score: means nothing to teacher_stemnet"),
+        ("deeppose_r50", {"dim": 96}, "dim: means nothing to deeppose_r50"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_with_the_reason(name: str, options: dict, message: str) -> None:
+    for ask in (build_model, model_shape):
+        with pytest.raises(ValueError, match=message):
+            ask(name, **options)
+
+
+def test_building_leaves_the_global_generator_alone() -> None:
+    state = torch.get_rng_state()
+    build_model("distilpose_s", **SMALL["stemnet"])
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_the_generator_decides_the_start() -> None:
+    def start(seed: int | None) -> torch.Tensor:
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        model: nn.Module = build_model("distilpose_s", generator=generator, **SMALL["stemnet"])
+        return next(model.parameters()).detach()
+
+    assert torch.equal(start(1), start(1))
+    assert not torch.equal(start(1), start(2))
+    assert torch.equal(start(None), start(None))
+
+
+def test_a_shape_is_known_without_torch() -> None:
+    code = "import sys, distilpose.models as m; m.model_shape('distilpose_l'); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

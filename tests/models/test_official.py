@@ -1,0 +1,131 @@
+"""Our models against the authors': names, shapes and numbers."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from official_fixtures import NAMES, fixture_images, official_outputs, official_shapes, official_weights
+from torch import Tensor
+
+from distilpose.models import HeatmapOutput, RegressionOutput, build_model, load_official
+from distilpose.models.official import OfficialWeightsError, official_name
+
+TINY = {"input_size": (32, 32), "width": 4, "dim": 8, "depth": 2, "heads": 2, "patch": (4, 4), "joints": 3}
+
+
+def _tiny_official() -> dict[str, Tensor]:
+    model = build_model("distilpose_s", **TINY)
+    parts = {
+        "encoder.keypoint_token": "keypoint_token",
+        "encoder.patch_embedding.": "patch_to_embedding.",
+        ".attention_norm.": ".0.fn.norm.",
+        ".attention.qkv.": ".0.fn.fn.to_qkv.",
+        ".attention.out.": ".0.fn.fn.to_out.0.",
+        ".mlp_norm.": ".1.fn.norm.",
+        ".mlp.0.": ".1.fn.fn.net.0.",
+        ".mlp.2.": ".1.fn.fn.net.3.",
+        "encoder.layers.": "transformer.layers.",
+        "head.norm.": "mlp_head.0.",
+        "head.linear.": "mlp_head.1.",
+    }
+    state = {}
+    for name, value in model.state_dict().items():
+        key = name
+        for ours, theirs in parts.items():
+            key = key.replace(ours, theirs)
+        prefix = "" if key.startswith("backbone.") else "keypoint_head.tokenhead."
+        state[prefix + key] = torch.full(value.shape, 7) if value.dtype == torch.int64 else torch.randn(value.shape)
+    return state
+
+
+def assert_close_to_scale(ours: Tensor, theirs: Tensor, tolerance: float) -> None:
+    error = float((ours - theirs).abs().max() / theirs.abs().max())
+    assert error <= tolerance, error
+
+
+@pytest.mark.parametrize("name", ["distilpose_s", "base_stemnet", "teacher_stemnet", "tokenpose_t", "sdpose_t"])
+def test_outputs_equal_the_authors(name: str, parity_dir: Path) -> None:
+    model = build_model(name).eval()
+    load_official(model, official_weights(parity_dir, name))
+    expected = official_outputs(parity_dir, name)
+    images = fixture_images()
+    with torch.inference_mode():
+        assert_close_to_scale(model.backbone(images).mean((2, 3)), expected["feature_mean"], 1e-4)
+        if name.startswith("sdpose"):
+            outputs = model(images, attention=True, all_cycles=True)
+            prefixes = [f"cycle{cycle}." for cycle in range(len(outputs))]
+        else:
+            outputs, prefixes = [model(images)], [""]
+    assert {key.split(".")[0] for key in expected if "cycle" in key} == {prefix[:-1] for prefix in prefixes if prefix}
+    for output, prefix in zip(outputs, prefixes, strict=True):
+        assert_close_to_scale(output.visual_tokens[:, ::8], expected[f"{prefix}vis_token"], 1e-4)
+        assert_close_to_scale(output.keypoint_tokens, expected[f"{prefix}kpt_token"], 1e-4)
+        if isinstance(output, RegressionOutput):
+            torch.testing.assert_close(output.keypoints, expected["pred"], rtol=0, atol=1e-5)
+            assert (output.scores is None) == ("score" not in expected)
+            if output.scores is not None:
+                torch.testing.assert_close(output.scores, expected["score"][..., 0], rtol=0, atol=1e-5)
+                torch.testing.assert_close(output.sigmas, expected["sigma"], rtol=0, atol=1e-5)
+        else:
+            assert isinstance(output, HeatmapOutput)
+            assert_close_to_scale(output.heatmaps[:, :, ::2, ::2], expected[f"{prefix}pred"], 1e-5)
+        if f"{prefix}attn_head0" in expected:
+            theirs = expected[f"{prefix}attn_head0"]
+            torch.testing.assert_close(output.attention[:, -1, 0], theirs, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_official_name_has_one_part_of_the_same_shape(name: str, parity_dir: Path) -> None:
+    model = build_model(name)
+    ours = model.state_dict()
+    shapes = official_shapes(parity_dir, name)
+    table = [key for key in shapes if key.endswith("pos_embedding")]
+    assert [shapes.pop(key).shape for key in table] == [model.encoder.positions[:, model.encoder.joints :].shape]
+    assert {official_name(model, key): value.shape for key, value in shapes.items()} == {
+        key: value.shape for key, value in ours.items()
+    }
+
+
+def test_loading_copies_every_key() -> None:
+    model = build_model("distilpose_s", **TINY)
+    state = _tiny_official()
+    load_official(model, state)
+    ours = model.state_dict()
+    for key, value in state.items():
+        assert torch.equal(ours[official_name(model, key)], value), key
+
+
+def test_the_sine_table_may_be_there_and_must_be_ours() -> None:
+    model = build_model("distilpose_s", **TINY)
+    key = "keypoint_head.tokenhead.pos_embedding"
+    table = model.encoder.positions[:, 3:].clone()
+    load_official(model, _tiny_official() | {key: table})
+    table[0, 1, 2] += 0.01
+    with pytest.raises(OfficialWeightsError, match=r"sine table: .*pos_embedding differs from ours by up to 0.01"):
+        load_official(model, _tiny_official() | {key: table})
+
+
+def test_an_error_lists_every_key_and_copies_nothing() -> None:
+    model = build_model("distilpose_s", **TINY)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    state = _tiny_official()
+    state["keypoint_head.tokenhead.mlp_head.1.weight"] = torch.zeros(2, 8)
+    state["backbone.conv9.weight"] = torch.zeros(1)
+    state["keypoint_head.tokenpose.keypoint_token"] = torch.zeros(1, 3, 8)
+    state["keypoint_head.tokenhead.transformer_layer1.layers.0.0.fn.norm.weight"] = torch.zeros(8)
+    del state["backbone.bn1.bias"]
+    with pytest.raises(OfficialWeightsError) as caught:
+        load_official(model, state)
+    message = str(caught.value)
+    assert "5 keys do not fit" in message
+    assert "shape: keypoint_head.tokenhead.mlp_head.1.weight is (2, 8), the model's is (5, 8)" in message
+    assert "unknown: backbone.conv9.weight (1,)" in message
+    assert "unknown: keypoint_head.tokenpose.keypoint_token (1, 3, 8)" in message
+    assert "double: keypoint_head.tokenhead.transformer_layer1.layers.0.0.fn.norm.weight" in message
+    assert "missing: backbone.bn1.bias (4,)" in message
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_models_without_an_official_form_are_refused() -> None:
+    with pytest.raises(ValueError, match="one of the token models, got a DeepPose"):
+        load_official(build_model("deeppose_r50", width=2), {})
