@@ -75,7 +75,8 @@ def _pictures(run: RunDir, rows: Iterable[PictureRow], seed: int, best_epoch: fl
 
 def _read(run: RunDir, run_id: str, row: str, seed: int, role: str) -> _Read:
     exists = (run.path / "run.json").exists()
-    recipe = (run.spec().get("recipe") or {}) if exists else {}
+    spec = run.spec() if exists else {}
+    recipe = spec.get("recipe") or {}
     result = run.result() or {}
     events = run.read_journal()
     curves = run_curves(metric_rows(events))
@@ -86,7 +87,7 @@ def _read(run: RunDir, run_id: str, row: str, seed: int, role: str) -> _Read:
         run_id=run_id,
         row=row,
         role=role,
-        seed=seed,
+        seed=spec.get("seed", seed),
         state=state,
         reason="" if state == "finished" else _reason(run, state, epochs, curves),
         metrics=shown(result.get("metrics")),
@@ -197,8 +198,7 @@ def aggregate(store: Store, plan: Mapping[str, Any]) -> SweepNumbers:
         )
     teachers = []
     for teacher in plan.get("teachers") or ():
-        seed = teacher.get("seed", 0)
-        found = once(teacher["run_id"], teacher["model"], seed, "teacher")
+        found = once(teacher["run_id"], teacher["model"], 0, "teacher")
         teachers.append(TeacherNumbers(model=teacher["model"], run=found.numbers, pictures=found.pictures))
     recipes = {
         role: [run.recipe for run in read.values() if run.numbers.role == role and run.recipe]

@@ -8,6 +8,15 @@ from reports.records import Fact
 
 # Facts that differ between runs by their nature: they are no disagreement and are told elsewhere or not at all.
 _OF_ONE_RUN = frozenset({"started", "finished"})
+# Facts that are told, but that runs of one sweep need not agree about: each process has its own command.
+_MAY_DIFFER = frozenset({"command"})
+_NAMES = {"dirty": "uncommitted changes", "lock_sha256": "lock file, SHA-256", "cpu": "CPU", "gpu": "GPU"}
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "unknown"
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
@@ -15,7 +24,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, st
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name} ")
         elif prefix or name not in _OF_ONE_RUN:
-            yield f"{prefix}{name}", "unknown" if value is None else str(value)
+            yield f"{prefix}{name}", _words(value)
 
 
 def _without_absent_gpu(name: str, values: Counter[str]) -> bool:
@@ -29,7 +38,11 @@ def provenance_facts(provenances: Iterable[Mapping[str, Any]]) -> tuple[Fact, ..
         for name, value in _flat(provenance):
             counted.setdefault(name, Counter())[value] += 1
     return tuple(
-        Fact(name=name.replace("_", " "), values=tuple(values.most_common()))
+        Fact(
+            name=_NAMES.get(name, name.replace("_", " ")),
+            values=tuple(values.most_common()),
+            may_differ=name in _MAY_DIFFER,
+        )
         for name, values in counted.items()
         if _without_absent_gpu(name, values)
     )

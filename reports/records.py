@@ -147,15 +147,19 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One fact of provenance and which runs say what: more than one value means that the runs disagree."""
+    """One fact of provenance and how many runs say what.
+
+    More than one value means that the runs disagree, but for facts that `may_differ`, such as the command.
+    """
 
     name: str
     values: tuple[tuple[str, int], ...]
+    may_differ: bool = False
 
     @property
     def agrees(self) -> bool:
-        """Whether all runs say the same."""
-        return len(self.values) <= 1
+        """Whether all runs say the same, or need not."""
+        return self.may_differ or len(self.values) <= 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

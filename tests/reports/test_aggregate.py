@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from made_up_store import EPOCHS, run_name, write_run
+from made_up_store import EPOCHS, begin_run, run_name, write_run
 
 from experiments.store import Store
 from reports.aggregate import aggregate, metric_scale
@@ -136,6 +136,29 @@ def test_provenance_on_which_runs_disagree_shows_every_value(own_store: Sweep) -
     assert facts["commit"].values == (("c0ffee0123456789", 4), ("another", 1))
     assert facts["packages torch"].values == (("2.15.0", 5),)
     assert facts["packages torch"].agrees
+    assert facts["uncommitted changes"].values == (("no", 5),)
+
+
+def test_a_run_that_somebody_holds_is_running(own_store: Sweep) -> None:
+    store, plan = own_store
+    begin_run(store.root, "feed00000000", role="student", row="none", seed=9, ap=0.2, epochs=6)
+    plan["rows"][0]["runs"].append({"run_id": "feed00000000", "seed": 9})
+    lease = store.run("feed00000000").claim()
+    assert lease is not None
+    (found,) = aggregate(store, plan).unfinished
+    assert (found.state, found.reason) == ("running", "at epoch 6 of 30, still running")
+    lease.release()
+
+
+def test_every_process_may_have_its_own_command(own_store: Sweep) -> None:
+    store, plan = own_store
+    path = store.root / run_name(1, 1) / "result.json"
+    result = json.loads(path.read_text())
+    result["provenance"]["command"] = "run other.json"
+    path.write_text(json.dumps(result))
+    command = next(fact for fact in aggregate(store, plan).facts if fact.name == "command")
+    assert len(command.values) == 2
+    assert command.agrees
 
 
 def test_the_teacher_is_told_with_its_metrics(complete_numbers: SweepNumbers) -> None:
