@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from distilpose.models.builders import build_model as build_model
+    from distilpose.models.conversion import convert_official as convert_official
     from distilpose.models.counting import Costs as Costs
     from distilpose.models.counting import count_costs as count_costs
     from distilpose.models.counting import count_parameters as count_parameters
@@ -27,6 +28,7 @@ _HOMES = {
     "ModelSpec": "specs",
     "RegressionOutput": "outputs",
     "build_model": "builders",
+    "convert_official": "conversion",
     "count_costs": "counting",
     "count_parameters": "counting",
     "initialise": "init",

@@ -66,7 +66,7 @@ class HRNet(nn.Module):
         for stage in self.stage_numbers:
             transition = self.get_submodule(f"transition{stage - 1}")
             assert isinstance(transition, nn.ModuleList)
-            # A new branch starts from the coarsest there is; stage 2's first also has a convolution of its own.
+            # A new branch starts from the coarsest there is.
             entered = [
                 step(branches[index] if index < len(branches) else branches[-1])
                 for index, step in enumerate(transition)
@@ -81,7 +81,7 @@ def _transition(before: list[int], after: list[int]) -> nn.ModuleList:
     for index, channels in enumerate(after):
         if index >= len(before):
             steps.append(nn.Sequential(_strided(before[-1], channels, stride=2)))
-        elif before[index] != channels or len(before) == 1:
+        elif before[index] != channels:
             steps.append(_strided(before[index], channels, stride=1))
         else:
             steps.append(nn.Identity())

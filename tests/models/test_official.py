@@ -5,37 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 from official_fixtures import NAMES, fixture_images, official_outputs, official_shapes, official_weights
+from tiny_official import TINY, tiny_official
 from torch import Tensor
 
 from distilpose.models import HeatmapOutput, RegressionOutput, build_model, load_official
 from distilpose.models.official import OfficialWeightsError, official_name
-
-TINY = {"input_size": (32, 32), "width": 4, "dim": 8, "depth": 2, "heads": 2, "patch": (4, 4), "joints": 3}
-
-
-def _tiny_official() -> dict[str, Tensor]:
-    model = build_model("distilpose_s", **TINY)
-    parts = {
-        "encoder.keypoint_token": "keypoint_token",
-        "encoder.patch_embedding.": "patch_to_embedding.",
-        ".attention_norm.": ".0.fn.norm.",
-        ".attention.qkv.": ".0.fn.fn.to_qkv.",
-        ".attention.out.": ".0.fn.fn.to_out.0.",
-        ".mlp_norm.": ".1.fn.norm.",
-        ".mlp.0.": ".1.fn.fn.net.0.",
-        ".mlp.2.": ".1.fn.fn.net.3.",
-        "encoder.layers.": "transformer.layers.",
-        "head.norm.": "mlp_head.0.",
-        "head.linear.": "mlp_head.1.",
-    }
-    state = {}
-    for name, value in model.state_dict().items():
-        key = name
-        for ours, theirs in parts.items():
-            key = key.replace(ours, theirs)
-        prefix = "" if key.startswith("backbone.") else "keypoint_head.tokenhead."
-        state[prefix + key] = torch.full(value.shape, 7) if value.dtype == torch.int64 else torch.randn(value.shape)
-    return state
 
 
 def assert_close_to_scale(ours: Tensor, theirs: Tensor, tolerance: float) -> None:
@@ -88,7 +62,7 @@ def test_every_official_name_has_one_part_of_the_same_shape(name: str, parity_di
 
 def test_loading_copies_every_key() -> None:
     model = build_model("distilpose_s", **TINY)
-    state = _tiny_official()
+    state = tiny_official()
     load_official(model, state)
     ours = model.state_dict()
     for key, value in state.items():
@@ -99,16 +73,16 @@ def test_the_sine_table_may_be_there_and_must_be_ours() -> None:
     model = build_model("distilpose_s", **TINY)
     key = "keypoint_head.tokenhead.pos_embedding"
     table = model.encoder.positions[:, 3:].clone()
-    load_official(model, _tiny_official() | {key: table})
+    load_official(model, tiny_official() | {key: table})
     table[0, 1, 2] += 0.01
     with pytest.raises(OfficialWeightsError, match=r"sine table: .*pos_embedding differs from ours by up to 0.01"):
-        load_official(model, _tiny_official() | {key: table})
+        load_official(model, tiny_official() | {key: table})
 
 
 def test_an_error_lists_every_key_and_copies_nothing() -> None:
     model = build_model("distilpose_s", **TINY)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    state = _tiny_official()
+    state = tiny_official()
     state["keypoint_head.tokenhead.mlp_head.1.weight"] = torch.zeros(2, 8)
     state["backbone.conv9.weight"] = torch.zeros(1)
     state["keypoint_head.tokenpose.keypoint_token"] = torch.zeros(1, 3, 8)

@@ -1,0 +1,70 @@
+"""Official checkpoint files turned into ours: bare weights under our names, in a format that holds no code."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from distilpose.models.official import load_official
+
+# Training leaves its best score behind in a checkpoint's notes, as a number of numpy's: these and no others are let in.
+_SCALAR = np.float64(0).__reduce__()[0]
+_LET_IN = [
+    (_SCALAR, "numpy.core.multiarray.scalar"),
+    (_SCALAR, "numpy._core.multiarray.scalar"),
+    np.dtype,
+    *(type(np.dtype(name)) for name in ("float64", "float32", "int64", "int32", "bool")),
+]
+
+
+class CheckpointFileError(ValueError):
+    """The file is not a checkpoint that can be read safely."""
+
+
+def read_official(path: Path) -> dict[str, Tensor]:
+    """Return the weights in an official `.pth` file under the official names; optimiser and notes are dropped.
+
+    Nothing in the file is run: it is read with `weights_only=True`.
+
+    Raises:
+        CheckpointFileError: the file is missing, damaged, holds more than weights and plain values, or no weights.
+
+    """
+    try:
+        with torch.serialization.safe_globals(_LET_IN):  # type: ignore[arg-type]
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointFileError(
+            f"checkpoint: {path} cannot be read as weights ({reason}); download it again, or save its state_dict alone"
+        ) from error
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
+    if not isinstance(state, Mapping):
+        raise CheckpointFileError(f"checkpoint: {path} must hold a state_dict, got a {type(content).__name__}")
+    weights = {str(key): value for key, value in state.items() if isinstance(value, Tensor)}
+    if not weights:
+        raise CheckpointFileError(f"checkpoint: {path} must hold a state_dict, got no tensors")
+    if all(key.startswith("module.") for key in weights):  # as saved from several devices
+        weights = {key.removeprefix("module."): value for key, value in weights.items()}
+    return weights
+
+
+def convert_official(source: Path, target: Path, model: nn.Module, *, name: str) -> None:
+    """Write the official checkpoint `source` to `target` (safetensors) as weights of `model`, built as `name`.
+
+    `target` is whole or absent.
+
+    Raises:
+        CheckpointFileError: `source` cannot be read.
+        OfficialWeightsError: it is another model's.
+
+    """
+    load_official(model, read_official(source))
+    state = {key: value.detach().contiguous() for key, value in model.state_dict().items()}
+    part = target.with_name(f"{target.name}.part")
+    save_file(state, part, metadata={"format": "pt", "model": name})
+    part.replace(target)
