@@ -1,8 +1,14 @@
 """Fixtures every test may use: the reference data beside a developer's checkout, skipped where a user has none."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# The suite runs one process per core, so each takes one thread; W&B must never look for a server or a key.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["WANDB_MODE"] = "offline"
+os.environ["WANDB_SILENT"] = "true"
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

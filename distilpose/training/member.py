@@ -1,0 +1,86 @@
+"""One run inside a cohort: its own model, optimiser, place in the stream and best result."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from distilpose.data.stream import Batch
+from distilpose.models.outputs import HeatmapOutput
+from distilpose.training.schedule import Schedule
+
+
+class Criterion(Protocol):
+    """The weighted terms of a run's loss; their sum is what is minimised."""
+
+    def __call__(self, output: Any, batch: Batch, teacher: HeatmapOutput | None) -> dict[str, Tensor]:
+        """The terms, by name, each a scalar."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Member:
+    """A run and all that a checkpoint of it must carry.
+
+    Args:
+        name: the run's id.
+        model: in its initial state, on any device.
+        criterion: its loss.
+        schedule: its length and learning rate.
+        checkpoints: the folder of its checkpoints.
+        needs_teacher: whether `criterion` reads the teacher's output.
+
+    There is no generator to carry: the batches are a function of (seed, epoch, step) and no model here draws numbers
+    after its initialisation.
+    """
+
+    name: str
+    model: nn.Module
+    criterion: Criterion
+    schedule: Schedule
+    checkpoints: Path
+    needs_teacher: bool = False
+
+    optimizer: torch.optim.Optimizer = field(init=False)
+    step: int = 0
+    validated_step: int = 0
+    seconds: float = 0.0
+    best_epoch: int = 0
+    best: dict[str, float] = field(default_factory=dict)
+    last: dict[str, float] = field(default_factory=dict)
+    failure: str | None = None
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    summed_steps: int = 0
+
+    def __post_init__(self) -> None:
+        device = next(self.model.parameters()).device.type
+        trainable = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self.optimizer = torch.optim.Adam(trainable, lr=self.schedule.lr, fused=device in ("cpu", "cuda"))
+
+    def improves(self, metrics: Mapping[str, float], metric: str) -> bool:
+        """Whether `metrics` beats the best so far; the first validation always does."""
+        return metrics.get(metric, -math.inf) > self.best.get(metric, -math.inf) or not self.best
+
+    def state(self) -> dict[str, Any]:
+        """Everything a checkpoint needs, as tensors, numbers and strings."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "sums": self.sums,
+            **{name: getattr(self, name) for name in _PLAIN},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from a `state()`."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        device = next(self.model.parameters()).device
+        self.sums = {name: tensor.to(device) for name, tensor in state["sums"].items()}
+        for name in _PLAIN:
+            setattr(self, name, state[name])
+
+
+_PLAIN = ("step", "validated_step", "seconds", "best_epoch", "best", "last", "summed_steps")

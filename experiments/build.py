@@ -1,0 +1,178 @@
+"""From a run's recipe to what trains: data, models, losses, stream and the members of a cohort."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from distilpose.data.coco import PoseData, load_pose_data
+from distilpose.data.codecs import gaussian_heatmaps, heatmap_weights
+from distilpose.data.stream import Batch, ImageSource, PeopleStream, eval_batches
+from distilpose.data.synthetic import SyntheticSpec
+from distilpose.data.transforms import Augmentation
+from distilpose.evaluation.average_precision import read_truth
+from distilpose.evaluation.evaluate import Evaluation, evaluate_many
+from distilpose.evaluation.flip import FlipTest
+from distilpose.losses.heatmap import heatmap_loss
+from distilpose.losses.total import LossWeights, student_loss
+from distilpose.models import build_model, initialise
+from distilpose.models.outputs import HeatmapOutput, RegressionOutput
+from distilpose.models.warm_start import load_backbone, load_imagenet
+from distilpose.training.checkpoint import load_weights
+from distilpose.training.cohort import Validate
+from distilpose.training.member import Criterion, Member
+from distilpose.training.schedule import Schedule
+from experiments.recipe import DataChoice, LossChoice, RunRecipe, ScheduleChoice, to_json
+from experiments.store import RunDir
+
+WEIGHTS = "weights.safetensors"
+
+
+def synthetic_spec(data: DataChoice) -> SyntheticSpec:
+    """The synthetic people a recipe asks for."""
+    assert data.synthetic is not None
+    return SyntheticSpec(train=data.synthetic.train, val=data.synthetic.val, seed=data.synthetic.seed)
+
+
+def data_root(data: DataChoice, *, root: Path | None, runs: Path) -> Path:
+    """The folder the recipe's people are in, or will be once synthetic ones are drawn.
+
+    Args:
+        data: what the recipe says.
+        root: the folder the user named instead of the recipe's, if any.
+        runs: the runs directory, below which synthetic people are kept.
+    """
+    if data.synthetic is not None:
+        return runs / "data" / f"synthetic-{synthetic_spec(data).fingerprint[:12]}"
+    assert data.root is not None
+    return root or Path(data.root)
+
+
+def load_splits(data: DataChoice, root: Path) -> tuple[PoseData, PoseData]:
+    """The training and the validation split."""
+    return load_pose_data(root, data.train), load_pose_data(root, data.val)
+
+
+def build_stream(recipe: RunRecipe, train: PoseData, *, workers: int, source: ImageSource) -> PeopleStream:
+    """The batches that every run of the recipe's cohort sees."""
+    choice = recipe.augmentation
+    augmentation = Augmentation(
+        flip=choice.flip,
+        half_body_p=choice.half_body,
+        half_body_joints=choice.half_body_joints,
+        scale=choice.scale,
+        rotation=choice.rotation,
+        rotation_p=choice.rotation_p,
+        shift=choice.shift,
+        shift_p=1.0 if choice.shift else 0.0,
+    )
+    return PeopleStream(
+        train,
+        input_size=recipe.input_size,
+        augmentation=augmentation,
+        seed=recipe.seed,
+        batch_size=recipe.schedule.batch_size,
+        workers=workers,
+        cache=source,
+    )
+
+
+def build_member(recipe: RunRecipe, run: RunDir, *, joints: int, teacher: nn.Module | None) -> Member:
+    """The run as the training loop wants it, at its start.
+
+    Raises:
+        WarmStartError: a ValueError, when the teacher's backbone does not fit, or ImageNet's weights cannot be had.
+    """
+    model = build_run_model(recipe, joints)
+    initialise(model, recipe.seed)
+    if recipe.model.init == "teacher_backbone":
+        assert teacher is not None, f"run {run.run_id} starts from its teacher, but its cohort has none"
+        load_backbone(model, teacher.state_dict())
+    elif recipe.model.init == "imagenet":
+        load_imagenet(model)
+    return Member(
+        name=run.run_id,
+        model=model,
+        criterion=heatmap_criterion if recipe.losses is None else student_criterion(recipe.losses),
+        schedule=build_schedule(recipe.schedule),
+        checkpoints=run.checkpoints,
+        needs_teacher=recipe.losses is not None and recipe.losses.needs_teacher,
+    )
+
+
+def build_run_model(recipe: RunRecipe, joints: int) -> nn.Module:
+    """The recipe's model; a student's head has the outputs that its losses train and no others."""
+    head = {} if recipe.losses is None else {"score": recipe.losses.score, "sigma": recipe.losses.sigma}
+    return build_model(recipe.model.model, joints=joints, input_size=recipe.input_size, **recipe.model.sizes, **head)
+
+
+def load_trained(recipe: RunRecipe, run: RunDir, *, joints: int) -> nn.Module:
+    """The model of a finished run with its best weights, in eval mode."""
+    model = build_run_model(recipe, joints)
+    model.load_state_dict(load_weights(run.checkpoints / WEIGHTS))
+    return model.eval()
+
+
+def build_schedule(choice: ScheduleChoice) -> Schedule:
+    """The learning rate and length that the recipe chose."""
+    values = to_json(choice)
+    values.pop("batch_size")
+    return Schedule(**{**values, "milestones": tuple(values["milestones"])})
+
+
+def build_validation(
+    recipe: RunRecipe,
+    val: PoseData,
+    *,
+    root: Path,
+    workers: int,
+    source: ImageSource,
+    device: torch.device,
+    precision_context: Callable[[], AbstractContextManager[Any]],
+) -> Validate:
+    """The function that evaluates models on the validation split, as the recipe says."""
+    choice = recipe.evaluation
+    flip_test = None
+    if choice.flip_test:
+        flip_test = FlipTest(coordinates=choice.flip_coordinates, scores=choice.flip_scores)
+    truth = read_truth(val.annotation_file, val.skeleton.sigmas)
+
+    def people() -> Iterator[Batch]:
+        return eval_batches(val, input_size=recipe.input_size, batch_size=64, workers=workers, cache=source)
+
+    def validate(models: Mapping[str, nn.Module]) -> Mapping[str, Evaluation]:
+        return evaluate_many(
+            models,
+            val,
+            input_size=recipe.input_size,
+            flip_test=flip_test,
+            boxes=None if choice.boxes == "gt" else root / choice.boxes,
+            device=device,
+            precision_context=precision_context,
+            workers=workers,
+            batches=people() if choice.boxes == "gt" else None,
+            truth=truth,
+        )
+
+    return validate
+
+
+def student_criterion(losses: LossChoice) -> Criterion:
+    """The student's loss with the recipe's weights."""
+    weights = LossWeights(**to_json(losses))
+
+    def criterion(output: RegressionOutput, batch: Batch, teacher: HeatmapOutput | None) -> dict[str, Tensor]:
+        return student_loss(output, batch.keypoints, batch.visible, teacher, weights)
+
+    return criterion
+
+
+def heatmap_criterion(output: HeatmapOutput, batch: Batch, teacher: HeatmapOutput | None) -> dict[str, Tensor]:
+    """A teacher's loss: the distance to unbiased Gaussians at the joints."""
+    height, width = output.heatmaps.shape[-2:]
+    weights = heatmap_weights(batch.keypoints, batch.labelled, (width, height))
+    target = gaussian_heatmaps(batch.keypoints, weights, (width, height))
+    return {"heatmap": heatmap_loss(output.heatmaps, target, weights)}

@@ -1,0 +1,164 @@
+"""What happens to each run, written where it belongs: journal, trackers, weights, pictures, result."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import torch
+from torch import nn
+
+from distilpose.data.coco import PoseData
+from distilpose.data.stream import Batch, ImageSource, eval_batches
+from distilpose.evaluation.evaluate import Evaluation
+from distilpose.pictures.panels import write_pictures
+from distilpose.training.checkpoint import save_weights
+from distilpose.training.member import Member
+from experiments.atomic import json_text, write_text
+from experiments.build import WEIGHTS
+from experiments.lease import Lease
+from experiments.store import FailureKind, RunDir
+from experiments.track.protocol import Tracker
+
+log = logging.getLogger(__name__)
+
+PICTURED = 4  # people drawn at each validation
+
+
+class RunRecorder:
+    """The open ends of one run: its lease, journal and trackers. As a context, closes what is still open."""
+
+    def __init__(self, run: RunDir, lease: Lease) -> None:
+        self.run, self.lease = run, lease
+        self.journal = run.journal(lease)
+        self.trackers: Sequence[Tracker] = ()
+        self.cohort: Mapping[str, Any] = {}
+        self.origin: Mapping[str, Any] = {}
+        self.total_steps = 0
+        self.over = False
+
+    def open(
+        self, *, trackers: Sequence[Tracker], cohort: Mapping[str, Any], origin: Mapping[str, Any], total_steps: int
+    ) -> None:
+        """Say where the run's numbers go and where they come from."""
+        self.trackers, self.cohort, self.origin, self.total_steps = trackers, cohort, origin, total_steps
+
+    def started(self, step: int) -> None:
+        """The run begins, or goes on from `step`."""
+        self.journal.start(attempt=self.run.attempts + 1, step=step, total_steps=self.total_steps)
+
+    def metrics(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
+        """Numbers of one step."""
+        for tracker in (self.journal, *self.trackers):
+            tracker.metrics(step, values, epoch=epoch)
+
+    def failed(self, message: str, kind: FailureKind) -> None:
+        """The attempt has failed."""
+        if self.over:
+            return
+        self.run.fail(message, kind, self.lease)
+        self.journal.stop("failed", message)
+        self._close_trackers("failed")
+
+    def finished(self, result: Mapping[str, Any]) -> None:
+        """The run is over and came to this."""
+        self.journal.finish()
+        for tracker in self.trackers:
+            tracker.summary(result["metrics"])
+        self._close_trackers("finished")
+        self.run.write_result(result, self.lease)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self.over:
+            self.journal.stop("preempted")
+            self._close_trackers("preempted")
+        self.journal.close()
+
+    def _close_trackers(self, status: Any) -> None:
+        self.over = True
+        for tracker in self.trackers:
+            tracker.close(status)
+
+
+class RunListener:
+    """Tells each run's recorder what the training loop says of it, and draws the pictures."""
+
+    def __init__(
+        self,
+        recorders: Mapping[str, RunRecorder],
+        *,
+        val: PoseData,
+        input_size: tuple[int, int],
+        source: ImageSource,
+        teacher: nn.Module | None,
+    ) -> None:
+        self.recorders, self.val, self.teacher = recorders, val, teacher
+        self.input_size, self.source = input_size, source
+        self._pictured: Batch | None = None
+
+    def restored(self, member: Member) -> None:
+        """The run starts at `member.step`."""
+        self.recorders[member.name].started(member.step)
+
+    def metrics(self, member: Member, epoch: int, values: dict[str, float]) -> None:
+        """Numbers of training or validation."""
+        self.recorders[member.name].metrics(member.step, epoch, values)
+
+    def validated(self, member: Member, epoch: int, evaluation: Evaluation, *, is_best: bool) -> None:
+        """Keep the best weights and predictions, and draw."""
+        recorder = self.recorders[member.name]
+        recorder.lease.check()
+        if is_best:
+            save_weights(recorder.run.checkpoints / WEIGHTS, member.model)
+            write_text(recorder.run.predictions, json_text(evaluation.results))
+        try:
+            self._draw(member, epoch, recorder)
+        except Exception:  # a picture is worth a warning, never a run
+            log.warning("run %s: no pictures at epoch %d", member.name, epoch, exc_info=True)
+
+    def checkpointed(self, member: Member) -> None:
+        """Say so in the journal."""
+        recorder = self.recorders[member.name]
+        path = recorder.run.checkpoints.relative_to(recorder.run.path)
+        recorder.journal.checkpoint(step=member.step, epoch=None, path=path)
+
+    def failed(self, member: Member) -> None:
+        """The run failed alone; its cohort goes on."""
+        assert member.failure is not None
+        log.error("run %s: %s", member.name, member.failure)
+        self.recorders[member.name].failed(member.failure, "nan")
+
+    def finished(self, member: Member) -> None:
+        """Write the result, the last thing of a run."""
+        recorder = self.recorders[member.name]
+        recorder.finished(
+            {
+                "metrics": member.best,
+                "best_epoch": member.best_epoch,
+                "last": member.last,
+                "epochs": member.schedule.epochs,
+                "steps": member.step,
+                "seconds": round(member.seconds, 3),
+                "cohort": recorder.cohort["id"],
+                "cohort_size": recorder.cohort["size"],
+                "parameters": sum(p.numel() for p in member.model.parameters() if p.requires_grad),
+                "provenance": {**recorder.origin, "finished": time.time()},
+            }
+        )
+
+    def _draw(self, member: Member, epoch: int, recorder: RunRecorder) -> None:
+        if self._pictured is None:
+            people = eval_batches(self.val, input_size=self.input_size, batch_size=PICTURED, cache=self.source)
+            self._pictured = next(people)
+        device = next(member.model.parameters()).device
+        batch = Batch(*(part.to(device) for part in self._pictured))
+        folder = recorder.run.pictures / f"epoch-{epoch:04d}"
+        with torch.no_grad():
+            files = write_pictures(member.model, self.teacher, batch, self.val.skeleton, folder, count=PICTURED)
+        for file in files:
+            where = file.path.relative_to(recorder.run.path)
+            for tracker in (recorder.journal, *recorder.trackers):
+                tracker.picture(member.step, file.kind, where, file.caption, epoch=epoch)

@@ -1,0 +1,76 @@
+"""Imports run one way: reports -> experiments.store -> nothing of ours; experiments -> distilpose; never back."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+OURS = ("distilpose", "experiments", "reports")
+
+# The command line is the roof: it may call every room. Of the engine, only these may touch the science.
+ROOF = {"experiments.cli", "experiments.display"}
+TOUCH_SCIENCE = {"experiments.build", "experiments.run", "experiments.listener", "experiments.datasets", "experiments.pairing"} | ROOF
+# What the reports may read of the engine: what is on disk.
+ON_DISK = ("experiments.store", "experiments.journal")
+
+
+def modules() -> dict[str, Path]:
+    """Every module of ours by dotted name."""
+    files = [file for package in OURS for file in (ROOT / package).rglob("*.py")]
+    return {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in files}
+
+
+def imports(file: Path) -> set[str]:
+    """All modules named by import statements of `file`, those inside functions too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import; write the full name so that layers can be read"
+            assert node.module is not None
+            found.update({node.module} | {f"{node.module}.{alias.name}" for alias in node.names})
+    return found
+
+
+def names_of(package: str, imported: set[str]) -> list[str]:
+    return sorted(name for name in imported if name == package or name.startswith(f"{package}."))
+
+
+MODULES = modules()
+
+
+def test_every_package_is_seen() -> None:
+    assert {name.partition(".")[0] for name in MODULES} == set(OURS)
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("distilpose")])
+def test_the_science_knows_nothing_of_the_engine(module: str) -> None:
+    imported = imports(MODULES[module])
+    for package in ("experiments", "reports", "wandb", "ruamel", "optuna", "pydantic"):
+        assert names_of(package, imported) == []
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("experiments")])
+def test_the_engine_touches_the_science_only_where_it_builds_and_runs(module: str) -> None:
+    imported = imports(MODULES[module])
+    if module not in TOUCH_SCIENCE:
+        assert names_of("distilpose", imported) == []
+    if module not in ROOF:
+        assert names_of("reports", imported) == []
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("reports")])
+def test_reports_read_only_what_is_on_disk(module: str) -> None:
+    imported = imports(MODULES[module])
+    assert names_of("distilpose", imported) == []
+    assert [name for name in names_of("experiments", imported) if not name.startswith((*ON_DISK, "experiments.store"))] in (
+        [],
+        ["experiments"],
+    )
+
+
+@pytest.mark.parametrize("module", ["experiments.store", "experiments.journal", "experiments.lease"])
+def test_the_store_imports_no_torch(module: str) -> None:
+    assert names_of("torch", imports(MODULES[module])) == []

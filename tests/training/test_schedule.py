@@ -1,0 +1,25 @@
+import pytest
+
+from distilpose.training.schedule import Schedule
+
+PAPER = Schedule(epochs=300)
+
+
+def test_warm_up_rises_linearly_from_a_thousandth() -> None:
+    assert PAPER.learning_rate(0, steps_per_epoch=600) == pytest.approx(1e-6)
+    assert PAPER.learning_rate(250, steps_per_epoch=600) == pytest.approx(1e-3 * (1 - 0.5 * 0.999))
+    assert PAPER.learning_rate(500, steps_per_epoch=600) == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize(("epoch", "rate"), [(199, 1e-3), (200, 1e-4), (259, 1e-4), (260, 1e-5), (299, 1e-5)])
+def test_the_rate_falls_tenfold_at_each_milestone(epoch: int, rate: float) -> None:
+    assert PAPER.learning_rate(epoch * 600, steps_per_epoch=600) == pytest.approx(rate)
+
+
+def test_no_warm_up_starts_at_the_full_rate() -> None:
+    assert Schedule(epochs=1, warmup_steps=0).learning_rate(0, steps_per_epoch=1) == 1e-3
+
+
+def test_the_last_epoch_is_always_validated() -> None:
+    schedule = Schedule(epochs=25, eval_every=10)
+    assert [epoch for epoch in range(26) if schedule.validates_after(epoch)] == [10, 20, 25]
