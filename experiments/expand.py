@@ -185,13 +185,14 @@ def _holds(entry: Node, recipe: Node, point: Assignments) -> bool:
 
 
 def _labels(fields: Sequence[str]) -> dict[str, str]:
-    """For every field the shortest end of its dotted name that no other field shares."""
+    """For every field the shortest end of its dotted name that no other field shares, or else the whole."""
     unique = dict.fromkeys(fields)
     labels: dict[str, str] = {}
     for field in unique:
         steps = field.split(".")
         ends = [".".join(steps[-count:]) for count in range(1, len(steps) + 1)]
-        labels[field] = next(end for end in ends if sum(f".{other}".endswith(f".{end}") for other in unique) == 1)
+        shared = (sum(f".{other}".endswith(f".{end}") for other in unique) > 1 for end in ends)
+        labels[field] = next((end for end, also in zip(ends, shared, strict=True) if not also), field)
     return labels
 
 

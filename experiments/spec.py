@@ -13,7 +13,7 @@ from experiments.expand import AxesEntry, ExpandedRow, Metric, RowEntry, expand
 from experiments.pairing import recipe_faults
 from experiments.recipe import FORBID, Name, Natural, Recipe
 from experiments.source import Node, Path_, Place, Problem, SpecError, dotted, merge, put, read_yaml
-from experiments.typed import checked, nearest, shown
+from experiments.typed import Kind, checked, nearest, shown
 
 Table = Literal["losses", "matrix"]
 SWEEPS = Path(__file__).parents[1] / "sweeps"
@@ -136,8 +136,7 @@ def _sweep(name: str, sheet: Node, file: str, problems: list[Problem]) -> Sweep 
     document, faults = checked(Document, sheet, file)
     problems += [problem for _, problem in faults]
     if document is None:  # go on with what is sound, to find the other mistakes too
-        sheet = _sound(sheet, [path for path, _ in faults])
-        document, _ = checked(Document, sheet, file)
+        document, sheet = _repaired(Document, sheet, [path for path, _ in faults])
         if document is None:
             return None
     expanded = expand(sheet, file, problems)
@@ -187,11 +186,23 @@ def _recipe(row: ExpandedRow, file: str, problems: list[Problem]) -> Recipe | No
     recipe, faults = checked(Recipe, node, file)
     problems += [problem for _, problem in faults]
     if recipe is None:
-        recipe, _ = checked(Recipe, _sound(node, [path for path, _ in faults]), file)
+        recipe, _ = _repaired(Recipe, node, [path for path, _ in faults])
     for path, message in recipe_faults(recipe) if recipe is not None else ():
         place = node.nearest(path).place
         problems.append(Problem(file, place, dotted(path), message, (row.name,)))
     return recipe if len(problems) == before else None
+
+
+def _repaired(kind: type[Kind], node: Node, faulty: Sequence[Path_]) -> tuple[Kind | None, Node]:
+    """What is left of a record without its faulty parts, and without what needs these; None where too little is."""
+    while faulty and all(faulty):
+        node = _sound(node, faulty)
+        record, faults = checked(kind, node, "")
+        if record is not None:
+            return record, node
+        # A part that lacks something it must have goes as a whole.
+        faulty = [path if node.get(*path) is not None else path[:-1] for path, _ in faults]
+    return None, node
 
 
 def _sound(node: Node, faulty: Sequence[Path_]) -> Node:

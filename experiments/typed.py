@@ -39,6 +39,8 @@ _BOUNDS = {
 def nearest(got: object, valid: Iterable[str]) -> str:
     """The hint for a name that is not valid: the nearest valid one, and which are."""
     names = [str(name) for name in valid]
+    if not names:
+        return "there are none"
     near = get_close_matches(str(got), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
@@ -81,8 +83,10 @@ def _problem(kind: Any, node: Node, file: str, path: Path_, fault: Any) -> Probl
     if code in _BOUNDS:
         words, name = _BOUNDS[code]
         rule = f"must be {words} {context[name]:g}"
-    elif code in ("too_short", "too_long"):
-        rule = f"must have {context.get('min_length', context.get('max_length'))} items"
+    elif code == "too_short":
+        rule = f"must have at least {context['min_length']} items"
+    elif code == "too_long":
+        rule = f"must have at most {context['max_length']} items"
     else:
         rule = _RULES.get(code, fault["msg"])
     return Problem(file, place, field, f"{rule}, got {shown(got)}")

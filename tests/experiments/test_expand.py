@@ -1,0 +1,111 @@
+import itertools
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_sweeps import SMALL
+
+from experiments.spec import RowSpec, SpecError, read_sweep
+
+RATES = st.lists(st.floats(1e-5, 1.0).map(lambda value: round(value, 6)), min_size=1, max_size=3, unique=True)
+EPOCHS = st.lists(st.integers(1, 99), min_size=1, max_size=3, unique=True)
+
+
+def _rows(folder: Path, axes: str, text: str = SMALL) -> tuple[RowSpec, ...]:
+    file = folder / "sweep.yaml"
+    file.write_text(text.replace("baseline: none\n", "") + f"axes: {axes}\n")
+    return read_sweep(file).profile().rows
+
+
+@settings(max_examples=25, deadline=None)
+@given(rates=RATES, epochs=EPOCHS)
+def test_a_grid_gives_every_row_with_every_combination_once(
+    tmp_path_factory: pytest.TempPathFactory, rates: list[float], epochs: list[int]
+) -> None:
+    axes = f"{{grid: {{schedule.lr: {rates}, schedule.epochs: {epochs}}}}}"
+    rows = _rows(tmp_path_factory.mktemp("grid"), axes)
+    found = [(row.name.split()[0], row.recipe.schedule.lr, row.recipe.schedule.epochs) for row in rows]
+    assert found == list(itertools.product(("none", "KT"), rates, epochs))
+    assert len({row.name for row in rows}) == len(rows)
+
+
+@settings(max_examples=25, deadline=None)
+@given(pairs=st.lists(st.tuples(st.integers(1, 99), st.integers(1, 99)), min_size=1, max_size=4, unique=True))
+def test_a_zip_takes_its_lists_in_step(tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[int, int]]) -> None:
+    epochs, batches = zip(*pairs, strict=True)
+    axes = f"{{zip: {{schedule.epochs: {list(epochs)}, schedule.batch_size: {list(batches)}}}}}"
+    rows = _rows(tmp_path_factory.mktemp("zip"), axes)
+    found = [(row.recipe.schedule.epochs, row.recipe.schedule.batch_size) for row in rows]
+    assert found == [*pairs, *pairs]
+
+
+def test_a_conditional_axis_applies_where_its_condition_holds(tmp_path: Path) -> None:
+    axes = """
+  grid: {schedule.epochs: [3, 4]}
+  when:
+    - {given: {losses.KT: [5e-4], schedule.epochs: 4}, zip: {losses.KT: [1, 2], losses.VT: [3, 4]}}
+"""
+    rows = _rows(tmp_path, axes)
+    assert [row.name for row in rows] == [
+        "none epochs=3",
+        "none epochs=4",
+        "KT epochs=3",
+        "KT epochs=4 KT=1 VT=3",
+        "KT epochs=4 KT=2 VT=4",
+    ]
+    assert rows[-1].factors == {"epochs": 4, "KT": 2, "VT": 4}
+    assert (rows[-1].recipe.losses.KT, rows[-1].recipe.losses.VT) == (2.0, 4.0)
+
+
+def test_the_papers_number_stays_where_no_axis_changes_the_row(tmp_path: Path) -> None:
+    rows = _rows(tmp_path, "{grid: {schedule.epochs: [2, 3]}}")
+    assert [row.paper for row in rows] == [{"AP": 56.0}, {}, {"AP": 67.1}, {}]
+
+
+def test_axes_alone_make_rows(tmp_path: Path) -> None:
+    text = SMALL.partition("rows:")[0]
+    rows = _rows(tmp_path, "{grid: {losses.KT: [0, 1e-3], student: [{depth: 2}]}}", text)
+    assert [row.name for row in rows] == ["KT=0 student=depth:2", "KT=0.001 student=depth:2"]
+    assert [row.recipe.student.depth for row in rows] == [2, 2]
+
+
+def test_neither_rows_nor_axes_make_one_row(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text(SMALL.partition("rows:")[0].replace("baseline: none\n", ""))
+    assert [row.name for row in read_sweep(file).profile().rows] == ["base"]
+
+
+def test_a_factor_is_an_axis_by_its_levels_names(tmp_path: Path) -> None:
+    text = SMALL.partition("rows:")[0] + "factors: {teaching: {off: {losses: {KT: 0}}, on: {}}}\n"
+    rows = _rows(tmp_path, "{grid: {teaching: [off, on]}}", text)
+    assert [(row.name, row.factors, row.recipe.losses.KT) for row in rows] == [
+        ("teaching=off", {"teaching": "off"}, 0.0),
+        ("teaching=on", {"teaching": "on"}, 5e-4),
+    ]
+
+
+def test_fields_of_one_last_name_are_told_apart(tmp_path: Path) -> None:
+    rows = _rows(tmp_path, "{grid: {schedule.epochs: [2], teacher.schedule.epochs: [3]}}")
+    assert rows[1].name == "KT schedule.epochs=2 teacher.schedule.epochs=3"
+
+
+@pytest.mark.parametrize(
+    ("axes", "problem"),
+    [
+        ("{grid: {nope.x: [1]}}", "16:24: nope: no such field"),
+        ("{grid: {schedule.lr: [-1]}}", "16:29: schedule.lr: must be greater than 0, got -1"),
+        (
+            "{zip: {schedule.lr: [1, 2], losses.KT: [1]}}",
+            "16:8: zip: all lists must be of one length, got: schedule.lr",
+        ),
+        ("{grid: {schedule.lr: []}}", "16:28: axes.grid.schedule.lr: must have at least 1 items, got []"),
+        ("{grid: {schedule.lr: [1, 1]}}", "must name one row, got 'none lr=1' again"),
+        ("{when: [{grid: {schedule.lr: [1]}}]}", "axes.when[0].given: must be given"),
+        ("{gird: {}}", "16:8: axes.gird: no such field, did you mean grid?"),
+    ],
+)
+def test_a_wrong_axis_is_explained(tmp_path: Path, axes: str, problem: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        _rows(tmp_path, axes)
+    assert problem in str(caught.value)

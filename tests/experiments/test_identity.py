@@ -1,0 +1,147 @@
+import dataclasses
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_sweeps import FACTS
+
+from experiments.identity import DataFacts, canonical, digest, run_id, run_identity
+from experiments.recipe import RunRecipe, recipe_from_values, run_recipe_from_json, to_json
+
+VALUES: dict[str, Any] = {
+    "student": {"model": "distilpose_s"},
+    "teacher": {
+        "model": "teacher_stemnet",
+        "schedule": {"epochs": 2, "batch_size": 4},
+        "augmentation": {},
+        "precision": "fp32",
+    },
+    "losses": {"KT": 5e-4},
+    "input_size": [192, 256],
+    "data": {"root": "data/people"},
+    "augmentation": {},
+    "schedule": {"epochs": 2, "batch_size": 4},
+    "evaluation": {},
+}
+
+
+def _run(seed: int = 0, **changes: Any) -> RunRecipe:
+    return recipe_from_values({**VALUES, **changes}).student_run(seed)
+
+
+def _id(recipe: RunRecipe, facts: DataFacts = FACTS, teacher: str | None = "t") -> str:
+    return run_id(recipe, facts, teacher)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def _shuffled(value: Any, order: random.Random) -> Any:
+    if isinstance(value, dict):
+        items = [(key, _shuffled(item, order)) for key, item in value.items()]
+        order.shuffle(items)
+        return dict(items)
+    return [_shuffled(item, order) for item in value] if isinstance(value, list) else value
+
+
+@given(value=JSON, seed=st.integers(0, 99))
+def test_the_order_of_keys_changes_nothing(value: Any, seed: int) -> None:
+    assert canonical(_shuffled(value, random.Random(seed))) == canonical(value)
+
+
+@given(value=JSON)
+def test_canonical_text_is_json_of_the_same_value_and_stable(value: Any) -> None:
+    assert json.loads(canonical(value)) == value
+    assert canonical(json.loads(canonical(value))) == canonical(value)
+
+
+def test_negative_zero_is_zero_and_what_is_no_number_is_refused() -> None:
+    assert digest({"x": -0.0}) == digest({"x": 0.0})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        canonical(float("nan"))
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 99))
+def test_the_order_of_a_recipes_fields_changes_no_id(seed: int) -> None:
+    assert _id(_run(**_shuffled(VALUES, random.Random(seed)))) == _id(_run())
+
+
+@given(whole=st.integers(0, 9))
+def test_a_whole_number_for_a_weight_is_the_same_weight(whole: int) -> None:
+    assert _id(_run(losses={"KT": whole})) == _id(_run(losses={"KT": float(whole)}))
+
+
+def test_writing_a_default_out_changes_no_id() -> None:
+    written = _run(
+        student={"model": "distilpose_s", "width": 64, "dim": 192, "depth": 12, "heads": 8, "patch": [4, 3]},
+        losses={"reg": 1, "KT": 5e-4, "VT": 0, "SH": 0, "CS": 0},
+        augmentation={"flip": 0.5, "rotation": 45},
+        schedule={"epochs": 2, "batch_size": 4, "lr": 0.001, "milestones": []},
+        precision="fp32",
+        evaluation={"flip_test": True, "boxes": "gt"},
+    )
+    assert _id(written) == _id(_run())
+
+
+def test_where_the_data_lie_changes_no_id_and_what_they_are_does() -> None:
+    assert _id(_run(data={"root": "elsewhere", "train": "a", "val": "b"})) == _id(_run())
+    assert _id(_run(), dataclasses.replace(FACTS, fingerprint="other")) != _id(_run())
+    assert _id(_run(), dataclasses.replace(FACTS, boxes="other")) != _id(_run())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"student": {"model": "distilpose_s", "depth": 3}},
+        {"student": {"model": "base_stemnet"}},
+        {"student": {"model": "distilpose_s", "init": "teacher_backbone"}},
+        {"losses": {"KT": 1e-3}},
+        {"input_size": [96, 128]},
+        {"augmentation": {"rotation": 40}},
+        {"schedule": {"epochs": 3, "batch_size": 4}},
+        {"precision": "bf16"},
+        {"evaluation": {"flip_test": False}},
+        {"evaluation": {"flip_scores": "official"}},
+    ],
+    ids=str,
+)
+def test_whatever_can_change_the_result_changes_the_id(change: dict[str, Any]) -> None:
+    assert _id(_run(**change)) != _id(_run())
+
+
+def test_the_seed_and_the_teacher_are_part_of_the_id() -> None:
+    assert len({_id(_run(seed=seed)) for seed in range(3)}) == 3
+    assert _id(_run(), teacher="t") != _id(_run(), teacher="u")
+    assert _id(_run(), teacher=None) != _id(_run())
+
+
+def test_the_form_of_a_loss_counts_only_where_the_loss_is_on() -> None:
+    def form(weight: float, name: str) -> str:
+        return _id(_run(losses={"reg": 1, "SH": weight, "SH_form": name}))
+
+    assert form(0, "official") == form(0, "per_sample")
+    assert form(1, "official") != form(1, "per_sample")
+
+
+def test_how_the_flip_test_is_done_counts_only_where_it_is_done() -> None:
+    off = {"flip_test": False}
+    assert _id(_run(evaluation={**off, "flip_scores": "official"})) == _id(_run(evaluation=off))
+
+
+def test_a_run_recipe_survives_json() -> None:
+    recipe = _run(student={"model": "distilpose_s", "patch": [4, 3]})
+    assert run_recipe_from_json(json.loads(json.dumps(to_json(recipe)))) == recipe
+    assert run_identity(recipe, FACTS, None)["model"]["patch"] == [4, 3]
+
+
+def test_an_id_is_twelve_hexadecimal_digits_that_stay() -> None:
+    # Of this identity by `printf '{"a":1.0}' | sha256sum`; a change here makes every finished run a stranger.
+    assert digest({"a": 1.0}) == "c29a44abc114"

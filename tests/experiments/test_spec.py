@@ -1,0 +1,249 @@
+from pathlib import Path
+
+import pytest
+from small_sweeps import SMALL
+
+from experiments.spec import SWEEPS, SpecError, Sweep, find_sweep, read_sweep
+
+
+def _read(folder: Path, text: str) -> Sweep:
+    file = folder / "sweep.yaml"
+    file.write_text(text)
+    return read_sweep(file, source="sweep.yaml").profile()
+
+
+def _problems(folder: Path, text: str) -> list[str]:
+    with pytest.raises(SpecError) as caught:
+        _read(folder, text)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def _changed(before: str, after: str) -> str:
+    assert SMALL.count(before) == 1
+    return SMALL.replace(before, after)
+
+
+def test_a_sweep_is_read_into_typed_rows(tmp_path: Path) -> None:
+    sweep = _read(tmp_path, SMALL)
+    assert (sweep.sweep, sweep.profile, sweep.seeds, sweep.baseline) == ("small", "default", (0, 1), "none")
+    none, kt = sweep.rows
+    assert (none.name, none.paper, none.recipe.losses.KT) == ("none", {"AP": 56.0}, 0.0)
+    assert kt.recipe.losses.KT == 5e-4
+    assert kt.recipe.teacher is not None
+    assert kt.recipe.teacher.schedule == kt.recipe.schedule
+
+
+def test_every_mistake_is_shown_at_once_with_its_place_rule_value_and_nearest_name(tmp_path: Path) -> None:
+    text = """\
+sweep: broken
+titel: x
+title: A broken sweep
+baseline: nonne
+base:
+  student: {model: distilpos_s, widht: 24}
+  teacher: {model: teacher_stemnet, dim: 95}
+  losses: {reg: 1, KT: -1, SH_form: oficial}
+  input_size: [48, 64]
+  data: {root: x, synthetic: {train: 1, val: "2"}}
+  augmentation: {flip: 2}
+  schedule: {epochs: 3, batch_size: 8, milestones: [2, 1], lr: fast}
+  evaluation: {flip_test: "yes"}
+seeds: [0, 0]
+rows:
+  - {row: none, set: {losses: {VT: 0}}, paper: {AP: x}}
+  - {row: none}
+profiles:
+  one: {base: {schedul: {epochs: 1}}}
+  two: 3
+"""
+    assert _problems(tmp_path, text) == [
+        "sweep.yaml:2:1: titel: no such field, did you mean title? valid: sweep, title, table, metric, baseline, base, "
+        "factors, seeds, rows, axes, profiles",
+        "sweep.yaml:4:11: baseline: must be one of the rows, got 'nonne'; did you mean none? valid: none",
+        "sweep.yaml:6:20: student.model: must be a student's model, got 'distilpos_s', no known model; did you mean "
+        "distilpose_s? valid: distilpose_s, distilpose_l, base_stemnet, base_hr48_3stage, deeppose_r50 (row 'none')",
+        "sweep.yaml:6:33: student.widht: no such field, did you mean width? valid: model, width, dim, depth, heads, "
+        "patch, stem, cycles, init",
+        "sweep.yaml:7:42: teacher.dim: must be a multiple of 4 and of heads (8), got 95; change dim or heads "
+        "(row 'none')",
+        "sweep.yaml:8:24: losses.KT: must be at least 0, got -1",
+        "sweep.yaml:8:37: losses.SH_form: must be one of the valid values, got 'oficial'; did you mean official? "
+        "valid: per_sample, official",
+        "sweep.yaml:10:46: data.synthetic.val: must be a whole number, got '2'",
+        "sweep.yaml:11:24: augmentation.flip: must be at most 1, got 2",
+        "sweep.yaml:12:52: schedule.milestones: must be in ascending order, got [2, 1] (row 'none')",
+        "sweep.yaml:12:64: schedule.lr: must be a number, got 'fast'",
+        "sweep.yaml:13:27: evaluation.flip_test: must be true or false, got 'yes'",
+        "sweep.yaml:14:8: seeds: must differ, got [0, 0]",
+        "sweep.yaml:16:53: rows[0].paper.AP: must be a number, got 'x'",
+        "sweep.yaml:19:16: schedul: no such field, did you mean schedule? valid: student, teacher, losses, input_size, "
+        "data, augmentation, schedule, precision, evaluation",
+        "sweep.yaml:20:8: profiles.two: must be a mapping of fields, got 3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        (
+            "teacher: {model: teacher_stemnet, width: 8, dim: 16, depth: 1, heads: 2}",
+            "teacher: null",
+            "7:24: losses.KT: needs a teacher to learn from, got 0.0005 and no teacher; give a teacher or set it to 0 "
+            "(row 'KT')",
+        ),
+        (
+            "{model: teacher_stemnet, width: 8, dim: 16,",
+            "{model: teacher_stemnet, width: 8, dim: 20,",
+            "7:24: losses.KT: needs student and teacher to have tokens of one shape, got dim 16 and 20; change the "
+            "sizes of one or set it to 0 (row 'KT')",
+        ),
+        (
+            "model: distilpose_s,",
+            "model: distilpose_s, init: teacher_backbone,",
+            None,
+        ),
+        (
+            "model: distilpose_s,",
+            "model: distilpose_s, init: imagenet,",
+            "5:40: student.init: there are ImageNet weights for HRNet and ResNet-50 alone, got 'imagenet' for "
+            "distilpose_s; use fresh (row 'none' and 1 more)",
+        ),
+        (
+            "teacher: {model: teacher_stemnet, width: 8,",
+            "teacher: {model: teacher_stemnet, width: 8, init: teacher_backbone,",
+            "6:53: teacher.init: must be one of the valid values, got 'teacher_backbone'; valid: fresh, imagenet",
+        ),
+        (
+            "{root: data/people}",
+            "{}",
+            "9:9: data: must have a root or synthetic people, got neither (row 'none' and 1 more)",
+        ),
+        (
+            "epochs: 2,",
+            "epochs: 2, milestones: [2],",
+            "11:37: schedule.milestones: must come before the last of 2 epochs, got [2]; a milestone that is never "
+            "reached changes nothing (row 'none' and 1 more)",
+        ),
+        (
+            "losses: {reg: 1, KT: 5e-4}",
+            "losses: {reg: 0, KT: 5e-4}",
+            "15:31: losses: at least one weight must be above 0 (row 'none')",
+        ),
+        ("input_size: [48, 64]", "input_size: [48]", "8:15: input_size[1]: must be given"),
+        ("title: A small sweep", "title: ''", "2:8: title: must not be empty, got ''"),
+        ("  evaluation: {}\n", "", "5:3: evaluation: must be given"),
+        ("title: A small sweep", "title: x\ntitle: y", "3:1: title: must be given once, first given in line 2"),
+        ("title: A small sweep", "title: [", "4:5: must be YAML: expected ',' or ']', but got ':'"),
+        ("[0, 1]", "[]", "13:8: seeds: must have at least 1 items, got []"),
+        (
+            "row: none,",
+            "row: none, factors: {student: big},",
+            "15:27: student: no such factor, there are none",
+        ),
+        ("title: A small sweep", "table: matrix\ntitle: x", None),
+    ],
+)
+def test_a_mistake_is_explained(tmp_path: Path, before: str, after: str, problem: str | None) -> None:
+    text = _changed(before, after)
+    if problem is None:
+        if "teacher_backbone" in after:  # both are StemNets of one width: this is fine
+            assert _read(tmp_path, text).rows[0].recipe.uses_teacher
+        else:
+            assert "a matrix needs the same two factors in every row, got none" in _problems(tmp_path, text)[0]
+        return
+    assert f"sweep.yaml:{problem}" in _problems(tmp_path, text)
+
+
+def test_a_number_with_an_exponent_is_a_number(tmp_path: Path) -> None:
+    assert _read(tmp_path, _changed("epochs: 2,", "epochs: 2, lr: 1e-3,")).rows[0].recipe.schedule.lr == 1e-3
+
+
+def test_a_profile_is_merged_over_the_base_mapping_by_mapping(tmp_path: Path) -> None:
+    text = SMALL + "profiles: {a: {}, b: {seeds: [7], base: {schedule: {epochs: 9}}}}\n"
+    file = tmp_path / "sweep.yaml"
+    file.write_text(text)
+    profiles = read_sweep(file).profiles
+    assert (profiles["a"].seeds, profiles["a"].rows[0].recipe.schedule.epochs) == ((0, 1), 2)
+    changed = profiles["b"].rows[0].recipe.schedule
+    assert (profiles["b"].seeds, changed.epochs, changed.batch_size) == ((7,), 9, 4)
+
+
+def test_naming_another_model_drops_the_sizes_of_the_first(tmp_path: Path) -> None:
+    text = SMALL.replace("row: KT,", "row: KT, set: {losses: {KT: 0}, student: {model: base_stemnet}},")
+    student = _read(tmp_path, text).rows[1].recipe.student
+    assert (student.model, student.width) == ("base_stemnet", None)
+    text = SMALL.replace("row: KT,", "row: KT, set: {student: {model: distilpose_s, depth: 2}},")
+    student = _read(tmp_path, text).rows[1].recipe.student
+    assert (student.depth, student.width) == (2, 8)
+
+
+def test_synthetic_people_replace_a_folder(tmp_path: Path) -> None:
+    text = SMALL.replace("row: KT,", "row: KT, set: {data: {synthetic: {train: 5, val: 2}}},")
+    data = _read(tmp_path, text).rows[1].recipe.data
+    assert data.root is None
+    assert data.synthetic is not None
+
+
+def test_a_teacher_takes_from_its_row_what_it_does_not_say(tmp_path: Path) -> None:
+    text = _changed("depth: 1, heads: 2}\n  losses", "depth: 1, heads: 2, schedule: {epochs: 5}}\n  losses")
+    teacher = _read(tmp_path, text).rows[1].recipe.teacher
+    assert teacher is not None
+    assert (teacher.schedule.epochs, teacher.schedule.batch_size) == (5, 4)
+
+
+def test_an_unknown_profile_or_sweep_names_the_nearest(tmp_path: Path) -> None:
+    file = read_sweep(SWEEPS / "losses.yaml")
+    with pytest.raises(ValueError, match=r"no such profile, got 'tinny'; did you mean tiny\?"):
+        file.profile("tinny")
+    with pytest.raises(ValueError, match=r"got 'loses'; did you mean losses\?"):
+        find_sweep("loses")
+    assert find_sweep("losses").samefile(find_sweep("sweeps/losses.yaml"))
+
+
+@pytest.mark.parametrize("file", sorted(SWEEPS.glob("*.yaml")), ids=lambda file: file.stem)
+def test_a_shipped_sweep_is_valid_in_every_profile_and_opens_with_its_command(file: Path) -> None:
+    sweep = read_sweep(file)
+    assert {"tiny", "paper"} <= set(sweep.profiles)
+    comment = file.read_text().partition("\n\n")[0]
+    assert all(line.startswith("#") for line in comment.splitlines())
+    assert f"distilpose report {file.stem}" in comment
+    assert "hours" in comment
+    assert "Expected" in comment
+
+
+def test_the_loss_ablation_is_the_published_one() -> None:
+    sweep = read_sweep(SWEEPS / "losses.yaml").profile("paper")
+    assert {row.name: row.paper["AP"] for row in sweep.rows} == {
+        "none": 56.0,
+        "CS": 63.2,
+        "SH": 56.4,
+        "CS+SH": 64.1,
+        "KT": 67.1,
+        "VT": 61.7,
+        "KT+VT": 67.5,
+        "all": 71.6,
+    }
+    for row in sweep.rows:
+        named = {"none": [], "all": ["CS", "SH", "KT", "VT"]}.get(row.name, row.name.split("+"))
+        assert [name for name, used in row.recipe.losses.ticks.items() if used] == named
+    everything = sweep.rows[-1].recipe
+    weights = everything.losses
+    assert (weights.reg, weights.KT, weights.VT, weights.SH, weights.CS) == (1.0, 5e-4, 5e-4, 1.0, 1e-2)
+    assert everything.teacher is not None
+    assert everything.teacher.schedule.batch_size == 512
+    assert (everything.teacher.augmentation.rotation, everything.teacher.augmentation.rotation_p) == (40.0, 0.5)
+    assert everything.teacher.init == "imagenet"
+
+
+def test_the_matrix_has_every_student_with_every_teacher_and_the_papers_numbers() -> None:
+    sweep = read_sweep(SWEEPS / "teacher_student.yaml").profile("paper")
+    found = {(row.factors["student"], row.factors["teacher"]): row.paper["AP"] for row in sweep.rows}
+    assert found == {
+        ("stemnet", "none"): 56.0,
+        ("stemnet", "stemnet"): 63.6,
+        ("stemnet", "HRNet-W48"): 71.6,
+        ("HRNet-W48-stage3", "none"): 63.0,
+        ("HRNet-W48-stage3", "stemnet"): 66.8,
+        ("HRNet-W48-stage3", "HRNet-W48"): 74.4,
+    }
+    assert [row.recipe.student.init for row in sweep.rows][-1] == "teacher_backbone"
