@@ -1,0 +1,1 @@
+"""What a model sees and says, as pictures: attention, heatmaps, skeletons with confidence."""

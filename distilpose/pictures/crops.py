@@ -1,0 +1,63 @@
+"""Crops as the model gets them, made into pictures again."""
+
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from numpy.typing import NDArray
+from torch import Tensor
+
+from distilpose.data.stream import IMAGENET_MEAN, IMAGENET_STD
+from distilpose.pictures.palette import Image, heat
+
+HEATMAP_STRIDE = 4  # crop pixels in a step of a heatmap
+
+
+def denormalised(images: Float[Tensor, "batch 3 height width"]) -> UInt8[NDArray[np.uint8], "batch height width 3"]:
+    """Return normalised crops as RGB pictures."""
+    mean = torch.tensor(IMAGENET_MEAN)[:, None, None]
+    std = torch.tensor(IMAGENET_STD)[:, None, None]
+    pixels = (images.detach().float().cpu() * std + mean) * 255
+    return pixels.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+
+
+def enlarged(image: Image, height: int) -> Image:
+    """Return a picture scaled to a height, a small one sharpened so that it does not look washed out."""
+    width = max(1, round(image.shape[1] * height / image.shape[0]))
+    if height <= image.shape[0]:
+        return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
+    large = cv2.resize(image, (width, height), interpolation=cv2.INTER_LANCZOS4)
+    blurred = cv2.GaussianBlur(large, (0, 0), height / image.shape[0] * 0.8)
+    return np.asarray(cv2.addWeighted(large, 1.7, blurred, -0.7, 0))
+
+
+def dimmed(image: Image, share: float = 0.45) -> Image:
+    """Return a picture in grey and darker, for something coloured to lie on."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) * share
+    return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=-1)
+
+
+def overlaid(
+    image: Image, values: Float[NDArray[np.floating], "rows columns"], *, lattice: Literal["patches", "points"]
+) -> Image:
+    """Return a picture in grey under a heat map of values in [0, 1]; 0 lets the picture through.
+
+    lattice: what a value stands for. "patches": the middle of one of rows x columns equal patches. "points": as in
+        heatmaps, column j is at j / columns of the width and row i at i / rows of the height, where a pixel of the crop
+        is a quarter of a step wide.
+    """
+    height, width = image.shape[:2]
+    rows, columns = values.shape
+    inset = 0.5 if lattice == "patches" else 0.5 / HEATMAP_STRIDE
+    scale = np.array([columns / width, rows / height])
+    shift = 0.5 * scale - inset
+    matrix = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
+    how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    large = cv2.warpAffine(
+        values.astype(np.float32), matrix, (width, height), flags=how, borderMode=cv2.BORDER_REPLICATE
+    )
+    large = np.clip(large, 0, 1)
+    opacity = np.minimum(1, large * 1.6)[..., None] * 0.85
+    return np.asarray((dimmed(image) * (1 - opacity) + heat(large) * opacity).astype(np.uint8))
