@@ -93,7 +93,9 @@ class WandbTracker:
         def send(run: Any) -> None:
             import wandb
 
-            run.log({f"pictures/{kind}": wandb.Image(str(self._run_dir / path), caption=caption)}, step=step)
+            inside = self._run_dir / path
+            file = inside if inside.exists() else Path(path)
+            run.log({f"pictures/{kind}": wandb.Image(str(file), caption=caption)}, step=step)
 
         self._send(send)
 
