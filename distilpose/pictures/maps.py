@@ -88,11 +88,11 @@ def _marked(image: Image, point: Point | None, truth: Point | None, name: str) -
     marked = image.copy()
     unit = max(1.0, image.shape[0] / 192)
     for colour, width in (((0, 0, 0), 4.0), ((255, 255, 255), 1.8)):
-        for (x, y), arm in _crosses(truth, 4.5 * unit):
+        for (x, y), arm in _crosses(truth, 5.5 * unit):
             thick = max(1, round(width * unit))
             cv2.line(marked, (x - arm, y - arm), (x + arm, y + arm), colour, thick, cv2.LINE_AA, 4)
             cv2.line(marked, (x - arm, y + arm), (x + arm, y - arm), colour, thick, cv2.LINE_AA, 4)
-    for (x, y), radius in _crosses(point, 4.0 * unit):
+    for (x, y), radius in _crosses(point, 3.6 * unit):
         cv2.circle(marked, (x, y), round(radius * 1.4), (0, 0, 0), -1, cv2.LINE_AA, 4)
         cv2.circle(marked, (x, y), radius, SIDES[side_of(name)], -1, cv2.LINE_AA, 4)
     return marked
