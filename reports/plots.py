@@ -6,6 +6,7 @@ shape and are named where they stand.
 
 import math
 from collections.abc import Sequence
+from textwrap import wrap
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -181,7 +182,7 @@ def _draw_panel(axes: Axes, row: RowNumbers, rows: Sequence[RowNumbers], name: s
             _draw_curve(axes, other.curves[name], MUTED, width=1.1, dashed=True)
     curve = row.curves[name]
     _draw_curve(axes, curve, OURS, width=1.9)
-    axes.set_title(row.name, fontsize=_LABEL, color=INK, loc="left", pad=4)
+    axes.set_title("\n".join(wrap(row.name, 26)) or row.name, fontsize=_LABEL, color=INK, loc="left", pad=4)
     if name.startswith("val/"):
         axes.annotate(
             f"{curve.mean[-1]:.1f}", (curve.epochs[-1], curve.mean[-1]), xytext=(3, 0), textcoords="offset points",

@@ -42,9 +42,14 @@ def paired_difference(row: Mapping[int, float], baseline: Mapping[int, float]) -
     if std <= 1e-9 * max(1.0, abs(mean)):
         return Difference(pairs=pairs, mean=mean, std=0.0, low=None, high=None, p=None)
     error = std / math.sqrt(len(seeds))
-    reach = float(stdtrit(freedom, 0.975)) * error
+    width = reach(len(seeds)) * error
     p = float(2 * stdtr(freedom, -abs(mean) / error))
-    return Difference(pairs=pairs, mean=mean, std=std, low=mean - reach, high=mean + reach, p=p)
+    return Difference(pairs=pairs, mean=mean, std=std, low=mean - width, high=mean + width, p=p)
+
+
+def reach(pairs: int) -> float:
+    """How many standard errors a 95 % t interval of so many pairs (two or more) reaches to either side."""
+    return float(stdtrit(pairs - 1, 0.975))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

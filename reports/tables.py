@@ -4,7 +4,7 @@ Layouts: `losses` (ticks, as in the loss ablation), `matrix` (student by teacher
 `renderers.py` turns a `Table` into Markdown, LaTeX and CSV; the page draws the same record as HTML.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -115,7 +115,7 @@ def _seeds(numbers: SweepNumbers) -> tuple[int, ...]:
     return tuple(row.measured[numbers.metric.name].n for row in numbers.rows if numbers.metric.name in row.measured)
 
 
-def notes(numbers: SweepNumbers) -> tuple[str, ...]:
+def notes(numbers: SweepNumbers, columns: Sequence[Column]) -> tuple[str, ...]:
     """What must be known to read the numbers: the spread's meaning, one seed where it is one, what is incomplete."""
     counts = _seeds(numbers)
     said = []
@@ -131,8 +131,8 @@ def notes(numbers: SweepNumbers) -> tuple[str, ...]:
     if 1 in counts:
         which = "Every row was" if max(counts) == 1 else "Rows with n = 1 were"
         said.append(f"{which} trained with one seed: one seed has no spread, and its order may be chance.")
-    if any(row.improvement is not None for row in numbers.rows):
-        said.append(f"Improvements over {numbers.baseline} are paired: the same seed, the same batches.")
+    if any(column.kind == "change" for column in columns):
+        said.append(f"Improvements over “{numbers.baseline}” are paired: the same seed, the same batches.")
     if any(
         0 < row.measured[numbers.metric.name].n < row.wanted
         for row in numbers.rows
@@ -197,7 +197,7 @@ def losses_table(numbers: SweepNumbers) -> Table:
         )
         for row in numbers.rows
     )
-    return Table(caption=numbers.title, columns=columns, rows=rows, notes=notes(numbers))
+    return Table(caption=numbers.title, columns=columns, rows=rows, notes=notes(numbers, columns))
 
 
 def rows_table(numbers: SweepNumbers) -> Table:
@@ -217,7 +217,7 @@ def rows_table(numbers: SweepNumbers) -> Table:
         )
         for row in numbers.rows
     )
-    return Table(caption=numbers.title, columns=columns, rows=rows, notes=notes(numbers))
+    return Table(caption=numbers.title, columns=columns, rows=rows, notes=notes(numbers, columns))
 
 
 def _matrix_factors(numbers: SweepNumbers) -> tuple[str, str] | None:
@@ -254,7 +254,7 @@ def matrix_table(numbers: SweepNumbers) -> Table:
             cells.append(_measured(row, metric, digits, _best(numbers)) if row else Gap())
             cells.append(_paper(row, metric, digits) if row else Gap())
         rows.append(tuple(cells))
-    return Table(caption=numbers.title, columns=tuple(columns), rows=tuple(rows), notes=notes(numbers))
+    return Table(caption=numbers.title, columns=tuple(columns), rows=tuple(rows), notes=notes(numbers, columns))
 
 
 LAYOUTS = {"losses": losses_table, "matrix": matrix_table, "rows": rows_table}

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from reports.records import RowNumbers, Spread, SweepNumbers
 from reports.renderers import plain, signed
-from reports.statistics import smallest_sign_flip_p
+from reports.statistics import reach, smallest_sign_flip_p
 
 
 class Verdict(NamedTuple):
@@ -95,8 +95,9 @@ def _told_apart(numbers: SweepNumbers) -> list[str]:
     sentences = [f"{'; '.join(said)}: {tests}."]
     if smallest_sign_flip_p(pairs) >= 0.05:
         sentences.append(
-            f"With {pairs} pairs such a test rests on differences being normally distributed: a sign-flip test, which "
-            f"assumes nothing of the kind, cannot go below p = {smallest_sign_flip_p(pairs):g}."
+            f"With {pairs} pairs an interval reaches {reach(pairs):.1f} standard errors either way, so that large "
+            "differences may stay undecided. It also rests on differences being normally distributed: a sign-flip "
+            f"test, which assumes nothing of the kind, cannot go below p = {smallest_sign_flip_p(pairs):g}."
         )
     return sentences
 
@@ -109,7 +110,7 @@ def _ordering(numbers: SweepNumbers) -> list[str]:
     by_seed = ""
     if len(found.per_seed) > 1:
         low, high = min(found.per_seed.values()), max(found.per_seed.values())
-        by_seed = f"; seed by seed {plain(low, 2)} to {plain(high, 2)}"
+        by_seed = f"; seed by seed from {plain(low, 2)} to {plain(high, 2)}"
     return [
         f"The order of the rows {strength} the paper's: Spearman's ρ = {plain(found.rho, 2)} over n = {found.n} rows "
         f"(p = {found.p:.2g} for an agreement as good by luck{by_seed})."

@@ -10,6 +10,7 @@ from reports.statistics import (
     holm,
     paired_difference,
     rank_agreement,
+    reach,
     smallest_sign_flip_p,
     spearman,
     spread,
@@ -122,6 +123,11 @@ def test_agreement_of_many_rows_uses_the_t_approximation() -> None:
     assert found is not None
     oracle = stats.spearmanr([1, 3, 2, 5, 4, 6, 8, 7, 9, 10], range(10), alternative="greater")
     assert found.p == pytest.approx(oracle.pvalue, rel=1e-6)
+
+
+@pytest.mark.parametrize(("pairs", "errors"), [(2, 12.706), (3, 4.303), (30, 2.045)])
+def test_few_pairs_make_wide_intervals(pairs: int, errors: float) -> None:
+    assert reach(pairs) == pytest.approx(errors, abs=1e-3)
 
 
 @pytest.mark.parametrize(("pairs", "p"), [(1, 1.0), (2, 0.5), (3, 0.25), (6, 0.03125)])

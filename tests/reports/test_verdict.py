@@ -34,7 +34,9 @@ def test_rows_are_sorted_into_better_and_not_to_be_told_apart(troubled_numbers: 
 
 
 def test_few_pairs_are_said_to_rest_on_normality(complete_numbers: SweepNumbers) -> None:
-    assert "cannot go below p = 0.25" in " ".join(verdict(complete_numbers).support)
+    support = " ".join(verdict(complete_numbers).support)
+    assert "With 3 pairs an interval reaches 4.3 standard errors either way" in support
+    assert "cannot go below p = 0.25" in support
 
 
 def test_agreement_with_the_paper_says_its_n(complete_numbers: SweepNumbers) -> None:
