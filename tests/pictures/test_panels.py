@@ -8,7 +8,8 @@ from distilpose.data.skeleton import COCO
 from distilpose.data.stream import Batch
 from distilpose.models.builders import build_model
 from distilpose.models.outputs import RegressionOutput
-from distilpose.pictures.panels import observe, write_pictures
+from distilpose.pictures.panels import write_pictures
+from distilpose.pictures.scene import observe
 
 SIZE = (48, 64)
 SHAPE = {"input_size": SIZE, "width": 8, "dim": 16, "depth": 2, "heads": 2}

@@ -1,0 +1,99 @@
+"""What there is to draw of some people: asked of the models once, for all sheets."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from distilpose.data.codecs import gaussian_heatmaps
+from distilpose.data.stream import Batch
+from distilpose.evaluation.decode import decode_heatmaps
+from distilpose.losses.simulated_heatmap import simulated_heatmaps
+from distilpose.models.outputs import HeatmapOutput, RegressionOutput
+from distilpose.pictures.crops import denormalised
+from distilpose.pictures.maps import token_grid
+from distilpose.pictures.palette import Image
+
+
+class Scene(NamedTuple):
+    """Everything that is drawn of some people: crops, what the model and its teacher say, what is annotated.
+
+    Points are (x, y) in [0, 1] of the crop; `truth` is NaN where the joint is not visible in the crop. `heatmaps` are
+    the model's: simulated from its sigmas, or predicted; None where it has no sigma. `reference` are the teacher's, or
+    for a heatmap model the targets; None without a teacher. `attention` is the last layer's, averaged over heads.
+    """
+
+    crops: Sequence[Image]
+    points: Float[NDArray[np.float32], "people joints 2"]
+    scores: Float[NDArray[np.float32], "people joints"] | None
+    truth: Float[NDArray[np.float32], "people joints 2"]
+    heatmaps: Float[NDArray[np.float32], "people joints height width"] | None
+    reference: Float[NDArray[np.float32], "people joints height width"] | None
+    attention: Float[NDArray[np.float32], "people joints tokens"] | None
+    grid: tuple[int, int]
+    is_teacher: bool
+
+
+def observe(student: nn.Module, teacher: nn.Module | None, batch: Batch) -> Scene:
+    """Return what a model, and its teacher where there is one, say of a batch, ready to be drawn."""
+    output = _ask(student, batch.images, attention=True)
+    is_teacher = isinstance(output, HeatmapOutput)
+    height, width = batch.images.shape[-2:]
+    reference: Tensor | None = None
+    if isinstance(output, HeatmapOutput):
+        decoded = decode_heatmaps(output.heatmaps)
+        points: Tensor = decoded.keypoints
+        scores: Tensor | None = decoded.scores
+        heatmaps: Tensor | None = output.heatmaps
+        size = (output.heatmaps.shape[-1], output.heatmaps.shape[-2])
+        reference = gaussian_heatmaps(batch.keypoints, batch.visible, size)
+    else:
+        points, scores = output.keypoints.float(), output.scores
+        size = (width // 4, height // 4)
+        if teacher is not None:
+            told = _ask(teacher, batch.images, attention=False)
+            if isinstance(told, HeatmapOutput):
+                reference = told.heatmaps
+                size = (told.heatmaps.shape[-1], told.heatmaps.shape[-2])
+        heatmaps = None if output.sigmas is None else simulated_heatmaps(points, output.sigmas.float(), size)
+    attention, grid = None, (0, 0)
+    if output.attention is not None:
+        joints = batch.keypoints.shape[1]
+        attention = output.attention[:, -1].mean(1)[..., joints:]
+        known = getattr(getattr(student, "encoder", None), "grid", None)
+        grid = known if isinstance(known, tuple) else token_grid(attention.shape[-1], (width, height))
+    truth = torch.where(batch.visible[..., None] > 0, batch.keypoints, torch.nan)
+    return Scene(
+        crops=list(denormalised(batch.images)),
+        points=_array(points),
+        scores=None if scores is None else _array(scores),
+        truth=_array(truth),
+        heatmaps=None if heatmaps is None else _array(heatmaps),
+        reference=None if reference is None else _array(reference),
+        attention=None if attention is None else _array(attention),
+        grid=grid,
+        is_teacher=is_teacher,
+    )
+
+
+@torch.no_grad()
+def _ask(model: nn.Module, images: Tensor, *, attention: bool) -> RegressionOutput | HeatmapOutput:
+    """Return what a model says in evaluation mode, leaving it in the mode it was in."""
+    training = model.training
+    model.eval()
+    try:
+        output = model(images, attention=attention)
+    finally:
+        model.train(training)
+    if not isinstance(output, RegressionOutput | HeatmapOutput):
+        raise ValueError(f"model: must return a RegressionOutput or HeatmapOutput, got {type(output).__name__}")
+    return output
+
+
+def _array(values: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = values.detach().float().cpu().numpy()
+    return array

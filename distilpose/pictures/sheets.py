@@ -1,0 +1,149 @@
+"""The three sheets of a validation: skeletons, heatmaps, attention."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distilpose.data.skeleton import Skeleton
+from distilpose.pictures.crops import enlarged
+from distilpose.pictures.maps import attention_picture, heatmap_picture, peak_over_even, telling_joints
+from distilpose.pictures.montage import Key, Panel, beside, sheet
+from distilpose.pictures.palette import FAINT, SIDES, TRUTH, Image, short_name
+from distilpose.pictures.scene import Scene
+from distilpose.pictures.skeleton import confidence_chart, skeleton_picture
+
+SKELETON_HEIGHT = 272
+MAP_HEIGHT = 168
+ATTENDED_JOINTS = 5
+HEATMAP_JOINTS = 4
+
+
+def skeleton_sheet(scene: Scene, skeleton: Skeleton, title: str = "") -> tuple[Image, str]:
+    """Return the people's skeletons with the confidence of each joint, two to a row, and a caption."""
+    panels = []
+    for person in range(len(scene.crops)):
+        crop = enlarged(scene.crops[person], SKELETON_HEIGHT)
+        points, truth = _in(crop, scene.points[person], scene), _in(crop, scene.truth[person], scene)
+        scores = None if scene.scores is None else scene.scores[person]
+        picture = skeleton_picture(crop, points, scores, skeleton, truth)
+        chart = confidence_chart(scores, skeleton, SKELETON_HEIGHT)
+        error = np.linalg.norm(points - truth, axis=-1) / len(crop)
+        seen = np.isfinite(error)
+        below = f"mean error {100 * error[seen].mean():.1f} % of the crop's height" if seen.any() else "none annotated"
+        if seen.any():
+            below += f"; {(error[seen] < 0.1).sum()} of {seen.sum()} joints within 10 %"
+        panels.append(Panel(beside([picture, chart]), below=below))
+    counts = "peak of the heatmap" if scene.is_teacher else "predicted score"
+    legend = [
+        Key("line", "left", SIDES["left"]),
+        Key("line", "right", SIDES["right"]),
+        Key("line", "middle", SIDES["middle"]),
+        Key("line", "annotated", TRUTH),
+    ]
+    if scene.scores is None:
+        subtitle = "Predicted joints; this model has no score output, so every joint counts as sure."
+    else:
+        subtitle = f"Predicted joints; bars and opacity: confidence ({counts})."
+        legend += [Key("dot", "counts in the person's score", FAINT), Key("ring", "does not (0.2 or less)", FAINT)]
+    image = sheet(
+        [panels[start : start + 2] for start in range(0, len(panels), 2)],
+        title=_titled(title, "Skeletons and confidence"),
+        subtitle=subtitle,
+        legend=legend,
+        gap=22,
+        row_gap=10,
+    )
+    return (
+        image,
+        f"Predicted joints of {len(panels)} validation crops beside the annotated ones, with their confidence.",
+    )
+
+
+def heatmap_sheet(scene: Scene, skeleton: Skeleton, title: str = "") -> tuple[Image, str]:
+    """Return the heatmaps of some joints beside the teacher's (or the target's), a row a person, and a caption."""
+    joints = telling_joints(skeleton, HEATMAP_JOINTS)
+    ours, theirs = ("predicted", "target") if scene.is_teacher else ("student", "teacher")
+    rows = []
+    for person in range(len(scene.crops)):
+        crop = enlarged(scene.crops[person], MAP_HEIGHT)
+        points, truth = _in(crop, scene.points[person], scene), _in(crop, scene.truth[person], scene)
+        row = []
+        for joint in joints:
+            name = skeleton.names[joint]
+            own = None if scene.heatmaps is None else scene.heatmaps[person, joint]
+            pictures = [heatmap_picture(crop, own, points[joint], truth[joint], name=name)]
+            below = ours
+            if scene.reference is not None:
+                other = scene.reference[person, joint]
+                pictures.append(heatmap_picture(crop, other, None, truth[joint], name=name))
+                below = f"{ours}  |  {theirs}, peak {max(0.0, float(other.max())):.2f}"
+                if scene.is_teacher and own is not None:
+                    below = f"{ours}, peak {max(0.0, float(own.max())):.2f}  |  {theirs}"
+            row.append(Panel(beside(pictures, 2), above=short_name(name) if person == 0 else "", below=below))
+        rows.append(row)
+    if scene.is_teacher:
+        what, caption = "Predicted heatmaps beside their targets.", "Heatmaps of some joints beside their targets."
+    elif scene.heatmaps is None:
+        what = "Points of the student, which has no sigma output and so no simulated heatmaps"
+        what += ", beside the teacher's heatmaps." if scene.reference is not None else "."
+        caption = what
+    else:
+        what = "Heatmaps simulated from the student's points and sigmas"
+        what += ", beside the teacher's." if scene.reference is not None else "."
+        caption = what
+    legend = [
+        Key("heat", "0 to the map's peak"),
+        Key("dot", "predicted: left", SIDES["left"]),
+        Key("dot", "right", SIDES["right"]),
+        Key("dot", "middle", SIDES["middle"]),
+        Key("cross", "annotated", TRUTH),
+    ]
+    return sheet(rows, title=_titled(title, "Heatmaps"), subtitle=what, legend=legend, gap=14), caption
+
+
+def attention_sheet(scene: Scene, skeleton: Skeleton, title: str = "") -> tuple[Image, str]:
+    """Return the attention of some keypoint tokens over the picture, a row a person, and a caption.
+
+    Raises ValueError for a model without attention.
+    """
+    if scene.attention is None:
+        raise ValueError("attention: the model must return it, got none; ask for attention=True of a token model")
+    joints = telling_joints(skeleton, ATTENDED_JOINTS)
+    rows = []
+    for person in range(len(scene.crops)):
+        crop = enlarged(scene.crops[person], MAP_HEIGHT)
+        points, truth = _in(crop, scene.points[person], scene), _in(crop, scene.truth[person], scene)
+        row = [Panel(skeleton_picture(crop, points, None, skeleton), above="predicted" if person == 0 else "")]
+        for joint in joints:
+            name = skeleton.names[joint]
+            attention = scene.attention[person, joint].reshape(scene.grid)
+            picture = attention_picture(crop, attention, points[joint], truth[joint], name=name)
+            below = f"{100 * attention.sum():.0f} % on picture, {peak_over_even(attention):.1f}x"
+            row.append(Panel(picture, above=short_name(name) if person == 0 else "", below=below))
+        rows.append(row)
+    rows_columns = f"{scene.grid[0]} x {scene.grid[1]}"
+    legend = [
+        Key("heat", "even share to most attended"),
+        Key("dot", "predicted: left", SIDES["left"]),
+        Key("dot", "right", SIDES["right"]),
+        Key("dot", "middle", SIDES["middle"]),
+        Key("cross", "annotated", TRUTH),
+    ]
+    what = f"Where each keypoint token looks among {rows_columns} patches (last layer, mean of heads). Below each: the "
+    what += (
+        "share of its attention that is on the picture and not on other keypoint tokens, and how many times the even "
+    )
+    what += "share the most attended patch has."
+    image = sheet(rows, title=_titled(title, "Attention of keypoint tokens"), subtitle=what, legend=legend)
+    return image, f"Attention of keypoint tokens over the picture, {rows_columns} patches, last layer, mean of heads."
+
+
+def _in(enlarged_crop: Image, points: NDArray[np.float32], scene: Scene) -> NDArray[np.float32]:
+    """Return points of [0, 1] of the crop as pixels of the enlarged one, so that pixel middles stay middles."""
+    size = np.array(enlarged_crop.shape[1::-1], np.float32)
+    half_pixel = 0.5 * size / np.array(scene.crops[0].shape[1::-1], np.float32)
+    pixels: NDArray[np.float32] = (points * size + half_pixel - 0.5).astype(np.float32)
+    return pixels
+
+
+def _titled(title: str, what: str) -> str:
+    return f"{title}: {what[0].lower()}{what[1:]}" if title else what
