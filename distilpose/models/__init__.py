@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from distilpose.models.specs import ModelShape as ModelShape
     from distilpose.models.specs import ModelSpec as ModelSpec
     from distilpose.models.specs import model_shape as model_shape
+    from distilpose.models.speed import Speed as Speed
+    from distilpose.models.speed import measure_speed as measure_speed
     from distilpose.models.warm_start import load_backbone as load_backbone
     from distilpose.models.warm_start import load_imagenet as load_imagenet
 
@@ -27,6 +29,7 @@ _HOMES = {
     "ModelShape": "specs",
     "ModelSpec": "specs",
     "RegressionOutput": "outputs",
+    "Speed": "speed",
     "build_model": "builders",
     "convert_official": "conversion",
     "count_costs": "counting",
@@ -35,6 +38,7 @@ _HOMES = {
     "load_backbone": "warm_start",
     "load_imagenet": "warm_start",
     "load_official": "official",
+    "measure_speed": "speed",
     "model_shape": "specs",
 }
 
