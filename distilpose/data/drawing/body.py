@@ -104,12 +104,12 @@ def sample_build(rng: np.random.Generator) -> Build:
         arm=rng.uniform(0.92, 1.08),
         leg=rng.uniform(0.85, 1.08),
         head=rng.uniform(1.0, 1.3),
-        girth=float(np.clip(rng.normal(1.05, 0.16), 0.8, 1.5)),
+        girth=float(np.clip(rng.normal(1.15, 0.16), 0.9, 1.6)),
     )
 
 
 _KINDS = ("stand", "walk", "run", "wave", "raise", "cross", "squat", "sit", "kick", "bend", "akimbo", "star", "lunge")
-_WEIGHTS = np.array([16, 14, 12, 10, 8, 6, 6, 6, 6, 5, 5, 6, 6], float)
+_WEIGHTS = np.array([7, 8, 12, 9, 9, 8, 8, 7, 9, 8, 5, 9, 9], float)
 
 
 def sample_pose(rng: np.random.Generator) -> Pose:
@@ -182,7 +182,7 @@ def sample_pose(rng: np.random.Generator) -> Pose:
         head=(n(0, 22), n(5, 12), n(0, 7)),
         yaw=yaw,
         camera_pitch=float(np.clip(n(6, 8), -12, 30)),
-        roll=n(0, 5) if tilt < 0.9 else u(-95, 95),
+        roll=n(0, 8) if tilt < 0.6 else n(0, 35) if tilt < 0.85 else u(-180, 180),
     )
 
 

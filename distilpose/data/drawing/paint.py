@@ -167,7 +167,7 @@ class Cloth:
         return colour.astype(np.float32)
 
 
-PATTERNS = ("plain", "plain", "plain", "hoops", "stripes", "plaid", "dots", "fade")
+PATTERNS = ("plain", "plain", "plain", "plain", "plain", "hoops", "stripes", "plaid", "dots", "fade")
 
 
 def hsv(hue: float, saturation: float, value: float) -> Colour:

@@ -47,7 +47,7 @@ def _attempt(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
     canvas = Canvas(
         background(rng, size), (light / np.linalg.norm(light)).astype(np.float32), float(rng.uniform(0.4, 0.7))
     )
-    clutter(canvas, rng, int(rng.integers(0, 7)), _CLUTTER)
+    clutter(canvas, rng, int(rng.integers(0, 5)), _CLUTTER)
     body = posed(sample_build(rng), sample_pose(rng))
     wear = sample_wardrobe(rng)
     place = _place(rng, body, size, rng.uniform(0.6, 0.96))
@@ -66,7 +66,7 @@ def _attempt(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
             bystanders.append(box)
 
     company = rng.random()
-    if company < 0.3:
+    if company < 0.22:
         bystander()
     feet = max(place.put(body.extra[f"{side}_heel"])[1] for side in ("left", "right"))
     if rng.random() < 0.7:
@@ -74,9 +74,9 @@ def _attempt(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
     paint_person(canvas, body, wear, place, _PERSON)
     mask = (canvas.top > _PERSON) & (canvas.top < _PERSON + PARTS)
     box = _extent(mask) or (0.0, 0.0, 1.0, 1.0)
-    if 0.3 <= company < 0.38:
+    if 0.22 <= company < 0.28:
         bystander()
-    if rng.random() < 0.3:
+    if rng.random() < 0.25:
         occluder(canvas, rng, (box[0], box[1], box[0] + box[2], box[1] + box[3]), _OCCLUDER)
     joints = joints_in_picture(body, place)
     flags = visibility(body, wear, joints, canvas, _PERSON)

@@ -13,7 +13,7 @@ Picture = Float32[ndarray, "rows columns 3"]
 
 
 def _colour(rng: np.random.Generator, *, muted: bool = False) -> Colour:
-    return hsv(rng.random(), rng.uniform(0, 0.45 if muted else 0.9), rng.uniform(0.2, 1.0))
+    return hsv(rng.random(), rng.uniform(0, 0.3 if muted else 0.9), rng.uniform(0.2, 1.0))
 
 
 def _noise(rng: np.random.Generator, size: tuple[int, int], cells: int) -> Float32[ndarray, "rows columns"]:
@@ -74,7 +74,11 @@ def background(rng: np.random.Generator, size: tuple[int, int]) -> Picture:
             )
         case _:
             picture = np.broadcast_to(far + (near - far) * (y / height)[..., None], (height, width, 3))
-    return np.ascontiguousarray(picture, np.float32)
+    # what is far is out of focus and hazy
+    picture = cv2.GaussianBlur(np.ascontiguousarray(picture, np.float32), (0, 0), rng.uniform(0.4, 2.0))
+    haze = picture.mean((0, 1))
+    hazy: Picture = haze + (picture - haze) * np.float32(rng.uniform(0.5, 0.9))
+    return hazy
 
 
 def clutter(canvas: Canvas, rng: np.random.Generator, count: int, number: int) -> None:
@@ -83,11 +87,11 @@ def clutter(canvas: Canvas, rng: np.random.Generator, count: int, number: int) -
     for _ in range(count):
         first, second = _colour(rng), _colour(rng)
         cloth = Cloth(kind=str(rng.choice(PATTERNS)), first=first, second=second, turns=float(rng.uniform(2, 6)))
-        if rng.random() < 0.3:
+        if rng.random() < 0.2:
             cloth = Cloth(kind="plain", first=np.array((225, 180, 140), np.float32), second=second, turns=1)
         start = (rng.uniform(0, width), rng.uniform(0, height))
         length, angle = rng.uniform(5, 0.5 * height), rng.choice((0.0, np.pi / 2, rng.uniform(0, np.pi)))
-        radius = float(rng.uniform(1.5, 9))
+        radius = float(rng.uniform(1.5, 7))
         end = (start[0] + length * np.cos(angle), start[1] + length * np.sin(angle))
         cap = radius if rng.random() < 0.6 else 0.5
         rod = Rod(start=start, end=end, radius=(radius, radius, radius * rng.uniform(0.5, 1)), caps=(cap, cap))
@@ -145,15 +149,15 @@ def shadow(canvas: Canvas, center: tuple[float, float], semi_axes: tuple[float, 
 def photograph(picture: Picture, rng: np.random.Generator) -> ndarray:
     """The uint8 picture that a camera takes: exposure, tint, uneven light, some blur and noise."""
     height, width = picture.shape[:2]
-    gain = rng.uniform(0.75, 1.2) * (1 + rng.normal(0, 0.05, 3))
+    gain = rng.uniform(0.8, 1.2) * (1 + rng.normal(0, 0.05, 3))
     direction = rng.uniform(0, 2 * np.pi)
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :] * np.cos(direction)
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None] * np.sin(direction)
     uneven = 1 + rng.uniform(0, 0.25) * (x + y)
     picture = picture * (uneven[..., None] * gain).astype(np.float32)
-    contrast = rng.uniform(0.75, 1.1)
+    contrast = rng.uniform(0.85, 1.1)
     picture = (picture - 110) * contrast + 110
-    if rng.random() < 0.3:
-        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.5, 1.0))
-    picture = picture + rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(1, 6))
+    if rng.random() < 0.2:
+        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.5, 0.9))
+    picture = picture + rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(1, 5))
     return np.clip(picture, 0, 255).astype(np.uint8)

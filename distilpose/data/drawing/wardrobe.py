@@ -44,7 +44,7 @@ def sample_wardrobe(rng: np.random.Generator) -> Wardrobe:
     """Clothes of independent colours and patterns; nothing in them tells left from right."""
 
     def cloth() -> Cloth:
-        first = hsv(rng.random(), rng.uniform(0.0, 0.9), rng.uniform(0.15, 1.0))
+        first = hsv(rng.random(), rng.uniform(0.35, 1.0), rng.uniform(0.35, 1.0))
         second = hsv(rng.random(), rng.uniform(0.0, 0.9), rng.uniform(0.1, 1.0))
         return Cloth(kind=str(rng.choice(PATTERNS)), first=first, second=second, turns=float(rng.uniform(2.5, 7)))
 
