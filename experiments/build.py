@@ -105,8 +105,15 @@ def build_member(recipe: RunRecipe, run: RunDir, *, joints: int, teacher: nn.Mod
 
 def build_run_model(recipe: RunRecipe, joints: int) -> nn.Module:
     """The recipe's model; a student's head has the outputs that its losses train and no others."""
-    head = {} if recipe.losses is None else {"score": recipe.losses.score, "sigma": recipe.losses.sigma}
-    return build_model(recipe.model.model, joints=joints, input_size=recipe.input_size, **recipe.model.sizes, **head)
+    losses = recipe.losses
+    return build_model(
+        recipe.model.model,
+        joints=joints,
+        input_size=recipe.input_size,
+        score=None if losses is None else losses.score,
+        sigma=None if losses is None else losses.sigma,
+        **recipe.model.sizes,
+    )
 
 
 def load_trained(recipe: RunRecipe, run: RunDir, *, joints: int) -> nn.Module:

@@ -64,11 +64,13 @@ def canonical(value: Any) -> str:
 
 
 def _without_negative_zero(value: Any) -> Any:
+    if isinstance(value, float):
+        return value + 0.0
     if isinstance(value, dict):
         return {key: _without_negative_zero(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_without_negative_zero(item) for item in value]
-    return value + 0.0 if isinstance(value, float) else value
+    return value
 
 
 def digest(value: Any) -> str:

@@ -125,13 +125,15 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
         max_cohort: the most students one process may train together, None for no limit.
     """
     data = _Data(facts)
-    teachers: dict[str, PlannedRun] = {}
+    by_recipe: dict[RunRecipe, PlannedRun] = {}
     rows = []
     for row in sweep.rows:
         teacher = None
         if row.recipe.uses_teacher:
-            teacher = _planned(row.recipe.teacher_run(), data, row=None, teacher_id=None)
-            teachers.setdefault(teacher.run_id, teacher)
+            recipe = row.recipe.teacher_run()
+            if recipe not in by_recipe:
+                by_recipe[recipe] = _planned(recipe, data, row=None, teacher_id=None)
+            teacher = by_recipe[recipe]
         teacher_id = None if teacher is None else teacher.run_id
         runs = [
             _planned(row.recipe.student_run(seed), data, row=row.name, teacher_id=teacher_id) for seed in sweep.seeds
@@ -141,6 +143,7 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
                 name=row.name, ticks=row.recipe.losses.ticks, factors=row.factors, paper=row.paper, runs=tuple(runs)
             )
         )
+    teachers = {run.run_id: run for run in by_recipe.values()}
     students = [run for row in rows for run in row.runs]
     alone = [Cohort(cohort_id=digest([run_id]), run_ids=(run_id,), teacher_id=None) for run_id in teachers]
     return Plan(

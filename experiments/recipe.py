@@ -264,17 +264,20 @@ class RunRecipe:
 
 def to_json(record: Any) -> dict[str, Any]:
     """A record as plain JSON values: tuples become lists, the types of numbers stay as declared."""
-    plain = _plain(dataclasses.asdict(record))
-    assert isinstance(plain, dict)
-    return plain
+    return {name: _plain(getattr(record, name)) for name in _field_names(type(record))}
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    return value
+    return to_json(value)
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def frozen(value: Any) -> Any:

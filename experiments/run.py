@@ -144,7 +144,7 @@ def _fabric(device: str, recipe: RunRecipe) -> Fabric:
     accelerator, _, index = device.partition(":")
     precision = "bf16-mixed" if recipe.precision == "bf16" else "32-true"
     devices: Any = [int(index)] if index else 1
-    return Fabric(accelerator=accelerator, devices=devices, precision=precision)  # type: ignore[arg-type]
+    return Fabric(accelerator=accelerator, devices=devices, precision=precision)
 
 
 def _trackers(job: dict[str, Any], run: RunDir, spec: dict[str, Any], origin: dict[str, Any]) -> list[Tracker]:

@@ -102,8 +102,6 @@ def launch_plan(
     if plan.problems:
         raise ValueError("plan: cannot be launched before this is put right:\n" + "\n".join(plan.problems))
     store.save_plan(plan.json())
-    for run in plan.runs.values():
-        store.run(run.run_id).write_spec(run.spec)
     schedule = _Schedule(plan, store, launcher, settings)
     with _interruptible():
         return schedule.carry_out(on_progress)
@@ -187,9 +185,8 @@ class _Schedule:
             if wanted:
                 ready.append((cohort, wanted))
         self._open = still_open
-        alone = len(ready) == 1 and not self._active
         for index, (cohort, wanted) in zip(free, ready, strict=False):
-            self._start(cohort, wanted, index, alone=alone)
+            self._start(cohort, wanted, index)
 
     def _wanted(self, cohort: Cohort) -> tuple[str, ...] | None:
         """The cohort's runs that can start now; none while it has to wait, None when there is nothing left to do."""
@@ -228,12 +225,17 @@ class _Schedule:
                 startable.append(run_id)
         return tuple(startable)
 
-    def _start(self, cohort: Cohort, run_ids: tuple[str, ...], index: int, *, alone: bool) -> None:
+    def _start(self, cohort: Cohort, run_ids: tuple[str, ...], index: int) -> None:
         slots = self._launcher.slots
         slot = slots[index]
-        if alone:  # nobody else can use the other slots' cores now
+        # Sums depend on the number of threads that make them. So that a run ends with the same numbers whatever was
+        # finished before it, its threads follow from the plan: a cohort planned alone at its stage has all cores.
+        stage = [other for other in self._plan.cohorts if (other.teacher_id is None) == (cohort.teacher_id is None)]
+        if len(stage) == 1:
             slot = Slot(device=slot.device, threads=sum(other.threads for other in slots))
         recipe = run_recipe_from_json(self._plan.runs[run_ids[0]].recipe)
+        for run_id in run_ids:
+            self._store.run(run_id).write_spec(self._plan.runs[run_id].spec)
         job = self._store.write_job(
             {
                 "cohort_id": cohort.cohort_id,

@@ -1,0 +1,86 @@
+"""The models as a table: what each costs here, beside what its paper prints."""
+
+import statistics
+import time
+from typing import Any
+
+import torch
+from rich.table import Table
+
+from distilpose.models import MODELS, build_model
+from distilpose.models.counting import count_costs
+
+_WARM_UP, _TIMED = 3, 15
+
+
+def model_rows(*, fps: bool) -> list[dict[str, Any]]:
+    """One record per model; `fps` adds single-image speed here, as a median with its quartiles."""
+    rows = []
+    for name, spec in MODELS.items():
+        model = build_model(name).eval()
+        costs = count_costs(model, spec.input_size)
+        published = spec.published
+        row: dict[str, Any] = {
+            "model": name,
+            "role": spec.role,
+            "input": list(spec.input_size),
+            "parameters": costs.parameters,
+            "trainable": costs.trainable,
+            "gflops": costs.gflops,
+            "gmacs_with_attention": costs.gmacs,
+            "published": {
+                "parameters_m": published.parameters_m,
+                "gflops": published.gflops,
+                "AP": published.ap,
+                "fps": published.fps,
+            },
+        }
+        if fps:
+            row["fps"] = _frames_per_second(model, spec.input_size)
+        rows.append(row)
+    return rows
+
+
+def model_table(rows: list[dict[str, Any]]) -> Table:
+    """The records for people; the paper's figures stand in brackets."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("model")
+    table.add_column("role")
+    headings = ["trainable M (paper)", "GFLOPs (paper)", "GMACs with attention", "paper AP"]
+    if rows and "fps" in rows[0]:
+        headings.append("images/s here (paper)")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for row in rows:
+        paper = row["published"]
+        cells = [
+            f"{row['trainable'] / 1e6:.2f}{_bracket(paper['parameters_m'])}",
+            f"{row['gflops']:.4f}{_bracket(paper['gflops'])}",
+            f"{row['gmacs_with_attention']:.4f}",
+            "" if paper["AP"] is None else f"{paper['AP']:.1f}",
+        ]
+        if "fps" in row:
+            cells.append(f"{row['fps']['median']:.1f}{_bracket(paper['fps'])}")
+        table.add_row(row["model"], row["role"], *cells)
+    return table
+
+
+def _bracket(value: float | None) -> str:
+    return "" if value is None else f" ({value:g})"
+
+
+@torch.inference_mode()
+def _frames_per_second(model: torch.nn.Module, size: tuple[int, int]) -> dict[str, float | str]:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model.to(device)
+    image = torch.zeros(1, 3, size[1], size[0], device=device)
+    speeds = []
+    for turn in range(_WARM_UP + _TIMED):
+        began = time.perf_counter()
+        model(image)
+        if device == "cuda":
+            torch.cuda.synchronize()
+        if turn >= _WARM_UP:
+            speeds.append(1 / (time.perf_counter() - began))
+    low, median, high = statistics.quantiles(speeds, n=4)
+    return {"median": median, "lower_quartile": low, "upper_quartile": high, "device": device}
