@@ -264,7 +264,8 @@ class RunRecipe:
 
 def to_json(record: Any) -> dict[str, Any]:
     """A record as plain JSON values: tuples become lists, the types of numbers stay as declared."""
-    return {name: _plain(getattr(record, name)) for name in _field_names(type(record))}
+    kind: Any = type(record)
+    return {name: _plain(getattr(record, name)) for name in _field_names(kind)}
 
 
 def _plain(value: Any) -> Any:

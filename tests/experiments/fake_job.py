@@ -3,7 +3,7 @@
     python fake_job.py JOB.json
 
 Every step it does is a line in the store's `ledger`. A file `<run_id>.fail` in the store makes the run's attempts fail
-as often as the number in it says; `slow` makes every step last 50 ms.
+as often as the number in it says; `slow` makes every step last 30 ms.
 """
 
 import json
@@ -42,7 +42,7 @@ def main(job_file: Path, should_stop=lambda: False) -> int:
                     journal.stop("preempted")
                     return 75
                 if (store.root / "slow").exists():
-                    time.sleep(0.05)
+                    time.sleep(0.03)
                 with (store.root / "ledger").open("a") as ledger:
                     ledger.write(f"{run_id} {step}\n")
                 journal.metrics(step, {"train/loss": 1 / step})
