@@ -37,6 +37,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON on stan
 Jobs = Annotated[int, typer.Option(help="Processes at a time; 0: one per GPU, or one per CPU core up to 2.", min=0)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, or one such as cuda:1.")]
 Wandb = Annotated[str, typer.Option(help="W&B mirror: auto (offline without a key), online, offline or disabled.")]
+Out = Annotated[Path | None, typer.Option(help="Folder of the report; by default below the run directories.")]
 RUNS = Path("runs")
 
 
@@ -54,13 +55,13 @@ def demo(
     jobs: Jobs = 0,
     device: Device = "auto",
     wandb: Wandb = "auto",
-    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("reports-out"),
+    out: Out = None,
 ) -> None:
     """The loss ablation on synthetic people, from nothing to a report, in minutes on two CPU cores."""
     place = Place(data=None, runs=runs)
     sweep = _sweep("losses", "tiny")
     complete = _launch(sweep, place, jobs=jobs, device=device, wandb=wandb, workers=0, retry_failed=False)
-    _report(place, sweep.sweep, sweep.profile, out / f"{sweep.sweep}-{sweep.profile}")
+    _report(place, sweep.sweep, sweep.profile, out)
     if not complete:
         raise typer.Exit(INCOMPLETE)
 
@@ -134,13 +135,13 @@ def report(
     sweep: SweepName,
     profile: Profile = None,
     runs: Runs = RUNS,
-    out: Annotated[Path | None, typer.Option(help="Folder of the report.")] = None,
+    out: Out = None,
 ) -> None:
     """Write the table of a launched sweep: Markdown, one HTML page, LaTeX and CSV."""
     from experiments.store import Store
 
     name, chosen = _saved(Store(runs), sweep, profile)
-    _report(Place(data=None, runs=runs), name, chosen, out or Path("reports-out") / f"{name}-{chosen}")
+    _report(Place(data=None, runs=runs), name, chosen, out)
 
 
 @app.command()
@@ -255,12 +256,13 @@ def _launch(
     return outcome.complete
 
 
-def _report(place: Place, sweep: str, profile: str, out: Path) -> None:
+def _report(place: Place, sweep: str, profile: str, out: Path | None) -> None:
     from experiments.store import Store
     from reports.write import write_report
 
     store = Store(place.runs)
-    files = write_report(store, store.load_plan(sweep, profile), out)
+    folder = out or place.runs / "reports" / f"{sweep}.{profile}"
+    files = write_report(store, store.load_plan(sweep, profile), folder)
     for path in (files.markdown, files.html, files.latex, files.csv):
         print(path)
 

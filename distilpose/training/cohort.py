@@ -7,20 +7,29 @@ stream starts at the one furthest behind, and the others join when it reaches th
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from distilpose.data.stream import Batch, PeopleStream
+from distilpose.data.stream import Batch
 from distilpose.evaluation.evaluate import Evaluation
 from distilpose.models.outputs import HeatmapOutput
 from distilpose.training.checkpoint import load_checkpoint, save_checkpoint
 from distilpose.training.member import Member
 
 Validate = Callable[[Mapping[str, nn.Module]], Mapping[str, Evaluation]]
+
+
+class Stream(Protocol):
+    """Batches as a pure function of (epoch, step); `distilpose.data.stream.PeopleStream` is one."""
+
+    steps_per_epoch: int
+
+    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from a step on."""
 
 
 class Listener(Protocol):
@@ -48,7 +57,7 @@ class Listener(Protocol):
 def train_cohort(
     members: Sequence[Member],
     *,
-    stream: PeopleStream,
+    stream: Stream,
     validate: Validate,
     listener: Listener,
     fabric: Fabric,
@@ -142,7 +151,7 @@ class _Loop:
     """What one optimiser step needs: the wrapped models, and the sums behind the next training metrics."""
 
     def __init__(
-        self, fabric: Fabric, stream: PeopleStream, listener: Listener, teacher: nn.Module | None, log_every: int
+        self, fabric: Fabric, stream: Stream, listener: Listener, teacher: nn.Module | None, log_every: int
     ) -> None:
         self.fabric, self.stream, self.listener, self.log_every = fabric, stream, listener, log_every
         self.teacher = None if teacher is None else teacher.to(fabric.device).eval().requires_grad_(False)

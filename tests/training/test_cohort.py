@@ -1,0 +1,256 @@
+"""The training loop, on students and a teacher so small that every test takes a moment."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from distilpose.data.stream import Batch
+from distilpose.evaluation.evaluate import Evaluation
+from distilpose.losses.total import LossWeights, student_loss
+from distilpose.models import build_model, initialise
+from distilpose.training.cohort import train_cohort
+from distilpose.training.member import Member
+from distilpose.training.schedule import Schedule
+
+SMALL = {"joints": 3, "input_size": (16, 16), "width": 4, "dim": 8, "depth": 1, "heads": 2, "patch": (2, 2)}
+ALL = LossWeights(KT=5e-4, VT=5e-4, SH=1.0, CS=1e-2)
+NONE = LossWeights()
+
+
+class Stream:
+    """Random pictures and joints, a function of (epoch, step) as the real stream is."""
+
+    steps_per_epoch = 3
+
+    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
+        for step in range(start_step, self.steps_per_epoch):
+            draw = torch.Generator().manual_seed(1000 * epoch + step)
+            yield Batch(
+                images=torch.randn(4, 3, 16, 16, generator=draw),
+                keypoints=torch.rand(4, 3, 2, generator=draw),
+                visible=torch.ones(4, 3),
+                index=torch.arange(4),
+                center=torch.zeros(4, 2),
+                scale=torch.ones(4, 2),
+                labelled=torch.ones(4, 3),
+            )
+
+
+class Witness:
+    """Writes down everything that the loop says."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str, int]] = []
+        self.values: dict[str, list[dict[str, float]]] = {}
+
+    def restored(self, member: Member) -> None:
+        self.said.append(("restored", member.name, member.step))
+
+    def metrics(self, member: Member, epoch: int, values: dict[str, float]) -> None:
+        self.values.setdefault(member.name, []).append({"epoch": epoch, "step": member.step, **values})
+
+    def validated(self, member: Member, epoch: int, evaluation: Evaluation, *, is_best: bool) -> None:
+        self.said.append(("best" if is_best else "validated", member.name, epoch))
+
+    def checkpointed(self, member: Member) -> None:
+        self.said.append(("checkpointed", member.name, member.step))
+
+    def failed(self, member: Member) -> None:
+        self.said.append(("failed", member.name, member.step))
+
+    def finished(self, member: Member) -> None:
+        self.said.append(("finished", member.name, member.step))
+
+
+def member(name: str, folder: Path, weights: LossWeights = ALL, *, epochs: int = 2, lr: float = 1e-2) -> Member:
+    model = build_model("distilpose_s", **SMALL, score=weights.needs_score, sigma=weights.needs_sigma)
+    initialise(model, seed=0)
+
+    def criterion(output: object, batch: Batch, teacher: object) -> dict[str, Tensor]:
+        return student_loss(output, batch.keypoints, batch.visible, teacher, weights)  # type: ignore[arg-type]
+
+    return Member(
+        name=name,
+        model=model,
+        criterion=criterion,
+        schedule=Schedule(epochs=epochs, lr=lr, warmup_steps=2, milestones=(), eval_every=1),
+        checkpoints=folder / name,
+        needs_teacher=weights.needs_teacher,
+    )
+
+
+def validate(models: Mapping[str, nn.Module]) -> dict[str, Evaluation]:
+    """An AP that falls with the size of the weights, so that the first validation is the best."""
+    return {
+        name: Evaluation(
+            metrics={"AP": 1 / sum(float(p.detach().abs().sum()) for p in model.parameters())},
+            results=[],
+            keypoints=np.zeros((0, 3, 3), np.float32),
+        )
+        for name, model in models.items()
+    }
+
+
+def train(
+    members: list[Member], *, should_stop: Callable[[], bool] = lambda: False, checkpoint_seconds: float = 1e9
+) -> tuple[bool, Witness]:
+    teacher = build_model("teacher_stemnet", **SMALL)
+    witness = Witness()
+    done = train_cohort(
+        members,
+        stream=Stream(),
+        validate=validate,
+        listener=witness,
+        fabric=Fabric(accelerator="cpu", devices=1),
+        teacher=teacher,
+        log_every=2,
+        should_stop=should_stop,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    return done, witness
+
+
+def stop_after(steps: int) -> Callable[[], bool]:
+    left = [steps]
+
+    def should_stop() -> bool:
+        left[0] -= 1
+        return left[0] <= 0
+
+    return should_stop
+
+
+def weights_of(run: Member) -> list[Tensor]:
+    return [tensor.clone() for tensor in run.model.state_dict().values()]
+
+
+def same(first: Member, second: Member) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(weights_of(first), weights_of(second), strict=True))
+
+
+def test_a_run_gives_the_same_numbers_alone_as_in_a_cohort(tmp_path: Path) -> None:
+    alone, together, other = member("x", tmp_path / "a"), member("x", tmp_path / "b"), member("y", tmp_path / "b", NONE)
+    train([alone])
+    train([other, together])
+    assert same(alone, together)
+    assert alone.last == together.last
+    assert not torch.equal(
+        alone.model.state_dict()["backbone.conv1.weight"], other.model.state_dict()["backbone.conv1.weight"]
+    )
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
+def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path, steps: int) -> None:
+    whole = member("x", tmp_path / "whole")
+    _, told = train([whole])
+    done, told_before = train([member("x", tmp_path / "cut")], should_stop=stop_after(steps))
+    assert not done
+    resumed = member("x", tmp_path / "cut")
+    done, told_after = train([resumed])
+    assert done
+    assert same(whole, resumed)
+    assert (whole.best, whole.best_epoch, whole.last) == (resumed.best, resumed.best_epoch, resumed.last)
+
+    def losses(witnesses: list[Witness]) -> dict[float, float]:
+        rows = [row for witness in witnesses for row in witness.values.get("x", [])]
+        return {row["step"]: row["train/loss"] for row in rows if "train/loss" in row}
+
+    assert losses([told_before, told_after]) == losses([told])
+
+
+def test_runs_that_stopped_at_different_steps_go_on_together(tmp_path: Path) -> None:
+    whole = [member("x", tmp_path / "whole"), member("y", tmp_path / "whole", NONE)]
+    train(whole)
+    train([member("x", tmp_path / "cut")], should_stop=stop_after(4))
+    train([member("y", tmp_path / "cut", NONE)], should_stop=stop_after(2))
+    resumed = [member("x", tmp_path / "cut"), member("y", tmp_path / "cut", NONE)]
+    done, witness = train(resumed)
+    assert done
+    assert ("restored", "x", 4) in witness.said
+    assert ("restored", "y", 2) in witness.said
+    assert all(same(a, b) for a, b in zip(whole, resumed, strict=True))
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
+    first = member("x", tmp_path)
+    train([first])
+    again = member("x", tmp_path)
+    done, witness = train([again])
+    assert done
+    assert witness.said == [("restored", "x", 6), ("finished", "x", 6)]
+    assert same(first, again)
+
+
+def test_a_run_whose_gradients_go_bad_stops_and_leaves_its_cohort_going(tmp_path: Path) -> None:
+    sick, sound = member("sick", tmp_path), member("sound", tmp_path)
+    healthy = sick.criterion
+
+    def criterion(output: object, batch: Batch, teacher: object) -> dict[str, Tensor]:
+        terms = healthy(output, batch, teacher)  # type: ignore[arg-type]
+        return {name: term * (float("nan") if sick.step >= 3 else 1) for name, term in terms.items()}
+
+    sick.criterion = criterion
+    done, witness = train([sick, sound])
+    assert done
+    assert sick.failure is not None
+    assert "not finite at step 4" in sick.failure
+    assert [event for event in witness.said if event[0] == "failed"] == [("failed", "sick", 4)]
+    assert ("finished", "sound", 6) in witness.said
+    alone = member("sound", tmp_path / "alone")
+    train([alone])
+    assert same(alone, sound)
+
+
+def test_the_epoch_with_the_best_metric_is_kept(tmp_path: Path) -> None:
+    run = member("x", tmp_path, epochs=3)
+    _, witness = train([run])
+    kinds = [kind for kind, _, _ in witness.said if kind in ("best", "validated")]
+    assert kinds[0] == "best"
+    values = [row["val/AP"] for row in witness.values["x"] if "val/AP" in row]
+    assert run.best["AP"] == max(values)
+    assert run.best_epoch == values.index(max(values)) + 1
+    assert run.last["AP"] == values[-1]
+
+
+def test_metrics_carry_every_term_the_rate_and_the_speed(tmp_path: Path) -> None:
+    _, witness = train([member("x", tmp_path)])
+    row = witness.values["x"][0]
+    terms = {f"train/loss_{name}" for name in ("reg", "KT", "VT", "SH", "CS")}
+    assert terms | {"train/loss", "train/lr", "train/grad_norm", "train/images_per_second"} <= row.keys()
+    assert row["train/loss"] == pytest.approx(sum(row[name] for name in terms), rel=1e-5)
+
+
+def test_checkpoints_are_written_as_time_passes(tmp_path: Path) -> None:
+    _, witness = train([member("x", tmp_path, epochs=1)], checkpoint_seconds=0)
+    assert [step for kind, _, step in witness.said if kind == "checkpointed"] == [1, 2, 3, 3]
+
+
+def test_a_student_that_distils_needs_a_teacher(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="distil a teacher"):
+        train_cohort(
+            [member("x", tmp_path)],
+            stream=Stream(),
+            validate=validate,
+            listener=Witness(),
+            fabric=Fabric(accelerator="cpu", devices=1),
+        )
+
+
+def test_the_teacher_is_left_as_it_was(tmp_path: Path) -> None:
+    teacher = build_model("teacher_stemnet", **SMALL)
+    before = [tensor.clone() for tensor in teacher.state_dict().values()]
+    train_cohort(
+        [member("x", tmp_path)],
+        stream=Stream(),
+        validate=validate,
+        listener=Witness(),
+        fabric=Fabric(accelerator="cpu", devices=1),
+        teacher=teacher,
+    )
+    assert all(torch.equal(a, b) for a, b in zip(before, teacher.state_dict().values(), strict=True))
+    assert not any(parameter.requires_grad for parameter in teacher.parameters())
