@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.launch.protocol import Slot
 
 COMMAND = (sys.executable, "-m", "experiments.run")
-_SET_PARENT_DEATH_SIGNAL = 1
+_TETHER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("tether.py")))
 
 
 def available_cores() -> int:
@@ -78,25 +77,11 @@ class LocalLauncher:
         environment = {**os.environ, "OMP_NUM_THREADS": str(slot.threads)}
         with job.with_suffix(".log").open("ab") as log:
             process = subprocess.Popen(
-                [*self._command, str(job)],
+                [*_TETHER, str(os.getpid()), *self._command, str(job)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,
-                preexec_fn=_stop_with(os.getpid()),
             )
         return LocalHandle(process)
-
-
-def _stop_with(parent: int) -> Callable[[], None] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None)
-
-    def ask_to_be_stopped() -> None:
-        libc.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
-        if os.getppid() != parent:  # it died in between
-            os._exit(75)
-
-    return ask_to_be_stopped

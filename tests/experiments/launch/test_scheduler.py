@@ -225,3 +225,15 @@ def test_two_launchers_at_once_share_the_work(tmp_path: Path, plan: Plan, store:
 def test_the_small_sweep_has_one_teacher_and_a_cohort_per_seed(plan: Plan) -> None:
     assert len(plan.teachers) == 1
     assert [len(cohort.run_ids) for cohort in plan.cohorts] == [1, 2, 2]
+
+
+def test_a_job_finds_its_threads_in_the_environment_and_its_words_in_the_log(tmp_path: Path) -> None:
+    script = "import os, sys; print(os.environ['OMP_NUM_THREADS'], sys.argv[1]); sys.exit(7)"
+    launcher = LocalLauncher([Slot(threads=3)], command=(sys.executable, "-c", script))
+    job = tmp_path / "job.json"
+    handle = launcher.start(job, launcher.slots[0])
+    _wait_for(lambda: handle.poll() is not None)
+    assert handle.poll() == 7
+    assert job.with_suffix(".log").read_text() == f"3 {job}\n"
+    handle.stop()
+    handle.kill()
