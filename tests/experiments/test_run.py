@@ -1,0 +1,216 @@
+"""Whole runs, from a plan to results, on a handful of synthetic people."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from experiments import build
+from experiments.build import data_root
+from experiments.datasets import data_facts, prepare
+from experiments.launch.inline import InlineLauncher
+from experiments.launch.scheduler import LaunchSettings, Outcome, launch_plan
+from experiments.plan import Plan, make_plan
+from experiments.run import FINISHED, PREEMPTED, run_job
+from experiments.spec import read_sweep
+from experiments.store import Store
+
+SWEEP = """\
+sweep: mini
+title: Two rows of a few people
+baseline: none
+base:
+  student: {model: distilpose_s, width: 4, dim: 16, depth: 1, heads: 2}
+  teacher: {model: teacher_stemnet, width: 4, dim: 16, depth: 1, heads: 2}
+  losses: {reg: 1, KT: 5e-4, VT: 5e-4, SH: 1, CS: 1e-2}
+  input_size: [48, 64]
+  data: {synthetic: {train: 16, val: 6, seed: 0}}
+  augmentation: {}
+  schedule: {epochs: 2, batch_size: 8, warmup_steps: 2, milestones: [], eval_every: 1}
+  evaluation: {}
+rows:
+  - {row: none, set: {losses: {KT: 0, VT: 0, SH: 0, CS: 0}}, paper: {AP: 56.0}}
+  - {row: all, paper: {AP: 71.6}}
+"""
+
+
+def planned(folder: Path, text: str = SWEEP, runs: Path | None = None) -> Plan:
+    """The plan of a sweep given as text, its people drawn."""
+    file = folder / "mini.yaml"
+    file.write_text(text)
+    sweep = read_sweep(file, source="mini.yaml").profile()
+    runs = runs or folder / "runs"
+    for row in sweep.rows:
+        assert prepare(row.recipe.data, root=None, runs=runs) == ()
+    return make_plan(sweep, lambda data, boxes: data_facts(data, boxes, root=None, runs=runs))
+
+
+def launched(plan: Plan, runs: Path, **settings: Any) -> Outcome:
+    """What comes of a launch in this process."""
+    where = LaunchSettings(
+        data_root=lambda data: data_root(data, root=None, runs=runs), backoff_seconds=0, poll_seconds=0.01, **settings
+    )
+    return launch_plan(plan, Store(runs), InlineLauncher(), where)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Store]:
+    """A plan carried out, for tests that only look at it."""
+    folder = tmp_path_factory.mktemp("done")
+    plan = planned(folder)
+    assert launched(plan, folder / "runs").complete
+    return plan, Store(folder / "runs")
+
+
+def test_every_run_has_a_result_with_its_provenance(done: tuple[Plan, Store]) -> None:
+    plan, store = done
+    for run_id, run in plan.runs.items():
+        result = store.run(run_id).result()
+        assert result is not None
+        assert {"AP", "AR", "PCK@0.2"} <= result["metrics"].keys()
+        assert (result["epochs"], result["steps"]) == (2, 4)
+        origin = result["provenance"]
+        assert origin["packages"]["torch"] == torch.__version__.partition("+")[0]
+        assert origin["data_fingerprint"].keys() == {"train", "val"}
+        assert origin["precision"] == "fp32"
+        assert (store.run(run_id).checkpoints / build.WEIGHTS).exists()
+        assert run.role == "teacher" or result["cohort_size"] == 2
+
+
+def test_the_journal_tells_the_whole_story(done: tuple[Plan, Store]) -> None:
+    plan, store = done
+    row = next(row for row in plan.rows if row.name == "all")
+    run = store.run(row.runs[0].run_id)
+    events = [event["event"] for event in run.read_journal()]
+    assert events[0] == "start"
+    assert events[-1] == "finish"
+    assert events.count("checkpoint") == 2
+    trained = [metrics for metrics in run.metrics() if "train/loss" in metrics.values]
+    validated = [metrics for metrics in run.metrics() if "val/AP" in metrics.values]
+    assert [metrics.step for metrics in trained] == [2, 4]
+    assert [metrics.step for metrics in validated] == [2, 4]
+    assert {"train/loss_SH", "train/lr", "train/images_per_second"} <= trained[-1].values.keys()
+
+
+def test_pictures_of_every_kind_are_drawn_at_every_validation(done: tuple[Plan, Store]) -> None:
+    plan, store = done
+    row = next(row for row in plan.rows if row.name == "all")
+    run = store.run(row.runs[0].run_id)
+    pictures = run.picture_rows()
+    assert {(picture.kind, picture.step) for picture in pictures} == {
+        (kind, step) for kind in ("attention", "heatmaps", "skeleton") for step in (2, 4)
+    }
+    assert all((run.path / picture.path).stat().st_size > 1000 for picture in pictures)
+
+
+def test_heads_have_the_outputs_that_the_row_trains(done: tuple[Plan, Store]) -> None:
+    plan, store = done
+    sizes = {
+        row.name: build.load_weights(store.run(row.runs[0].run_id).checkpoints / build.WEIGHTS)["head.linear.weight"]
+        for row in plan.rows
+    }
+    assert (len(sizes["none"]), len(sizes["all"])) == (2, 5)
+
+
+def test_a_second_launch_does_nothing(done: tuple[Plan, Store]) -> None:
+    plan, store = done
+    before = {run_id: (store.run(run_id).path / "journal.jsonl").read_bytes() for run_id in plan.runs}
+    assert launched(plan, store.root).complete
+    assert before == {run_id: (store.run(run_id).path / "journal.jsonl").read_bytes() for run_id in plan.runs}
+
+
+def test_a_preempted_job_goes_on_to_the_same_numbers(done: tuple[Plan, Store], tmp_path: Path) -> None:
+    plan, undisturbed = done
+    runs = tmp_path / "runs"
+    assert planned(tmp_path).runs.keys() == plan.runs.keys()
+    store = Store(runs)
+    for run in plan.runs.values():
+        store.run(run.run_id).write_spec(run.spec)
+    for cohort in plan.cohorts:
+        job = store.write_job(
+            {
+                "cohort_id": cohort.cohort_id,
+                "run_ids": list(cohort.run_ids),
+                "sweep": "mini",
+                "profile": "default",
+                "data_root": str(data_root(plan.data[0], root=None, runs=runs)),
+                "device": "cpu",
+                "threads": 1,
+            }
+        )
+        assert run_job(job, should_stop=lambda: True) == PREEMPTED
+        assert store.run(cohort.run_ids[0]).state() == "interrupted"
+        assert store.run(cohort.run_ids[0]).read_journal()[-1]["reason"] == "preempted"
+        assert run_job(job) == FINISHED
+        for run_id in cohort.run_ids:
+            mine, theirs = store.run(run_id).result(), undisturbed.run(run_id).result()
+            assert mine is not None
+            assert theirs is not None
+            assert mine["metrics"] == theirs["metrics"]
+            assert mine["last"] == theirs["last"]
+
+
+def test_a_run_whose_loss_explodes_fails_alone_and_is_not_retried(tmp_path: Path) -> None:
+    text = SWEEP.replace("- {row: all,", "- {row: huge, set: {losses: {VT: 1e38}}}\n  - {row: all,")
+    plan = planned(tmp_path, text)
+    outcome = launched(plan, tmp_path / "runs")
+    huge = next(row for row in plan.rows if row.name == "huge").runs[0].run_id
+    assert outcome.failed.keys() == {huge}
+    assert "not finite" in outcome.failed[huge]
+    assert len(outcome.finished) == len(plan.runs) - 1
+
+
+def test_an_error_in_the_cohort_fails_its_runs_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the disk is on fire")
+
+    monkeypatch.setattr("experiments.run.build_stream", broken)
+    plan = planned(tmp_path)
+    outcome = launched(plan, tmp_path / "runs", retries=1)
+    teacher = plan.teachers[0].run_id
+    assert "the disk is on fire" in outcome.failed[teacher]
+    failure = Store(tmp_path / "runs").run(teacher).failure
+    assert failure is not None
+    assert failure.attempts == 2
+    assert {run.run_id for row in plan.rows if row.name == "all" for run in row.runs} == outcome.blocked
+
+
+def test_pictures_that_cannot_be_drawn_stop_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr("experiments.listener.write_pictures", broken)
+    plan = planned(tmp_path)
+    assert launched(plan, tmp_path / "runs").complete
+    assert "no ink" in caplog.text
+
+
+def test_a_process_told_to_end_writes_its_checkpoint_and_says_so(tmp_path: Path) -> None:
+    plan = planned(tmp_path, SWEEP.replace("epochs: 2", "epochs: 100000"))
+    store = Store(tmp_path / "runs")
+    teacher = plan.teachers[0]
+    store.run(teacher.run_id).write_spec(teacher.spec)
+    root = data_root(plan.data[0], root=None, runs=store.root)
+    job = {"cohort_id": "one", "run_ids": [teacher.run_id], "data_root": str(root), "device": "cpu", "threads": 1}
+    command = [sys.executable, "-m", "experiments.run", str(store.write_job(job))]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))
+    deadline = time.monotonic() + 90
+    while not any(event["event"] == "metrics" for event in store.run(teacher.run_id).read_journal()):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == PREEMPTED
+    events = store.run(teacher.run_id).read_journal()
+    assert [event["event"] for event in events[-2:]] == ["checkpoint", "stop"]
+    assert store.run(teacher.run_id).state() == "interrupted"
+    assert json.loads((store.run(teacher.run_id).path / "run.json").read_text())["role"] == "teacher"
