@@ -76,7 +76,9 @@ def status_table(rows: Iterable[Mapping[str, Any]]) -> Table:
     """The rows for people."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("run", "what", "state", "steps", "metric", "note"):
-        table.add_column(column, justify="right" if column in ("steps", "metric") else "left")
+        table.add_column(
+            column, justify="right" if column in ("steps", "metric") else "left", no_wrap=column in ("run", "metric")
+        )
     for row in rows:
         metric = next((name for name in row if name not in _STATUS_FIELDS), "")
         value = row.get(metric)
@@ -101,7 +103,7 @@ def plan_tables(plan: Plan, store: Store, costs: Costs) -> Iterable[Table | Text
     yield settings
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("row", "paper", "run", "seed", "teacher", "cohort", "state", "cost alone"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column in ("run", "teacher", "cohort"))
     cohorts = {run_id: cohort.cohort_id for cohort in plan.cohorts for run_id in cohort.run_ids}
     papers = {row.name: row.paper.get(plan.metric) for row in plan.rows}
     for run_id, run in plan.runs.items():

@@ -1,7 +1,6 @@
 """The models as a table: what each costs here, beside what its paper prints."""
 
-import statistics
-import time
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -9,12 +8,12 @@ from rich.table import Table
 
 from distilpose.models import MODELS, build_model
 from distilpose.models.counting import count_costs
-
-_WARM_UP, _TIMED = 3, 15
+from distilpose.models.speed import measure_speed
 
 
 def model_rows(*, fps: bool) -> list[dict[str, Any]]:
-    """One record per model; `fps` adds single-image speed here, as a median with its quartiles."""
+    """One record per model; `fps` adds single-image speed here, a median with its quartiles."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     rows = []
     for name, spec in MODELS.items():
         model = build_model(name).eval()
@@ -36,7 +35,7 @@ def model_rows(*, fps: bool) -> list[dict[str, Any]]:
             },
         }
         if fps:
-            row["fps"] = _frames_per_second(model, spec.input_size)
+            row["fps"] = asdict(measure_speed(model, spec.input_size, device=device))
         rows.append(row)
     return rows
 
@@ -44,7 +43,7 @@ def model_rows(*, fps: bool) -> list[dict[str, Any]]:
 def model_table(rows: list[dict[str, Any]]) -> Table:
     """The records for people; the paper's figures stand in brackets."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("model")
+    table.add_column("model", no_wrap=True)
     table.add_column("role")
     headings = ["trainable M (paper)", "GFLOPs (paper)", "GMACs with attention", "paper AP"]
     if rows and "fps" in rows[0]:
@@ -60,27 +59,10 @@ def model_table(rows: list[dict[str, Any]]) -> Table:
             "" if paper["AP"] is None else f"{paper['AP']:.1f}",
         ]
         if "fps" in row:
-            cells.append(f"{row['fps']['median']:.1f}{_bracket(paper['fps'])}")
+            cells.append(f"{row['fps']['fps']:.1f}{_bracket(paper['fps'])}")
         table.add_row(row["model"], row["role"], *cells)
     return table
 
 
 def _bracket(value: float | None) -> str:
     return "" if value is None else f" ({value:g})"
-
-
-@torch.inference_mode()
-def _frames_per_second(model: torch.nn.Module, size: tuple[int, int]) -> dict[str, float | str]:
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model.to(device)
-    image = torch.zeros(1, 3, size[1], size[0], device=device)
-    speeds = []
-    for turn in range(_WARM_UP + _TIMED):
-        began = time.perf_counter()
-        model(image)
-        if device == "cuda":
-            torch.cuda.synchronize()
-        if turn >= _WARM_UP:
-            speeds.append(1 / (time.perf_counter() - began))
-    low, median, high = statistics.quantiles(speeds, n=4)
-    return {"median": median, "lower_quartile": low, "upper_quartile": high, "device": device}

@@ -8,9 +8,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("distilpose", "experiments", "reports")
 
-# The command line is the roof: it may call every room. Of the engine, only these may touch the science.
+# The command line is the roof: it may call every room. Of the engine, only the rest may touch the science.
 ROOF = {"experiments.cli", "experiments.display"}
-TOUCH_SCIENCE = {"experiments.build", "experiments.run", "experiments.listener", "experiments.datasets", "experiments.pairing"} | ROOF
+TOUCH_SCIENCE = ROOF | {
+    "experiments.build",
+    "experiments.datasets",
+    "experiments.estimate",
+    "experiments.listener",
+    "experiments.model_table",
+    "experiments.pairing",
+    "experiments.run",
+}
 # What the reports may read of the engine: what is on disk.
 ON_DISK = ("experiments.store", "experiments.journal")
 
@@ -65,10 +73,7 @@ def test_the_engine_touches_the_science_only_where_it_builds_and_runs(module: st
 def test_reports_read_only_what_is_on_disk(module: str) -> None:
     imported = imports(MODULES[module])
     assert names_of("distilpose", imported) == []
-    assert [name for name in names_of("experiments", imported) if not name.startswith((*ON_DISK, "experiments.store"))] in (
-        [],
-        ["experiments"],
-    )
+    assert all(name.startswith(ON_DISK) for name in names_of("experiments", imported))
 
 
 @pytest.mark.parametrize("module", ["experiments.store", "experiments.journal", "experiments.lease"])
