@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import torch
@@ -31,6 +32,7 @@ class RunRecorder:
     def __init__(self, run: RunDir, lease: Lease) -> None:
         self.run, self.lease = run, lease
         self.journal = run.journal(lease)
+        self.title = run.run_id
         self.trackers: Sequence[Tracker] = ()
         self.cohort: Mapping[str, Any] = {}
         self.origin: Mapping[str, Any] = {}
@@ -38,10 +40,17 @@ class RunRecorder:
         self.over = False
 
     def open(
-        self, *, trackers: Sequence[Tracker], cohort: Mapping[str, Any], origin: Mapping[str, Any], total_steps: int
+        self,
+        *,
+        title: str,
+        trackers: Sequence[Tracker],
+        cohort: Mapping[str, Any],
+        origin: Mapping[str, Any],
+        total_steps: int,
     ) -> None:
-        """Say where the run's numbers go and where they come from."""
-        self.trackers, self.cohort, self.origin, self.total_steps = trackers, cohort, origin, total_steps
+        """Say what the run is called, where its numbers go and where they come from."""
+        self.title, self.trackers, self.cohort, self.origin = title, trackers, cohort, origin
+        self.total_steps = total_steps
 
     def started(self, step: int) -> None:
         """The run begins, or goes on from `step`."""
@@ -150,14 +159,26 @@ class RunListener:
         )
 
     def _draw(self, member: Member, epoch: int, recorder: RunRecorder) -> None:
-        if self._pictured is None:
-            people = eval_batches(self.val, input_size=self.input_size, batch_size=PICTURED, cache=self.source)
-            self._pictured = next(people)
+        if self._pictured is None:  # the same people at every validation of every row, from all over the split
+            people = self.val.people
+            some = tuple(people[len(people) * turn // PICTURED] for turn in range(min(PICTURED, len(people))))
+            shown = replace(self.val, people=some)
+            self._pictured = next(
+                eval_batches(shown, input_size=self.input_size, batch_size=PICTURED, cache=self.source)
+            )
         device = next(member.model.parameters()).device
         batch = Batch(*(part.to(device) for part in self._pictured))
         folder = recorder.run.pictures / f"epoch-{epoch:04d}"
         with torch.no_grad():
-            files = write_pictures(member.model, self.teacher, batch, self.val.skeleton, folder, count=PICTURED)
+            files = write_pictures(
+                member.model,
+                self.teacher,
+                batch,
+                self.val.skeleton,
+                folder,
+                count=PICTURED,
+                title=f"{recorder.title}, epoch {epoch}",
+            )
         for file in files:
             where = file.path.relative_to(recorder.run.path)
             for tracker in (recorder.journal, *recorder.trackers):

@@ -97,6 +97,7 @@ def _train(job: dict[str, Any], store: Store, claimed: list[RunRecorder], should
     for recorder, member in zip(claimed, members, strict=True):
         spec = specs[member.name]
         recorder.open(
+            title=_title(spec),
             trackers=_trackers(job, recorder.run, spec, origin),
             cohort={"id": job["cohort_id"], "size": len(job["run_ids"])},
             origin=origin,
@@ -147,23 +148,28 @@ def _fabric(device: str, recipe: RunRecipe) -> Fabric:
     return Fabric(accelerator=accelerator, devices=devices, precision=precision)
 
 
+def _title(spec: dict[str, Any]) -> str:
+    """How people call the run."""
+    return f"{spec['row'] or 'teacher ' + spec['recipe']['model']['model']}, seed {spec['seed']}"
+
+
 def _trackers(job: dict[str, Any], run: RunDir, spec: dict[str, Any], origin: dict[str, Any]) -> list[Tracker]:
     wandb = job.get("wandb") or {"mode": "disabled"}
     if wandb["mode"] == "disabled":
         return []
     from experiments.track.wandb import WandbTracker
 
-    row, seed = spec.get("row") or spec["recipe"]["model"]["model"], spec["seed"]
+    row = spec["row"] or spec["recipe"]["model"]["model"]
     return [
         WandbTracker(
             run.run_id,
-            name=f"{row} seed {seed}",
+            name=_title(spec),
             run_dir=run.path,
             project=wandb.get("project") or "distilpose",
             entity=wandb.get("entity"),
             group=f"{job['sweep']}.{job['profile']}",
             job_type=spec["role"],
-            tags=(spec["role"], str(row)),
+            tags=(spec["role"], row),
             config={**spec["recipe"], "row": row, "commit": origin["commit"]},
             mode=wandb["mode"],
         )
