@@ -247,3 +247,12 @@ def test_the_matrix_has_every_student_with_every_teacher_and_the_papers_numbers(
         ("HRNet-W48-stage3", "HRNet-W48"): 74.4,
     }
     assert [row.recipe.student.init for row in sweep.rows][-1] == "teacher_backbone"
+
+
+def test_the_documented_example_is_a_sweep(tmp_path: Path) -> None:
+    page = (SWEEPS.parent / "docs" / "sweeps.md").read_text()
+    file = tmp_path / "mine.yaml"
+    file.write_text(page.partition("```yaml\n")[2].partition("```")[0])
+    sweep = read_sweep(file).profile("large")
+    assert [row.name for row in sweep.rows] == ["none", "all"]
+    assert sweep.rows[1].recipe.schedule.epochs == 100
