@@ -5,15 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from annotated_types import MinLen
 
-from experiments.recipe import FORBID, Name, Weight
+from experiments.recipe import FORBID, Metric, Name, Weight
 from experiments.source import Node, Place, Problem, dotted, merge, put
 from experiments.typed import nearest, shown
 
-Metric = Literal["AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL", "PCK@0.2", "PCK@0.1"]
 Axis = Annotated[tuple[Any, ...], MinLen(1)]
 
 

@@ -22,6 +22,8 @@ Switch = Annotated[bool, Strict()]
 Init = Literal["fresh", "teacher_backbone", "imagenet"]
 Precision = Literal["fp32", "bf16"]
 
+Metric = Literal["AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL", "PCK@0.2", "PCK@0.1"]
+
 SIZES = ("width", "dim", "depth", "heads", "patch", "stem", "cycles")
 
 FORBID: Any = {"extra": "forbid", "allow_inf_nan": False}
@@ -113,6 +115,8 @@ class EvaluationChoice:
     """How a run is measured: flip test or not; ground-truth boxes (`gt`) or a detector's result file.
 
     `flip_coordinates` and `flip_scores` choose between a flip test put right and the authors' own (`official`).
+    `best_by` names the metric whose best validation decides which weights are kept and reported; as published, AP.
+    Where AP would stay at 0, as for small models on small pictures, it tells nothing apart and PCK does.
     """
 
     __pydantic_config__ = FORBID
@@ -121,6 +125,7 @@ class EvaluationChoice:
     flip_coordinates: Literal["pixel", "official"] = "pixel"
     flip_scores: Literal["swapped", "official"] = "swapped"
     boxes: Name = "gt"
+    best_by: Metric = "AP"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

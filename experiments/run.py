@@ -125,6 +125,7 @@ def _train(job: dict[str, Any], store: Store, claimed: list[RunRecorder], should
         listener=listener,
         fabric=fabric,
         teacher=teacher,
+        metric=recipe.evaluation.best_by,
         should_stop=should_stop,
     )
     return FINISHED if done else PREEMPTED

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import MinLen
 
-from experiments.expand import AxesEntry, ExpandedRow, Metric, RowEntry, expand
+from experiments.expand import AxesEntry, ExpandedRow, RowEntry, expand
 from experiments.pairing import recipe_faults
-from experiments.recipe import FORBID, Name, Natural, Recipe
+from experiments.recipe import FORBID, Metric, Name, Natural, Recipe
 from experiments.source import Node, Path_, Place, Problem, SpecError, dotted, merge, put, read_yaml
 from experiments.typed import Kind, checked, nearest, shown
 

@@ -110,6 +110,7 @@ def test_where_the_data_lie_changes_no_id_and_what_they_are_does() -> None:
         {"precision": "bf16"},
         {"evaluation": {"flip_test": False}},
         {"evaluation": {"flip_scores": "official"}},
+        {"evaluation": {"best_by": "PCK@0.1"}},
     ],
     ids=str,
 )

@@ -1,0 +1,162 @@
+"""The `distilpose` command as a user types it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import main
+from experiments.store import Store
+
+SWEEP = """\
+sweep: mini
+title: Two rows of a few people
+baseline: none
+base:
+  student: {model: distilpose_s, width: 4, dim: 16, depth: 1, heads: 2}
+  teacher: {model: teacher_stemnet, width: 4, dim: 16, depth: 1, heads: 2}
+  losses: {reg: 1, KT: 5e-4, VT: 5e-4, SH: 1, CS: 1e-2}
+  input_size: [48, 64]
+  data: {synthetic: {train: 16, val: 6, seed: 0}}
+  augmentation: {}
+  schedule: {epochs: 3, batch_size: 8, warmup_steps: 2, milestones: [], eval_every: 1}
+  evaluation: {}
+rows:
+  - {row: none, set: {losses: {KT: 0, VT: 0, SH: 0, CS: 0}}, paper: {AP: 56.0}}
+  - {row: all, paper: {AP: 71.6}}
+"""
+Said = tuple[int, str, str]
+
+
+@pytest.fixture
+def distilpose(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """The command in this process: its exit code, what it prints, and what it tells the user."""
+
+    def run(*arguments: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["distilpose", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ending:
+            main()
+        out, err = capfd.readouterr()
+        return int(ending.value.code or 0), out, err
+
+    return run
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    file = tmp_path / "mini.yaml"
+    file.write_text(SWEEP)
+    return file
+
+
+def test_help_names_every_command(distilpose: Callable[..., Said]) -> None:
+    code, out, _ = distilpose("--help")
+    assert code == 0
+    assert all(command in out for command in ("demo", "plan", "launch", "status", "report", "models", "data"))
+
+
+def test_synthetic_people_are_a_sound_data_set(distilpose: Callable[..., Said], tmp_path: Path) -> None:
+    assert distilpose("data", "synthetic", tmp_path / "people", "--train", 4, "--val", 2)[0] == 0
+    code, out, _ = distilpose("data", "check", tmp_path / "people", "--json")
+    assert code == 0
+    assert {report["split"]: report["stats"]["people"] for report in json.loads(out)} == {"train": 4, "val": 2}
+
+
+def test_every_fault_of_a_data_set_is_listed(distilpose: Callable[..., Said], tmp_path: Path) -> None:
+    people = tmp_path / "people"
+    distilpose("data", "synthetic", people, "--train", 4, "--val", 2)
+    missing, cut = sorted((people / "images" / "train").iterdir())[:2]
+    missing.unlink()
+    cut.write_bytes(cut.read_bytes()[:300])
+    code, out, _ = distilpose("data", "check", people)
+    assert code == 2
+    assert missing.name in out
+    assert cut.name in out
+
+
+def test_a_plan_starts_nothing_and_names_every_run(
+    distilpose: Callable[..., Said], sweep: Path, tmp_path: Path
+) -> None:
+    code, out, _ = distilpose("plan", sweep, "--runs", tmp_path / "runs", "--json")
+    plan = json.loads(out)
+    assert code == 0
+    assert [row["name"] for row in plan["rows"]] == ["none", "all"]
+    assert set(plan["states"].values()) == {"planned"}
+    assert plan["cost"]["runs"].keys() == plan["states"].keys()
+    assert not (tmp_path / "runs").exists()
+
+
+def test_mistakes_in_a_sweep_are_all_shown_with_their_places(
+    distilpose: Callable[..., Said], sweep: Path, tmp_path: Path
+) -> None:
+    sweep.write_text(SWEEP.replace("epochs: 3", "epoch: 3").replace("KT: 5e-4, VT", "KT: -1, VT"))
+    code, _, err = distilpose("plan", sweep, "--runs", tmp_path / "runs")
+    assert code == 2
+    assert "Traceback" not in err
+    assert f"{sweep}:11:14" in err
+    assert f"{sweep}:7:" in err
+    assert "epochs" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        (("plan", "loses"), "losses"),
+        (("plan", "losses", "--profile", "tinny"), "tiny"),
+        (("report", "losses", "--profile", "tiny"), "launch it first"),
+        (("launch", "losses", "--profile", "lspet", "--data", "nowhere"), "nowhere"),
+        (("launch", "losses", "--profile", "tiny", "--device", "cuda:9"), "cuda:9"),
+    ],
+)
+def test_a_users_mistake_is_one_message_and_exit_code_2(
+    distilpose: Callable[..., Said], tmp_path: Path, arguments: tuple[str, ...], rule: str
+) -> None:
+    code, _, err = distilpose(*arguments, "--runs", tmp_path / "runs")
+    assert code == 2
+    assert rule in err
+    assert "Traceback" not in err
+
+
+def test_a_killed_launch_goes_on_and_repeats_nothing(
+    distilpose: Callable[..., Said], sweep: Path, tmp_path: Path
+) -> None:
+    """SIGKILL for the launcher and its processes, once a student trains; then the same command again."""
+    runs = tmp_path / "runs"
+    command = [sys.executable, "-m", "experiments.cli", "launch", str(sweep), "--runs", str(runs)]
+    launcher = subprocess.Popen([*command, "--wandb", "disabled"], stderr=subprocess.DEVNULL, start_new_session=True)
+    store = Store(runs)
+    deadline = time.monotonic() + 200
+    while not any(run.spec()["role"] == "student" and run.starts for run in store.runs()):
+        assert launcher.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    owners = {owner.pid for run in store.runs() if (owner := run.holder()) is not None}
+    launcher.kill()
+    for pid in owners:
+        os.kill(pid, signal.SIGKILL)
+    launcher.wait()
+    finished = {run.run_id: run.result() for run in store.runs() if run.finished}
+    assert finished
+    assert len(finished) < 3
+
+    code, _, _ = distilpose("launch", sweep, "--runs", runs, "--wandb", "disabled")
+    assert code == 0
+    code, out, _ = distilpose("status", sweep, "--runs", runs, "--json")
+    assert code == 0
+    assert json.loads(out)["counts"] == {"finished": 3}
+    for run in store.runs():
+        events = [event["event"] for event in run.read_journal()]
+        assert events.count("finish") == 1
+        assert [row.step for row in run.metrics() if "train/loss" in row.values] == [2, 4, 6]
+    assert all(store.run(run_id).result() == result for run_id, result in finished.items())
+
+    code, out, _ = distilpose("report", sweep, "--runs", runs)
+    assert code == 0
+    assert all(Path(line).is_file() for line in out.split())
+    assert (runs / "reports" / "mini.default" / "report.html").is_file()
