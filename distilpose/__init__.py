@@ -1,0 +1,1 @@
+"""The science of pose distillation: models, losses, data, training, evaluation, pictures. Knows nothing of sweeps."""

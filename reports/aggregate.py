@@ -138,13 +138,10 @@ def _corrected(rows: Sequence[RowNumbers]) -> tuple[RowNumbers, ...]:
     )
 
 
-def _seconds(runs: Iterable[_Read]) -> float:
-    """Computing time: runs of one cohort shared one process, so the longest of them counts for all."""
-    by_process: dict[str, float] = {}
-    for run in runs:
-        process = str(run.result.get("cohort") or run.numbers.run_id)
-        by_process[process] = max(by_process.get(process, 0.0), float(run.result.get("seconds") or 0.0))
-    return sum(by_process.values())
+def _paper_metric(metric: str, papers: Mapping[str, Mapping[str, float]]) -> str:
+    """What the paper's numbers measure: our metric where the paper prints it, else the first that it prints."""
+    printed = list(dict.fromkeys(name for paper in papers.values() for name in paper))
+    return metric if metric in printed or not printed else printed[0]
 
 
 def aggregate(store: Store, plan: Mapping[str, Any]) -> SweepNumbers:
@@ -175,11 +172,12 @@ def aggregate(store: Store, plan: Mapping[str, Any]) -> SweepNumbers:
     }
     baseline = plan.get("baseline")
     base_values = values.get(baseline, {}).get(metric.name, {})
-    base_paper = papers.get(baseline, {}).get(metric.name)
+    paper_metric = _paper_metric(metric.name, papers)
+    base_paper = papers.get(baseline, {}).get(paper_metric)
     rows = []
     for row in plan["rows"]:
         name = row["name"]
-        paper = papers[name].get(metric.name)
+        paper = papers[name].get(paper_metric)
         rows.append(
             RowNumbers(
                 name=name,
@@ -214,12 +212,13 @@ def aggregate(store: Store, plan: Mapping[str, Any]) -> SweepNumbers:
         title=plan.get("title") or plan["sweep"],
         layout=plan.get("table") or "rows",
         metric=metric,
+        paper_metric=paper_metric,
         baseline=baseline,
         rows=_corrected(rows),
         teachers=tuple(teachers),
         agreement=rank_agreement(
             {name: by_metric.get(metric.name, {}) for name, by_metric in values.items()},
-            {name: paper[metric.name] for name, paper in papers.items() if metric.name in paper},
+            {name: paper[paper_metric] for name, paper in papers.items() if paper_metric in paper},
         ),
         facts=provenance_facts(run.result["provenance"] for run in read.values() if run.result.get("provenance")),
         deviations=deviations(
@@ -228,5 +227,5 @@ def aggregate(store: Store, plan: Mapping[str, Any]) -> SweepNumbers:
         if has_paper
         else (),
         settings=settings,
-        seconds=_seconds(read.values()),
+        seconds=sum(run.numbers.seconds or 0.0 for run in read.values()),
     )

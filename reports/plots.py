@@ -95,7 +95,10 @@ def effect_figure(numbers: SweepNumbers) -> Figure | None:
     axes.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=_LABEL, color=INK)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(f"{numbers.metric.name} over {numbers.baseline} (points)", fontsize=_LABEL, color=INK)
+    unit = numbers.metric.name
+    if numbers.paper_metric != unit and any(row.paper_improvement is not None for row in rows):
+        unit = f"{unit} (paper: {numbers.paper_metric})"
+    axes.set_xlabel(f"{unit} over {numbers.baseline}, points", fontsize=_LABEL, color=INK)
     return figure
 
 
@@ -135,7 +138,7 @@ def _draw_curve(axes: Axes, curve: Curve, colour: str, *, width: float, dashed: 
 
 def _curve_label(name: str) -> str:
     """The metric's name as a reader knows it."""
-    return {"train/reg": "regression loss (training)"}.get(name, name.removeprefix("val/"))
+    return {"train/loss_reg": "regression loss (training)"}.get(name, name.removeprefix("val/"))
 
 
 @rc_context({"text.parse_math": False})
@@ -192,7 +195,7 @@ def _draw_panel(axes: Axes, row: RowNumbers, rows: Sequence[RowNumbers], name: s
 
 def curve_names(numbers: SweepNumbers) -> tuple[str, ...]:
     """The metrics worth drawing, in order: the sweep's own, PCK, and the regression loss, which all rows have."""
-    wanted = (f"val/{numbers.metric.name}", "val/PCK@0.2", "train/reg")
+    wanted = (f"val/{numbers.metric.name}", "val/PCK@0.2", "train/loss_reg")
     return tuple(name for name in dict.fromkeys(wanted) if any(name in row.curves for row in numbers.rows))
 
 
@@ -206,7 +209,9 @@ def effect_caption(numbers: SweepNumbers) -> str:
         else "Ours (circles) are means of paired seeds, each seed a tick, with the 95 % paired t interval; an arrow "
         "means that the interval goes on, an open circle that there is one seed."
     )
-    paper = " The paper's are diamonds." if any(row.paper_improvement is not None for row in numbers.rows) else ""
+    other = f", of its {numbers.paper_metric}" if numbers.paper_metric != numbers.metric.name else ""
+    known = any(row.paper_improvement is not None for row in numbers.rows)
+    paper = f" The paper's are diamonds{other}." if known else ""
     return f"Improvement in {numbers.metric.name} over “{numbers.baseline}”. {ours}{paper}"
 
 

@@ -180,6 +180,8 @@ class SweepNumbers:
     title: str
     layout: str
     metric: Metric
+    paper_metric: str
+    """What the paper's numbers measure; another metric than ours where the paper does not print ours."""
     baseline: str | None
     rows: tuple[RowNumbers, ...]
     teachers: tuple[TeacherNumbers, ...]

@@ -44,7 +44,7 @@ def _headline(numbers: SweepNumbers) -> str:
         start = f"“{top.name}” is best, with {against}"
     else:
         start = f"No row improves on “{baseline.name}”: the nearest, “{top.name}”, has {against}"
-    return start + _change(top, digits) + "."
+    return start + _change(top, digits, numbers.paper_metric) + "."
 
 
 def _seeds(row: RowNumbers) -> str:
@@ -52,7 +52,7 @@ def _seeds(row: RowNumbers) -> str:
     return "one seed" if n == 1 else f"{n} seeds"
 
 
-def _change(row: RowNumbers, digits: int) -> str:
+def _change(row: RowNumbers, digits: int, paper_metric: str) -> str:
     if row.improvement is None:
         return ""
     found = row.improvement
@@ -60,7 +60,7 @@ def _change(row: RowNumbers, digits: int) -> str:
     if found.low is not None and found.high is not None:
         parts.insert(0, f"95 % interval {signed(found.low, digits)} to {signed(found.high, digits)}")
     if row.paper_improvement is not None:
-        parts.append(f"the paper: {signed(row.paper_improvement, digits)}")
+        parts.append(f"the paper: {signed(row.paper_improvement, digits)} {paper_metric}")
     return f", a difference of {signed(found.mean, digits)} ({'; '.join(parts)})"
 
 
@@ -111,9 +111,11 @@ def _ordering(numbers: SweepNumbers) -> list[str]:
     if len(found.per_seed) > 1:
         low, high = min(found.per_seed.values()), max(found.per_seed.values())
         by_seed = f"; seed by seed from {plain(low, 2)} to {plain(high, 2)}"
+    ours = numbers.metric.name
+    unlike = "" if numbers.paper_metric == ours else f", by {ours} here and {numbers.paper_metric} there"
     return [
-        f"The order of the rows {strength} the paper's: Spearman's ρ = {plain(found.rho, 2)} over n = {found.n} rows "
-        f"(p = {found.p:.2g} for an agreement as good by luck{by_seed})."
+        f"The order of the rows {strength} the paper's{unlike}: Spearman's ρ = {plain(found.rho, 2)} "
+        f"over n = {found.n} rows (p = {found.p:.2g} for an agreement as good by luck{by_seed})."
     ]
 
 

@@ -106,6 +106,7 @@ def train_cohort(
             due = [m for m in due if loop.is_finite(m)]
             if due:
                 _validate(due, epoch, validate, listener, metric)
+                loop.charge(due, [0.0] * len(due))
                 checkpoint(due)
                 saved_at = time.monotonic()
             for member in here:
@@ -156,6 +157,7 @@ class _Loop:
         self.fabric, self.stream, self.listener, self.log_every = fabric, stream, listener, log_every
         self.teacher = None if teacher is None else teacher.to(fabric.device).eval().requires_grad_(False)
         self.wrapped: dict[str, Any] = {}
+        self.charged = time.perf_counter()
         self.restart_clock()
 
     def set_up(self, member: Member) -> None:
@@ -167,20 +169,34 @@ class _Loop:
     def step(self, members: Sequence[Member], batch: Batch, epoch: int) -> None:
         batch = Batch(*(tensor.to(self.fabric.device, non_blocking=True) for tensor in batch))
         taught = self._teach(batch.images) if any(member.needs_teacher for member in members) else None
+        own = []
         for member in members:
             began = time.perf_counter()
             self._step_one(member, batch, taught)
-            member.seconds += time.perf_counter() - began
+            own.append(time.perf_counter() - began)
+        self.charge(members, own)
         self.images += len(batch.images)
         due = [m for m in members if m.step % self.log_every == 0 or m.step % self.stream.steps_per_epoch == 0]
         for member in due:
             self._report(member, epoch)
         if due:
-            self.restart_clock()
+            self.charged = time.perf_counter()
+        self.restart_clock()
 
     def restart_clock(self) -> None:
         """Begin a new window for the images per second, so that validations do not count."""
         self.clock, self.images = time.monotonic(), 0
+
+    def charge(self, members: Sequence[Member], own: Sequence[float]) -> None:
+        """Give members the seconds since the last charge: each its `own`, the rest (data, teacher, validation) evenly.
+
+        So the seconds of a cohort's members add up to those of its process.
+        """
+        now = time.perf_counter()
+        shared = (now - self.charged - sum(own)) / len(members)
+        for member, seconds in zip(members, own, strict=True):
+            member.seconds += seconds + shared
+        self.charged = now
 
     def is_finite(self, member: Member) -> bool:
         """False, and the run is failed, once a gradient of it was not finite."""

@@ -33,6 +33,8 @@ class Member:
         checkpoints: the folder of its checkpoints.
         needs_teacher: whether `criterion` reads the teacher's output.
 
+    `seconds` counts the computing time so far: the member's own, and its share of what its cohort shares.
+
     There is no generator to carry: the batches are a function of (seed, epoch, step) and no model here draws numbers
     after its initialisation.
     """

@@ -88,7 +88,7 @@ def journal_lines(seed: int, ap: float, *, epochs: int = EPOCHS, pictures: bool 
     for epoch in range(epochs):
         for step in (10 * epoch + 5, 10 * epoch + 10):
             loss = 0.02 * float(np.exp(-epoch / 10)) + float(rng.normal(0, 1e-4))
-            values = {"train/loss": loss * 1.5, "train/reg": loss, "train/lr": 1e-3}
+            values = {"train/loss": loss * 1.5, "train/loss_reg": loss, "train/lr": 1e-3}
             lines.append({"t": float(step), "event": "metrics", "step": step, "epoch": epoch, "values": values})
         if (epoch + 1) % 5 == 0:
             grown = ap * (1 - float(np.exp(-4 * (epoch + 1) / EPOCHS))) / (1 - float(np.exp(-4)))

@@ -9,6 +9,7 @@ from made_up_store import HOSTILE
 
 from experiments.store import Store
 from reports.aggregate import aggregate
+from reports.plots import effect_figure
 from reports.records import Spread, SweepNumbers
 from reports.renderers import (
     count,
@@ -21,6 +22,7 @@ from reports.renderers import (
     signed,
 )
 from reports.tables import Gap, Measured, Text, Tick, matrix_table, runs_table, sweep_table
+from reports.verdict import verdict
 
 Sweep = tuple[Store, dict[str, Any]]
 
@@ -163,3 +165,17 @@ def test_the_count_of_seeds(n: int, wanted: int, text: str) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(42, "42 s"), (600, "10 min"), (7000, "1.9 h")])
 def test_durations_are_for_people(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_metric_the_paper_does_not_print_stands_beside_the_papers_own(complete: Sweep) -> None:
+    store, plan = complete
+    numbers = aggregate(store, {**plan, "metric": "PCK@0.2"})
+    columns = [(column.group, column.title) for column in sweep_table(numbers).columns]
+    assert numbers.paper_metric == "AP"
+    assert ("paper", "AP") in columns
+    assert columns.index(("ours", "PCK@0.2")) < columns.index(("paper", "AP")) < columns.index(("ours", "AP"))
+    assert numbers.rows[-1].paper_improvement == pytest.approx(15.6)
+    assert "by PCK@0.2 here and AP there" in " ".join(verdict(numbers).support)
+    figure = effect_figure(numbers)
+    assert figure is not None
+    assert "(paper: AP)" in figure.axes[0].get_xlabel()

@@ -1,5 +1,6 @@
 """The training loop, on students and a teacher so small that every test takes a moment."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -254,3 +255,12 @@ def test_the_teacher_is_left_as_it_was(tmp_path: Path) -> None:
     )
     assert all(torch.equal(a, b) for a, b in zip(before, teacher.state_dict().values(), strict=True))
     assert not any(parameter.requires_grad for parameter in teacher.parameters())
+
+
+def test_the_seconds_of_a_cohort_add_up_to_those_of_its_process(tmp_path: Path) -> None:
+    members = [member("x", tmp_path), member("y", tmp_path, NONE)]
+    began = time.perf_counter()
+    train(members)
+    passed = time.perf_counter() - began
+    assert 0 < members[1].seconds < members[0].seconds
+    assert members[0].seconds + members[1].seconds <= passed
