@@ -97,12 +97,12 @@ def test_a_student_that_draws_its_teachers_heatmap_loses_nothing(form: str) -> N
 def test_what_is_kept_for_the_gradient_grows_with_the_batch_and_never_with_its_square(form: str) -> None:
     def kept(batch: int) -> int:
         keypoints, sigmas, teacher, visible = _inputs(batch)
-        sizes: dict[int, int] = {}
+        tensors: dict[int, torch.Tensor] = {}  # alive until counted, so that no two have had the same address
         with torch.autograd.graph.saved_tensors_hooks(
-            lambda tensor: sizes.setdefault(tensor.data_ptr(), tensor.numel()), lambda size: size
+            lambda tensor: tensors.setdefault(tensor.data_ptr(), tensor), lambda tensor: tensor
         ):
             simulated_heatmap_loss(keypoints.requires_grad_(), sigmas.requires_grad_(), teacher, visible, form)
-        return sum(sizes.values())
+        return sum(tensor.numel() for tensor in tensors.values())
 
     assert kept(64) < 2.3 * kept(32)
     # Beside the teacher's heatmaps themselves, nothing of a heatmap's size is kept.
