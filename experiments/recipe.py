@@ -9,7 +9,7 @@ from functools import cache
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
-from pydantic import Strict, TypeAdapter
+from pydantic import Strict, StringConstraints, TypeAdapter
 
 # Scalars are strict: "1", 1.0 or true is no count. Whole numbers are taken for floats and become floats.
 Count = Annotated[int, Strict(), Ge(1)]
@@ -18,6 +18,8 @@ Rate = Annotated[float, Strict(), Gt(0)]
 Weight = Annotated[float, Strict(), Ge(0)]
 Chance = Annotated[float, Strict(), Ge(0), Le(1)]
 Name = Annotated[str, Strict(), MinLen(1)]
+# What becomes part of a file's name: it must not lead out of its folder.
+FileName = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 Switch = Annotated[bool, Strict()]
 Init = Literal["fresh", "teacher_backbone", "imagenet"]
 Precision = Literal["fp32", "bf16"]

@@ -11,7 +11,7 @@ from annotated_types import MinLen
 
 from experiments.expand import AxesEntry, ExpandedRow, RowEntry, expand
 from experiments.pairing import recipe_faults
-from experiments.recipe import FORBID, Metric, Name, Natural, Recipe
+from experiments.recipe import FORBID, FileName, Metric, Name, Natural, Recipe
 from experiments.source import Node, Path_, Place, Problem, SpecError, dotted, merge, put, read_yaml
 from experiments.typed import Kind, checked, nearest, shown
 
@@ -25,7 +25,7 @@ class Document:
 
     __pydantic_config__ = FORBID
 
-    sweep: Name
+    sweep: FileName
     title: Name
     table: Table = "losses"
     metric: Metric = "AP"
@@ -35,7 +35,7 @@ class Document:
     seeds: Annotated[tuple[Natural, ...], MinLen(1)] = (0,)
     rows: Annotated[tuple[RowEntry, ...], MinLen(1)] | None = None
     axes: AxesEntry | None = None
-    profiles: dict[str, Any] | None = None
+    profiles: dict[FileName, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

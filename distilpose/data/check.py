@@ -18,6 +18,7 @@ from distilpose.data.coco import (
     find_splits,
     load_pose_data,
     read_annotations,
+    stays_inside,
 )
 from distilpose.data.errors import DataError
 from distilpose.data.pictures import picture_defect
@@ -134,7 +135,7 @@ def _pictures(parsed: dict[str, Any], image_dir: Path, deep: bool, workers: int 
     """The problems of the picture files, in the order of the annotation file."""
     wanted: dict[str, tuple[int, int] | None] = {}
     for row in rows_of(parsed, "images"):
-        if isinstance(row, dict) and isinstance(row.get("file_name"), str) and row["file_name"]:
+        if isinstance(row, dict) and isinstance(row.get("file_name"), str) and stays_inside(row["file_name"]):
             width, height = row.get("width"), row.get("height")
             wanted.setdefault(row["file_name"], (width, height) if is_whole(width) and is_whole(height) else None)
     with ThreadPoolExecutor(workers or min(os.cpu_count() or 1, 16)) as pool:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -178,6 +178,12 @@ def clean_box(
     return x1, y1, x2 - x1, y2 - y1
 
 
+def stays_inside(file_name: str) -> bool:
+    """Whether a picture's name stays in the picture directory: it comes from a file that anybody may have written."""
+    path = PurePosixPath(file_name.replace("\\", "/"))
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and ":" not in path.parts[0]
+
+
 def load_pose_data(root: str | Path, split: str) -> PoseData:
     """The split as records. Pictures are not opened; `check_split` does that.
 
@@ -195,6 +201,8 @@ def load_pose_data(root: str | Path, split: str) -> PoseData:
         for index, image in enumerate(parsed["images"]):
             where = f"images[{index}]"
             size = (int(image["width"]), int(image["height"]))
+            if not stays_inside(image["file_name"]):
+                raise ValueError(f"file_name must stay in the picture directory, got {image['file_name']!r}")
             images[image["id"]] = ImageRecord(image["id"], image_dir / image["file_name"], size)
         where = "annotations"
         for index, annotation in enumerate(parsed["annotations"]):

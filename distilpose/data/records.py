@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from distilpose.data.coco import person_category
+from distilpose.data.coco import person_category, stays_inside
 from distilpose.data.errors import DataError
 from distilpose.data.problem import Problem, problem
 from distilpose.data.skeleton import Skeleton, skeleton_from_category
@@ -62,6 +62,8 @@ def _images(parsed: dict[str, Any], file: Path, sizes: dict[Any, tuple[float, fl
             yield problem("duplicate_id", file, f"{at}.id", number, "image ids must differ; renumber one")
         if not isinstance(name, str) or not name:
             yield problem("malformed", file, f"{at}.file_name", name, "the name of a picture file is needed")
+        elif not stays_inside(name):
+            yield problem("unsafe_name", file, f"{at}.file_name", name, "it must stay in the picture directory")
         elif name in names:
             yield problem("duplicate_file", file, f"{at}.file_name", name, "each picture once; merge the two records")
         else:

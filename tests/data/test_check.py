@@ -58,6 +58,8 @@ RECORD_FAULTS: list[tuple[str, str, Callable]] = [
     ("malformed", "file_name", lambda p: p["images"].append({"id": 50, "width": 3, "height": 3})),
     ("duplicate_id", "annotations[1].id", lambda p: p["annotations"][1].update(id=101)),
     ("duplicate_file", "file_name", lambda p: p["images"].append({**p["images"][0], "id": 50})),
+    ("unsafe_name", "file_name", lambda p: p["images"].append({**p["images"][0], "id": 50, "file_name": "../x.jpg"})),
+    ("unsafe_name", "file_name", lambda p: p["images"].append({**p["images"][0], "id": 50, "file_name": "/etc/x.jpg"})),
     ("dangling_image_id", "image_id", lambda p: p["annotations"][0].update(image_id=77)),
     ("unknown_category", "category_id", lambda p: p["annotations"][0].update(category_id=9)),
     ("category", "categories", lambda p: p["categories"][0].update(keypoint_sigmas=[1])),

@@ -154,6 +154,16 @@ def test_a_mistake_is_explained(tmp_path: Path, before: str, after: str, problem
     assert f"sweep.yaml:{problem}" in _problems(tmp_path, text)
 
 
+@pytest.mark.parametrize("name", ["../up", "/root", "a/b", ".hidden", "with space"])
+def test_names_that_become_files_cannot_lead_out_of_their_folder(tmp_path: Path, name: str) -> None:
+    rule = "must be letters, digits, and . _ - + after the first"
+    assert _problems(tmp_path, _changed("sweep: small", f'sweep: "{name}"')) == [
+        f"sweep.yaml:1:8: sweep: {rule}, got {name!r}"
+    ]
+    (problem,) = _problems(tmp_path, SMALL + f'profiles:\n  "{name}": {{}}\n')
+    assert rule in problem
+
+
 def test_a_number_with_an_exponent_is_a_number(tmp_path: Path) -> None:
     assert _read(tmp_path, _changed("epochs: 2,", "epochs: 2, lr: 1e-3,")).rows[0].recipe.schedule.lr == 1e-3
 
