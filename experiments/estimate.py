@@ -1,13 +1,14 @@
 """What a plan will cost: from step times measured in finished runs where there are any, else from multiply-adds."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from experiments.plan import Plan, PlannedRun
 from experiments.recipe import RunRecipe, run_recipe_from_json
 from experiments.store import Store
 
-# Multiply-adds per second that training of these models was seen to reach, forwards and backwards together.
+# Multiply-adds per second of training, forwards and backwards together: seen on one core of a server CPU; a guess for a
+# GPU, until a finished run has measured it.
 CPU_CORE_GMACS = 30.0
 GPU_GMACS = 20_000.0
 _BACKWARD = 2  # a backward pass costs about two forward ones
@@ -40,6 +41,11 @@ class Costs:
         return asdict(self)
 
 
+class _Measured(NamedTuple):
+    step_seconds: float
+    device: str
+
+
 def planned_steps(run: PlannedRun, people: int) -> int:
     """The optimiser steps of a run over `people` training people."""
     schedule = run.recipe["schedule"]
@@ -63,17 +69,20 @@ def estimate(plan: Plan, store: Store) -> Costs:
     return Costs(runs=runs, left_seconds=left)
 
 
-def _cost(recipe: RunRecipe, steps: int, measured: dict[str, float], gmacs: dict[str, float]) -> RunCost:
+def _cost(recipe: RunRecipe, steps: int, measured: dict[str, _Measured], gmacs: dict[str, float]) -> RunCost:
     key = _key(recipe)
     if key in measured:
-        return RunCost(steps=steps, seconds=steps * measured[key], basis="steps measured in finished runs")
+        found = measured[key]
+        return RunCost(
+            steps=steps, seconds=steps * found.step_seconds, basis=f"steps measured on {found.device} before"
+        )
     if key not in gmacs:
         gmacs[key] = _gmacs(recipe) * recipe.schedule.batch_size * (1 + _BACKWARD)
     on_gpu = gmacs[key] > _CPU_LIMIT
     speed = GPU_GMACS if on_gpu else CPU_CORE_GMACS
-    where = "one GPU" if on_gpu else "one CPU core"
+    where = "a guess for one GPU" if on_gpu else "one CPU core"
     return RunCost(
-        steps=steps, seconds=steps * gmacs[key] / speed, basis=f"multiply-adds at {speed:,.0f} GMAC/s on {where}"
+        steps=steps, seconds=steps * gmacs[key] / speed, basis=f"multiply-adds at {speed:,.0f} GMAC/s, {where}"
     )
 
 
@@ -86,13 +95,14 @@ def _gmacs(recipe: RunRecipe) -> float:
     return count_costs(model, recipe.input_size, all_cycles=getattr(model, "cycles", 1) > 1).gmacs
 
 
-def _measured(store: Store) -> dict[str, float]:
-    """Seconds a step by kind of run, from every finished run in the store; the last one read wins."""
+def _measured(store: Store) -> dict[str, _Measured]:
+    """What a step took by kind of run, from every finished run in the store; the last one read wins."""
     found = {}
     for run in store.runs():
         result = run.result()
-        if result is not None and result.get("steps"):
-            found[_key(run_recipe_from_json(run.spec()["recipe"]))] = result["seconds"] / result["steps"]
+        if result is not None and result["steps"]:
+            key = _key(run_recipe_from_json(run.spec()["recipe"]))
+            found[key] = _Measured(result["seconds"] / result["steps"], result["provenance"]["device"])
     return found
 
 

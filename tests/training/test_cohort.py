@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -98,7 +99,11 @@ def validate(models: Mapping[str, nn.Module]) -> dict[str, Evaluation]:
 
 
 def train(
-    members: list[Member], *, should_stop: Callable[[], bool] = lambda: False, checkpoint_seconds: float = 1e9
+    members: list[Member],
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+    checkpoint_seconds: float = 1e9,
+    precision: Literal["32-true", "bf16-mixed"] = "32-true",
 ) -> tuple[bool, Witness]:
     teacher = build_model("teacher_stemnet", **SMALL)
     witness = Witness()
@@ -107,7 +112,7 @@ def train(
         stream=Stream(),
         validate=validate,
         listener=witness,
-        fabric=Fabric(accelerator="cpu", devices=1),
+        fabric=Fabric(accelerator="cpu", devices=1, precision=precision),
         teacher=teacher,
         log_every=2,
         should_stop=should_stop,
@@ -255,6 +260,16 @@ def test_the_teacher_is_left_as_it_was(tmp_path: Path) -> None:
     )
     assert all(torch.equal(a, b) for a, b in zip(before, teacher.state_dict().values(), strict=True))
     assert not any(parameter.requires_grad for parameter in teacher.parameters())
+
+
+def test_bf16_changes_the_arithmetic_and_keeps_the_weights_in_fp32(tmp_path: Path) -> None:
+    exact, mixed = member("x", tmp_path / "fp32"), member("x", tmp_path / "bf16")
+    _, told = train([exact])
+    _, told_mixed = train([mixed], precision="bf16-mixed")
+    assert {parameter.dtype for parameter in mixed.model.parameters()} == {torch.float32}
+    assert not same(exact, mixed)
+    first, first_mixed = told.values["x"][0]["train/loss"], told_mixed.values["x"][0]["train/loss"]
+    assert first_mixed == pytest.approx(first, rel=0.05)
 
 
 def test_the_seconds_of_a_cohort_add_up_to_those_of_its_process(tmp_path: Path) -> None:

@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+
+from distilpose.data.synthetic import SyntheticSpec, write_synthetic
+from experiments.datasets import data_facts, prepare
+from experiments.recipe import DataChoice, EvaluationChoice, SyntheticChoice
+
+GT = EvaluationChoice()
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    return write_synthetic(SyntheticSpec(train=4, val=2, seed=0), tmp_path / "people")
+
+
+def test_synthetic_people_are_known_before_they_are_drawn(tmp_path: Path) -> None:
+    choice = DataChoice(synthetic=SyntheticChoice(train=4, val=2))
+    before = data_facts(choice, GT, root=None, runs=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+    assert (before.train_people, before.val_people) == (4, 2)
+    assert prepare(choice, root=None, runs=tmp_path / "runs") == ()
+    assert data_facts(choice, GT, root=None, runs=tmp_path / "runs") == before
+
+
+def test_the_place_of_the_data_does_not_enter(people: Path, tmp_path: Path) -> None:
+    here = data_facts(DataChoice(root=str(people)), GT, root=None, runs=tmp_path / "runs")
+    moved = people.rename(tmp_path / "moved")
+    assert data_facts(DataChoice(root="anywhere"), GT, root=moved, runs=tmp_path / "runs") == here
+
+
+def test_the_content_of_the_boxes_enters(people: Path, tmp_path: Path) -> None:
+    boxes = people / "boxes.json"
+    prints = []
+    for text in ("[]", "[1]"):
+        boxes.write_text(text)
+        facts = data_facts(
+            DataChoice(root=str(people)), EvaluationChoice(boxes="boxes.json"), root=None, runs=tmp_path / "runs"
+        )
+        prints.append(facts.boxes)
+    assert len({"gt", *prints}) == 3
+
+
+def test_missing_boxes_are_named_with_the_remedy(people: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"absent\.json.*boxes: gt"):
+        data_facts(DataChoice(root=str(people)), EvaluationChoice(boxes="absent.json"), root=None, runs=tmp_path)
+
+
+def test_faults_of_both_splits_are_listed_and_soundness_is_remembered(people: Path, tmp_path: Path) -> None:
+    choice, runs = DataChoice(root=str(people)), tmp_path / "runs"
+    lost = [next((people / "images" / split).iterdir()) for split in ("train", "val")]
+    kept = [picture.read_bytes() for picture in lost]
+    for picture in lost:
+        picture.unlink()
+    problems = prepare(choice, root=None, runs=runs)
+    assert {Path(problem.file).name for problem in problems} == {picture.name for picture in lost}
+    for picture, content in zip(lost, kept, strict=True):
+        picture.write_bytes(content)
+    assert prepare(choice, root=None, runs=runs) == ()
+    assert len(list((runs / "data").glob("sound-*.json"))) == 2

@@ -1,0 +1,35 @@
+import pytest
+
+from experiments import devices
+from experiments.launch.protocol import Slot
+
+
+@pytest.mark.parametrize(
+    ("cores", "jobs", "slots"),
+    [
+        (2, 0, (Slot(threads=1), Slot(threads=1))),
+        (8, 0, (Slot(threads=4), Slot(threads=4))),
+        (1, 0, (Slot(threads=1),)),
+        (8, 1, (Slot(threads=8),)),
+        (2, 3, (Slot(threads=1),) * 3),
+    ],
+)
+def test_processes_share_the_cores(
+    monkeypatch: pytest.MonkeyPatch, cores: int, jobs: int, slots: tuple[Slot, ...]
+) -> None:
+    monkeypatch.setattr(devices, "available_cores", lambda: cores)
+    assert devices.slots_for("cpu", jobs) == slots
+
+
+def test_every_gpu_gets_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr(devices, "available_cores", lambda: 8)
+    assert [slot.device for slot in devices.slots_for("auto", 0)] == ["cuda:0", "cuda:1"]
+    assert [slot.device for slot in devices.slots_for("cuda:1", 0)] == ["cuda:1"]
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:5", "tpu"])
+def test_a_device_that_is_not_here_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(ValueError, match=f"none.*got '{device}'"):
+        devices.slots_for(device, 0)
