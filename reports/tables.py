@@ -191,40 +191,28 @@ def losses_table(numbers: SweepNumbers) -> Table:
     """The loss ablation: a tick for each loss in use, ours, the improvement over the baseline, and the paper's."""
     ticked = {name for row in numbers.rows for name in row.ticks}
     losses = [name for name in LOSS_ORDER if name in ticked] + sorted(ticked.difference(LOSS_ORDER))
-    results = _results(numbers)
-    columns = (
-        Column(title="row"),
-        *(Column(title=name, group="losses in use", kind="tick") for name in losses),
-        *(result.column for result in results),
+    return _listed(
+        numbers,
+        [Column(title=name, group="losses in use", kind="tick") for name in losses],
+        lambda row: [Tick(row.ticks.get(name, False)) for name in losses],
     )
-    rows = tuple(
-        (
-            Text(row.name),
-            *(Tick(row.ticks.get(name, False)) for name in losses),
-            *(result.cell(row) for result in results),
-        )
-        for row in numbers.rows
-    )
-    return Table(caption=numbers.title, columns=columns, rows=rows, notes=notes(numbers, columns))
 
 
 def rows_table(numbers: SweepNumbers) -> Table:
     """Any sweep: the row, its factors, ours, the improvement over the baseline, and the paper's where it has one."""
     factors = list(dict.fromkeys(name for row in numbers.rows for name in row.factors))
+    return _listed(
+        numbers,
+        [Column(title=name, group="factors") for name in factors],
+        lambda row: [Text(row.factors[name]) if name in row.factors else Gap() for name in factors],
+    )
+
+
+def _listed(numbers: SweepNumbers, features: list[Column], cells: Callable[[RowNumbers], Sequence[Cell]]) -> Table:
+    """One line a row: its name, what sets it apart, and the results."""
     results = _results(numbers)
-    columns = (
-        Column(title="row"),
-        *(Column(title=name, group="factors") for name in factors),
-        *(one.column for one in results),
-    )
-    rows = tuple(
-        (
-            Text(row.name),
-            *(Text(row.factors[name]) if name in row.factors else Gap() for name in factors),
-            *(result.cell(row) for result in results),
-        )
-        for row in numbers.rows
-    )
+    columns = (Column(title="row"), *features, *(result.column for result in results))
+    rows = tuple((Text(row.name), *cells(row), *(result.cell(row) for result in results)) for row in numbers.rows)
     return Table(caption=numbers.title, columns=columns, rows=rows, notes=notes(numbers, columns))
 
 

@@ -10,27 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from small_sweeps import MINI
 
 from experiments.cli import main
 from experiments.store import Store
 
-SWEEP = """\
-sweep: mini
-title: Two rows of a few people
-baseline: none
-base:
-  student: {model: distilpose_s, width: 4, dim: 16, depth: 1, heads: 2}
-  teacher: {model: teacher_stemnet, width: 4, dim: 16, depth: 1, heads: 2}
-  losses: {reg: 1, KT: 5e-4, VT: 5e-4, SH: 1, CS: 1e-2}
-  input_size: [48, 64]
-  data: {synthetic: {train: 16, val: 6, seed: 0}}
-  augmentation: {}
-  schedule: {epochs: 3, batch_size: 8, warmup_steps: 2, milestones: [], eval_every: 1}
-  evaluation: {}
-rows:
-  - {row: none, set: {losses: {KT: 0, VT: 0, SH: 0, CS: 0}}, paper: {AP: 56.0}}
-  - {row: all, paper: {AP: 71.6}}
-"""
+SWEEP = MINI.replace("epochs: 2", "epochs: 3")
 Said = tuple[int, str, str]
 
 

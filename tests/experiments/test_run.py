@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from small_sweeps import MINI
 
 from experiments import build
 from experiments.build import data_root
@@ -22,26 +23,8 @@ from experiments.run import FINISHED, PREEMPTED, run_job
 from experiments.spec import read_sweep
 from experiments.store import Store
 
-SWEEP = """\
-sweep: mini
-title: Two rows of a few people
-baseline: none
-base:
-  student: {model: distilpose_s, width: 4, dim: 16, depth: 1, heads: 2}
-  teacher: {model: teacher_stemnet, width: 4, dim: 16, depth: 1, heads: 2}
-  losses: {reg: 1, KT: 5e-4, VT: 5e-4, SH: 1, CS: 1e-2}
-  input_size: [48, 64]
-  data: {synthetic: {train: 16, val: 6, seed: 0}}
-  augmentation: {}
-  schedule: {epochs: 2, batch_size: 8, warmup_steps: 2, milestones: [], eval_every: 1}
-  evaluation: {}
-rows:
-  - {row: none, set: {losses: {KT: 0, VT: 0, SH: 0, CS: 0}}, paper: {AP: 56.0}}
-  - {row: all, paper: {AP: 71.6}}
-"""
 
-
-def planned(folder: Path, text: str = SWEEP, runs: Path | None = None) -> Plan:
+def planned(folder: Path, text: str = MINI, runs: Path | None = None) -> Plan:
     """The plan of a sweep given as text, its people drawn."""
     file = folder / "mini.yaml"
     file.write_text(text)
@@ -158,7 +141,7 @@ def test_a_preempted_job_goes_on_to_the_same_numbers(done: tuple[Plan, Store], t
 
 
 def test_a_run_whose_loss_explodes_fails_alone_and_is_not_retried(tmp_path: Path) -> None:
-    text = SWEEP.replace("- {row: all,", "- {row: huge, set: {losses: {VT: 1e38}}}\n  - {row: all,")
+    text = MINI.replace("- {row: all,", "- {row: huge, set: {losses: {VT: 1e38}}}\n  - {row: all,")
     plan = planned(tmp_path, text)
     outcome = launched(plan, tmp_path / "runs")
     huge = next(row for row in plan.rows if row.name == "huge").runs[0].run_id
@@ -195,7 +178,7 @@ def test_pictures_that_cannot_be_drawn_stop_no_run(
 
 
 def test_a_process_told_to_end_writes_its_checkpoint_and_says_so(tmp_path: Path) -> None:
-    plan = planned(tmp_path, SWEEP.replace("epochs: 2", "epochs: 100000"))
+    plan = planned(tmp_path, MINI.replace("epochs: 2", "epochs: 100000"))
     store = Store(tmp_path / "runs")
     teacher = plan.teachers[0]
     store.run(teacher.run_id).write_spec(teacher.spec)
