@@ -52,12 +52,16 @@ def data_words(data: Any) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """One published setting: where a run's recipe says it, the values that are the paper's, and how both are worded."""
+    """One published setting: where a run's recipe says it, the values that are the paper's, and how both are worded.
+
+    The values in `also` are the paper's in company only: where another run of the sweep has one of `values`.
+    """
 
     setting: str
     field: str
     values: tuple[Any, ...]
     words: str
+    also: tuple[Any, ...] = ()
     show: Callable[[Any], str] = _plain
 
 
@@ -73,7 +77,7 @@ STUDENT = (
     Published(
         setting="student",
         field="model.model",
-        values=("distilpose_s", "distilpose_l", "base_stemnet", "base_hrnet_w48_stage3"),
+        values=("distilpose_s", "distilpose_l", "base_stemnet", "base_hr48_3stage"),
         words="DistilPose-S (DistilPose-L where the backbone is HRNet-W48-stage3)",
     ),
     Published(setting="stem channels", field="model.width", values=(None,), words="64"),
@@ -94,6 +98,11 @@ STUDENT = (
     Published(setting="simulated heatmap loss", field="losses.SH_form", values=("official",), words="official"),
     Published(setting="flip test", field="evaluation.flip_test", values=("yes",), words="yes"),
     Published(
+        setting="flipped coordinates", field="evaluation.flip_coordinates", values=("official",), words="official"
+    ),
+    Published(setting="flipped scores", field="evaluation.flip_scores", values=("official",), words="official"),
+    Published(setting="best weights chosen by", field="evaluation.best_by", values=("AP",), words="AP"),
+    Published(
         setting="test boxes",
         field="evaluation.boxes",
         values=("COCO_val2017_detections_AP_H_56_person.json",),
@@ -105,7 +114,8 @@ TEACHER = (
     Published(
         setting="teacher",
         field="model.model",
-        values=("teacher_tokenpose_l", "teacher_stemnet"),
+        values=("teacher_tokenpose_l",),
+        also=("teacher_stemnet",),
         words="TokenPose-L on HRNet-W48, 69.4 M parameters",
     ),
     Published(setting="teacher's stem channels", field="model.width", values=(None,), words="64"),
@@ -120,7 +130,8 @@ def _compare(published: Published, recipes: Iterable[Values]) -> Deviation | Non
     """The difference, if any recipe has one; several values of ours are all named."""
     found = [field_value(recipe, published.field) for recipe in recipes]
     here = list(dict.fromkeys(None if value is None else published.show(value) for value in found))
-    differing = [value for value in here if value not in published.values and value is not None]
+    theirs = published.values + (published.also if any(value in published.values for value in here) else ())
+    differing = [value for value in here if value not in theirs and value is not None]
     if not differing:
         return None
     words = [published.words if value is None else value for value in here]

@@ -61,3 +61,10 @@ def test_data_is_told_without_where_it_lies() -> None:
 
 def test_a_recipe_without_a_field_is_not_said_to_differ_in_it() -> None:
     assert deviations([{}], [{}], seeds=0) == ()
+
+
+def test_a_stemnet_teacher_is_published_only_beside_the_large_one() -> None:
+    small, large = recipe("teacher", 0), recipe("teacher", 0)
+    large["model"]["model"] = "teacher_tokenpose_l"
+    assert "teacher" in {one.setting for one in deviations([], [small], seeds=0)}
+    assert "teacher" not in {one.setting for one in deviations([], [small, large], seeds=0)}
