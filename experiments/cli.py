@@ -257,12 +257,15 @@ def _launch(
 
 
 def _report(place: Place, sweep: str, profile: str, out: Path | None) -> None:
+    from rich.markdown import Markdown
+
     from experiments.store import Store
     from reports.write import write_report
 
     store = Store(place.runs)
     folder = out or place.runs / "reports" / f"{sweep}.{profile}"
     files = write_report(store, store.load_plan(sweep, profile), folder)
+    console.print(Markdown(files.summary))
     for path in (files.markdown, files.html, files.latex, files.csv):
         print(path)
 

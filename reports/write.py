@@ -11,15 +11,17 @@ from reports.aggregate import aggregate
 from reports.markdown import markdown_report
 from reports.page import page_html
 from reports.records import SweepNumbers
-from reports.renderers import csv_table, latex_table
+from reports.renderers import csv_table, latex_table, markdown_table
 from reports.tables import runs_table, sweep_table
 from reports.vector import svg_file
+from reports.verdict import verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportFiles:
-    """Where the parts of a report lie."""
+    """Where the parts of a report lie, and what it says in short: one sentence and the table, in Markdown."""
 
+    summary: str
     markdown: Path
     html: Path
     csv: Path
@@ -58,6 +60,7 @@ def write_report(store: Store, plan: Mapping[str, Any], out_dir: Path | str) -> 
     drawings = _drawings(numbers)
     table, runs = sweep_table(numbers), runs_table(numbers)
     files = ReportFiles(
+        summary=f"{verdict(numbers).headline}\n\n{markdown_table(table)}",
         markdown=folder / "report.md",
         html=folder / "report.html",
         csv=folder / "table.csv",

@@ -217,3 +217,10 @@ def test_markdown_escapes_names_and_says_what_failed(
     text = markdown_report(troubled_numbers, {})
     assert "<script>" not in text
     assert "the loss is NaN at step 120" in text
+
+
+def test_the_summary_is_one_sentence_and_the_table(complete: Sweep, tmp_path: Path) -> None:
+    store, plan = complete
+    sentence, table = write_report(store, plan, tmp_path).summary.split("\n\n", 1)
+    assert sentence.startswith("“all” is best")
+    assert "| all | ✓ | ✓ | ✓ | ✓ |" in table
