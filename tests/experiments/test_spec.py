@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from small_sweeps import SMALL
+from small_sweeps import CIRCLING, SMALL
 
 from experiments.spec import SWEEPS, SpecError, Sweep, find_sweep, read_sweep
 
@@ -76,8 +76,8 @@ profiles:
         "sweep.yaml:13:27: evaluation.flip_test: must be true or false, got 'yes'",
         "sweep.yaml:14:8: seeds: must differ, got [0, 0]",
         "sweep.yaml:16:53: rows[0].paper.AP: must be a number, got 'x'",
-        "sweep.yaml:19:16: schedul: no such field, did you mean schedule? valid: student, teacher, losses, input_size, "
-        "data, augmentation, schedule, precision, evaluation",
+        "sweep.yaml:19:16: schedul: no such field, did you mean schedule? valid: student, teacher, losses, "
+        "circulation, input_size, data, augmentation, schedule, precision, evaluation",
         "sweep.yaml:20:8: profiles.two: must be a mapping of fields, got 3",
     ]
 
@@ -152,6 +152,63 @@ def test_a_mistake_is_explained(tmp_path: Path, before: str, after: str, problem
             assert "a matrix needs the same two factors in every row, got none" in _problems(tmp_path, text)[0]
         return
     assert f"sweep.yaml:{problem}" in _problems(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        (
+            "cycles: 2",
+            "cycles: 1",
+            "6:33: circulation.KT: compares a cycle with the next, got 5e-06 and one cycle; choose an sdpose model "
+            "with more cycles or set it to 0 (row 'tokens' and 1 more)",
+        ),
+        (
+            "sdpose_t, cycles: 2",
+            "distilpose_s",
+            "5:20: student.model: must be a heatmap model with tokens, to learn by circulation, got 'distilpose_s', a "
+            "student; did you mean tokenpose_s? valid: teacher_tokenpose_l",
+        ),
+        (
+            "circulation: {heatmap: 1, KT: 5e-6",
+            "losses: {reg: 1, KT: 0",
+            "5:20: student.model: must be a student's model, got 'sdpose_t', a teacher; did you mean ",
+        ),
+        (
+            "  circulation: {heatmap: 1, KT: 5e-6",
+            "  losses: {reg: 1}\n  circulation: {heatmap: 1, KT: 5e-6",
+            "7:16: circulation: must have losses (of a regression student) or circulation (of a heatmap model), "
+            "got both",
+        ),
+        (
+            "  circulation: {heatmap: 1, KT: 5e-6, VT: 5e-6}\n",
+            "",
+            "5:3: losses: must have losses (of a regression student) or circulation (of a heatmap model), got neither",
+        ),
+        ("heatmap: 1", "heatmap: 0", "6:26: circulation.heatmap: must be greater than 0, got 0"),
+        ("heatmap: 1", "reg: 1", "6:17: circulation.reg: no such field, valid: heatmap, KT, VT, stop_gradient"),
+        ("VT: 5e-6}", "stop_gradient: 1}", "6:54: circulation.stop_gradient: must be true or false, got 1"),
+        ("sdpose_t, cycles: 2", "tokenpose_s, cycles: 2", "5:41: student.cycles: means nothing to tokenpose_s"),
+    ],
+)
+def test_a_mistake_in_circulation_is_explained(tmp_path: Path, before: str, after: str, problem: str) -> None:
+    assert CIRCLING.count(before) == 1
+    said = _problems(tmp_path, CIRCLING.replace(before, after))
+    assert said[0].startswith(f"sweep.yaml:{problem}")
+
+
+def test_losses_on_a_heatmap_model_point_to_circulation(tmp_path: Path) -> None:
+    said = _problems(tmp_path, SMALL.replace("model: distilpose_s", "model: sdpose_t"))
+    assert "to train a heatmap model by itself, give circulation in place of losses" in said[0]
+
+
+def test_a_heatmap_model_learns_by_itself(tmp_path: Path) -> None:
+    alone, tokens, stopped = (row.recipe for row in _read(tmp_path, CIRCLING).rows)
+    assert (alone.losses, alone.teacher, alone.uses_teacher) == (None, None, False)
+    assert [recipe.ticks for recipe in (alone, tokens)] == [{"KT": False, "VT": False}, {"KT": True, "VT": True}]
+    assert [recipe.circulation.stop_gradient for recipe in (tokens, stopped)] == [False, True]
+    run = tokens.student_run(3)
+    assert (run.role, run.losses, run.circulation, run.model.cycles) == ("student", None, tokens.circulation, 2)
 
 
 def test_a_number_with_an_exponent_is_a_number(tmp_path: Path) -> None:
