@@ -234,6 +234,16 @@ def test_naming_another_model_drops_the_sizes_of_the_first(tmp_path: Path) -> No
     assert (student.depth, student.width) == (2, 8)
 
 
+def test_a_factor_called_model_is_merged_level_by_level(tmp_path: Path) -> None:
+    text = SMALL.replace("rows:\n  - {row: none,", "rows:\n  - {row: none, factors: {model: big},")
+    text += """\
+factors: {model: {big: {student: {depth: 4}}, small: {student: {depth: 1}}}}
+profiles: {tiny: {factors: {model: {big: {student: {dim: 24}}}}}}
+"""
+    student = _read(tmp_path, text).rows[0].recipe.student
+    assert (student.depth, student.dim) == (4, 24)
+
+
 def test_synthetic_people_replace_a_folder(tmp_path: Path) -> None:
     text = SMALL.replace("row: KT,", "row: KT, set: {data: {synthetic: {train: 5, val: 2}}},")
     data = _read(tmp_path, text).rows[1].recipe.data
