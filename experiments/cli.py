@@ -25,7 +25,8 @@ app = typer.Typer(
 data_app = typer.Typer(help="Check data sets, and draw synthetic people.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
-console = Console(stderr=True)  # people read stderr; stdout is for results and --json
+# People read stderr; stdout is for results and --json. No emoji: `sweep.yaml:100:5` is a place.
+console = Console(stderr=True, emoji=False)
 
 USER_ERROR, INCOMPLETE, INTERRUPTED = 2, 1, 130
 

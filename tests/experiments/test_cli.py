@@ -104,6 +104,12 @@ def test_mistakes_in_a_sweep_are_all_shown_with_their_places(
     assert "epochs" in err
 
 
+def test_the_place_of_a_mistake_in_line_100_is_no_emoji(distilpose: Callable[..., Said], sweep: Path) -> None:
+    sweep.write_text("\n" * 99 + SWEEP.replace("sweep: mini", "swep: mini"))
+    _, _, err = distilpose("plan", sweep)
+    assert f"{sweep}:100:1" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
