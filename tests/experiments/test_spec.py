@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from small_sweeps import CIRCLING, SMALL
 
+from experiments.pairing import pinned_sizes
 from experiments.spec import SWEEPS, SpecError, Sweep, find_sweep, read_sweep
 
 
@@ -314,6 +315,31 @@ def test_the_matrix_has_every_student_with_every_teacher_and_the_papers_numbers(
         ("HRNet-W48-stage3", "HRNet-W48"): 74.4,
     }
     assert [row.recipe.student.init for row in sweep.rows][-1] == "teacher_backbone"
+
+
+@pytest.mark.parametrize("profile", ["tiny", "paper"])
+def test_circulation_has_four_sizes_their_baselines_and_an_ablation(profile: str) -> None:
+    rows = {row.name: row for row in read_sweep(SWEEPS / "sdpose.yaml").profile(profile).rows}
+    for size in ("T", "S-V1", "S-V2", "B"):
+        ours, theirs = rows[f"SDPose-{size}"].recipe, rows[f"TokenPose-{size}"].recipe
+        assert (ours.ticks, theirs.ticks) == ({"KT": True, "VT": True}, {"KT": False, "VT": False})
+        assert (ours.schedule, ours.augmentation, ours.data) == (theirs.schedule, theirs.augmentation, theirs.data)
+        assert ours.circulation is not None
+        assert (ours.circulation.heatmap, ours.circulation.KT, ours.circulation.VT) == (1.0, 5e-6, 5e-6)
+        assert not ours.circulation.stop_gradient
+        said = rows[f"SDPose-{size}"].factors["cycles"]
+        assert said == str(pinned_sizes(ours.student)["cycles"])
+    ablation = {
+        (row.recipe.student.cycles or 3, row.recipe.ticks["KT"], row.recipe.circulation.stop_gradient)
+        for row in rows.values()
+        if row.recipe.student.model == "sdpose_t"
+    }
+    assert ablation == {(1, False, False)} | {
+        (cycles, *how) for cycles in (2, 3) for how in ((False, False), (True, False), (True, True))
+    }
+    paper = {name: row.paper["AP"] for name, row in rows.items() if row.paper}
+    assert paper.pop("TokenPose-S-V1") == 72.5  # DistilPose, table of comparisons
+    assert paper == {"SDPose-T": 69.7, "SDPose-S-V1": 72.3, "SDPose-S-V2": 73.5, "SDPose-B": 73.7}
 
 
 def test_the_documented_example_is_a_sweep(tmp_path: Path) -> None:
