@@ -16,6 +16,7 @@ from distilpose.data.transforms import Augmentation
 from distilpose.evaluation.average_precision import read_truth
 from distilpose.evaluation.evaluate import Evaluation, evaluate_many
 from distilpose.evaluation.flip import FlipTest
+from distilpose.losses.circulation import CirculationWeights, circulation_loss
 from distilpose.losses.heatmap import heatmap_loss
 from distilpose.losses.total import LossWeights, student_loss
 from distilpose.models import build_model, initialise
@@ -23,9 +24,9 @@ from distilpose.models.outputs import HeatmapOutput, RegressionOutput
 from distilpose.models.warm_start import load_backbone, load_imagenet
 from distilpose.training.checkpoint import load_weights
 from distilpose.training.cohort import Validate
-from distilpose.training.member import Criterion, Member
+from distilpose.training.member import Criterion, Member, plain_forward
 from distilpose.training.schedule import Schedule
-from experiments.recipe import DataChoice, LossChoice, RunRecipe, ScheduleChoice, to_json
+from experiments.recipe import CirculationChoice, DataChoice, LossChoice, RunRecipe, ScheduleChoice, to_json
 from experiments.store import RunDir
 
 WEIGHTS = "weights.safetensors"
@@ -96,10 +97,11 @@ def build_member(recipe: RunRecipe, run: RunDir, *, joints: int, teacher: nn.Mod
     return Member(
         name=run.run_id,
         model=model,
-        criterion=heatmap_criterion if recipe.losses is None else student_criterion(recipe.losses),
+        criterion=build_criterion(recipe),
         schedule=build_schedule(recipe.schedule),
         checkpoints=run.checkpoints,
         needs_teacher=recipe.losses is not None and recipe.losses.needs_teacher,
+        forward=plain_forward if recipe.circulation is None else every_cycle,
     )
 
 
@@ -167,6 +169,15 @@ def build_validation(
     return validate
 
 
+def build_criterion(recipe: RunRecipe) -> Criterion:
+    """The loss that the recipe's method trains by."""
+    if recipe.losses is not None:
+        return student_criterion(recipe.losses)
+    if recipe.circulation is not None:
+        return circulation_criterion(recipe.circulation)
+    return heatmap_criterion
+
+
 def student_criterion(losses: LossChoice) -> Criterion:
     """The student's loss with the recipe's weights."""
     weights = LossWeights(**to_json(losses))
@@ -179,7 +190,29 @@ def student_criterion(losses: LossChoice) -> Criterion:
 
 def heatmap_criterion(output: HeatmapOutput, batch: Batch, teacher: HeatmapOutput | None) -> dict[str, Tensor]:
     """A teacher's loss: the distance to unbiased Gaussians at the joints."""
+    target, weights = _true_heatmaps(batch, output)
+    return {"heatmap": heatmap_loss(output.heatmaps, target, weights)}
+
+
+def circulation_criterion(choice: CirculationChoice) -> Criterion:
+    """SDPose's loss over every cycle's output, with the recipe's weights; no teacher has a part in it."""
+    counts = CirculationWeights(**to_json(choice))
+
+    def criterion(output: list[HeatmapOutput], batch: Batch, teacher: HeatmapOutput | None) -> dict[str, Tensor]:
+        target, weights = _true_heatmaps(batch, output[0])
+        return circulation_loss(output, target, weights, counts)
+
+    return criterion
+
+
+def every_cycle(model: nn.Module, images: Tensor) -> list[HeatmapOutput]:
+    """The outputs of all cycles of a model that in use runs its first alone."""
+    outputs: list[HeatmapOutput] = model(images, all_cycles=True)
+    return outputs
+
+
+def _true_heatmaps(batch: Batch, output: HeatmapOutput) -> tuple[Tensor, Tensor]:
+    """Unbiased Gaussians at the joints, of the output's size, and the joints' weights."""
     height, width = output.heatmaps.shape[-2:]
     weights = heatmap_weights(batch.keypoints, batch.labelled, (width, height))
-    target = gaussian_heatmaps(batch.keypoints, weights, (width, height))
-    return {"heatmap": heatmap_loss(output.heatmaps, target, weights)}
+    return gaussian_heatmaps(batch.keypoints, weights, (width, height)), weights

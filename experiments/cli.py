@@ -25,9 +25,11 @@ app = typer.Typer(
 data_app = typer.Typer(help="Check data sets, and draw synthetic people.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
-console = Console(stderr=True)  # people read stderr; stdout is for results and --json
+# People read stderr; stdout is for results and --json. No emoji: `sweep.yaml:100:5` is a place.
+console = Console(stderr=True, emoji=False)
 
 USER_ERROR, INCOMPLETE, INTERRUPTED = 2, 1, 130
+SHOWN_FAULTS = 4  # keys of a checkpoint that do not fit, in one line
 
 SweepName = Annotated[str, typer.Argument(help="A sweep file, or the name of a shipped one.", metavar="SWEEP")]
 Profile = Annotated[str | None, typer.Option(help="Which size of the table; the file's first by default.")]
@@ -157,6 +159,26 @@ def models(
         _print_json(rows)
     else:
         Console().print(model_table(rows))
+
+
+@app.command()
+def convert(
+    official: Annotated[Path, typer.Argument(help="The authors' checkpoint.", metavar="OFFICIAL.pth")],
+    out: Annotated[Path, typer.Argument(help="File to write.", metavar="OUT.safetensors")],
+    model: Annotated[str, typer.Option(help="The model it is of; `distilpose models` lists them.")],
+) -> None:
+    """Turn a checkpoint of the authors' code into weights of a model here. Nothing in the file is run."""
+    from distilpose.models import build_model, convert_official
+    from distilpose.models.official import OfficialWeightsError
+
+    try:
+        convert_official(official, out, build_model(model), name=model)
+    except OfficialWeightsError as error:
+        _, *faults = map(str.strip, str(error).splitlines())
+        more = f"; and {len(faults) - SHOWN_FAULTS} more" if len(faults) > SHOWN_FAULTS else ""
+        some = "; ".join(faults[:SHOWN_FAULTS])
+        raise ValueError(f"{official}: is no checkpoint of {model}, {len(faults)} keys differ: {some}{more}") from error
+    print(out)
 
 
 @data_app.command("check")

@@ -33,8 +33,8 @@ def run_identity(recipe: RunRecipe, facts: DataFacts, teacher_id: str | None) ->
     """Everything that can change the run's result, as JSON values of declared types.
 
     Sizes that were not chosen stand as the published numbers, so that writing them out changes nothing. What has no
-    effect is left out: where the data lie, and the form of a loss that is off. `teacher_id` is that of the teacher the
-    run uses, or None.
+    effect is left out: where the data lie, the form of a loss that is off, and a method of training that is not used.
+    `teacher_id` is that of the teacher the run uses, or None.
     """
     identity = to_json(recipe)
     identity["version"] = RESULT_VERSION
@@ -45,12 +45,16 @@ def run_identity(recipe: RunRecipe, facts: DataFacts, teacher_id: str | None) ->
     identity["evaluation"]["boxes"] = facts.boxes
     if not recipe.evaluation.flip_test:
         del identity["evaluation"]["flip_coordinates"], identity["evaluation"]["flip_scores"]
-    if recipe.role == "teacher":
+    if recipe.losses is None:
         # These two speak of coordinates and scores of regression heads; a heatmap's flip test has no such choice.
         identity["evaluation"].pop("flip_coordinates", None)
         identity["evaluation"].pop("flip_scores", None)
     if recipe.losses is not None and recipe.losses.SH == 0:
         del identity["losses"]["SH_form"]
+    if recipe.circulation is None:
+        del identity["circulation"]
+    elif not recipe.circulation.compares_cycles:
+        del identity["circulation"]["stop_gradient"]
     return identity
 
 

@@ -22,6 +22,7 @@ def recipe_faults(recipe: Recipe) -> Iterator[Fault]:
     if recipe.teacher is not None:
         yield from _schedule_faults(("teacher", "schedule"), recipe.teacher.schedule)
     yield from _loss_faults(recipe)
+    yield from _circulation_faults(recipe)
     yield from _model_faults(recipe)
 
 
@@ -63,10 +64,13 @@ def _schedule_faults(path: Path_, schedule: ScheduleChoice) -> Iterator[Fault]:
 
 def _loss_faults(recipe: Recipe) -> Iterator[Fault]:
     losses = recipe.losses
-    if losses.reg == 0 and not any(losses.ticks.values()):
+    if (losses is None) == (recipe.circulation is None):
+        field, got = ("losses", "neither") if losses is None else ("circulation", "both")
+        yield (field,), f"must have losses (of a regression student) or circulation (of a heatmap model), got {got}"
+    if losses is not None and losses.reg == 0 and not losses.needs_teacher:
         yield ("losses",), "at least one weight must be above 0"
     if recipe.teacher is None:
-        for name, used in losses.ticks.items():
+        for name, used in {} if losses is None else losses.ticks.items():
             if used:
                 rule = f"needs a teacher to learn from, got {getattr(losses, name)!r} and no teacher"
                 yield ("losses", name), f"{rule}; give a teacher or set it to 0"
@@ -74,11 +78,21 @@ def _loss_faults(recipe: Recipe) -> Iterator[Fault]:
             yield ("student", "init"), "needs a teacher to start from, got 'teacher_backbone' and no teacher"
 
 
+def _circulation_faults(recipe: Recipe) -> Iterator[Fault]:
+    if recipe.circulation is None or recipe.student.model not in _models_for("student", recipe)[1]:
+        return
+    if pinned_sizes(recipe.student)["cycles"] == 1:
+        for name, used in recipe.circulation.ticks.items():
+            if used:
+                rule = f"compares a cycle with the next, got {getattr(recipe.circulation, name)!r} and one cycle"
+                yield ("circulation", name), f"{rule}; choose an sdpose model with more cycles or set it to 0"
+
+
 def _model_faults(recipe: Recipe) -> Iterator[Fault]:
     shapes = {}
     chosen = {"student": recipe.student} | ({"teacher": recipe.teacher.choice} if recipe.teacher else {})
     for role, choice in chosen.items():
-        faults, shape = _shape(role, choice, recipe.input_size)
+        faults, shape = _shape(role, choice, _models_for(role, recipe), recipe.input_size)
         yield from faults
         if shape is not None:
             shapes[role] = shape
@@ -86,7 +100,7 @@ def _model_faults(recipe: Recipe) -> Iterator[Fault]:
         return
     student, teacher = shapes["student"], shapes["teacher"]
     for name in ("KT", "VT"):
-        if getattr(recipe.losses, name) == 0:
+        if recipe.losses is None or getattr(recipe.losses, name) == 0:
             continue
         for what, ours, theirs in (
             ("dim", student.dim, teacher.dim),
@@ -99,13 +113,27 @@ def _model_faults(recipe: Recipe) -> Iterator[Fault]:
         yield from _backbone_faults(recipe.student, recipe.teacher.choice)
 
 
-def _shape(role: str, choice: ModelChoice, input_size: tuple[int, int]) -> tuple[list[Fault], ModelShape | None]:
+def _models_for(role: str, recipe: Recipe) -> tuple[str, list[str]]:
+    """What a model in this role must be, in words, and which are: losses train coordinates, circulation heatmaps."""
     from distilpose.models import MODELS
 
-    valid = [name for name, spec in MODELS.items() if spec.role == role]
+    if role == "student" and recipe.circulation is not None:
+        valid = [name for name, spec in MODELS.items() if spec.role == "teacher" and spec.has_tokens]
+        return "a heatmap model with tokens, to learn by circulation", valid
+    return f"a {role}'s model", [name for name, spec in MODELS.items() if spec.role == role]
+
+
+def _shape(
+    role: str, choice: ModelChoice, wanted: tuple[str, list[str]], input_size: tuple[int, int]
+) -> tuple[list[Fault], ModelShape | None]:
+    from distilpose.models import MODELS
+
+    what, valid = wanted
     if choice.model not in valid:
         known = f"a {MODELS[choice.model].role}" if choice.model in MODELS else "no known model"
-        rule = f"must be a {role}'s model, got {choice.model!r}, {known}; {nearest(choice.model, valid)}"
+        rule = f"must be {what}, got {choice.model!r}, {known}; {nearest(choice.model, valid)}"
+        if role == "student" and choice.model in MODELS and MODELS[choice.model].role == "teacher":
+            rule = f"{rule}; to train a heatmap model by itself, give circulation in place of losses"
         return [((role, "model"), rule)], None
     if choice.init == "imagenet" and MODELS[choice.model].backbone not in ("hrnet", "resnet50"):
         rule = f"there are ImageNet weights for HRNet and ResNet-50 alone, got 'imagenet' for {choice.model}"

@@ -139,9 +139,7 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
             _planned(row.recipe.student_run(seed), data, row=row.name, teacher_id=teacher_id) for seed in sweep.seeds
         ]
         rows.append(
-            PlanRow(
-                name=row.name, ticks=row.recipe.losses.ticks, factors=row.factors, paper=row.paper, runs=tuple(runs)
-            )
+            PlanRow(name=row.name, ticks=row.recipe.ticks, factors=row.factors, paper=row.paper, runs=tuple(runs))
         )
     teachers = {run.run_id: run for run in by_recipe.values()}
     students = [run for row in rows for run in row.runs]

@@ -170,6 +170,32 @@ class LossChoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CirculationChoice:
+    """How a heatmap model learns by itself: every cycle from the true heatmaps, its tokens from the next cycle's.
+
+    KT and VT of 0 are off; a model of one cycle has nothing to compare and learns from heatmaps alone. The official
+    form stops no gradient between cycles; `stop_gradient` holds the later one still.
+    """
+
+    __pydantic_config__ = FORBID
+
+    heatmap: Rate = 1.0
+    KT: Weight = 0.0
+    VT: Weight = 0.0
+    stop_gradient: Switch = False
+
+    @property
+    def compares_cycles(self) -> bool:
+        """Whether any term compares a cycle with the next."""
+        return any(self.ticks.values())
+
+    @property
+    def ticks(self) -> dict[str, bool]:
+        """Which distillation terms are in use."""
+        return {"KT": self.KT > 0, "VT": self.VT > 0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TeacherChoice:
     """A teacher, trained first by a recipe of its own: what it does not say, it takes from the row it teaches.
 
@@ -200,13 +226,17 @@ class TeacherChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """One row of a sweep, whole: what every seed of it does."""
+    """One row of a sweep, whole: what every seed of it does.
+
+    It learns by `losses`, a regression student's, or by `circulation`, a heatmap model's: by exactly one of them.
+    """
 
     __pydantic_config__ = FORBID
 
     student: ModelChoice
     teacher: TeacherChoice | None = None
-    losses: LossChoice
+    losses: LossChoice | None = None
+    circulation: CirculationChoice | None = None
     input_size: tuple[Count, Count]
     data: DataChoice
     augmentation: AugmentationChoice
@@ -217,7 +247,14 @@ class Recipe:
     @property
     def uses_teacher(self) -> bool:
         """Whether the result can depend on the teacher: through a loss or through the weights it starts from."""
-        return self.teacher is not None and (self.losses.needs_teacher or self.student.init == "teacher_backbone")
+        distils = self.losses is not None and self.losses.needs_teacher
+        return self.teacher is not None and (distils or self.student.init == "teacher_backbone")
+
+    @property
+    def ticks(self) -> dict[str, bool]:
+        """Which distillation terms are in use, in the order of the published tables."""
+        method = self.losses or self.circulation
+        return {} if method is None else method.ticks
 
     def student_run(self, seed: int) -> RunRecipe:
         """The student's run of this row with one seed."""
@@ -226,6 +263,7 @@ class Recipe:
             seed=seed,
             model=self.student,
             losses=self.losses,
+            circulation=self.circulation,
             input_size=self.input_size,
             data=self.data,
             augmentation=self.augmentation,
@@ -253,7 +291,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecipe:
-    """What one run trains, student or teacher. A teacher has no `losses`: it learns heatmaps alone."""
+    """What one run trains, student or teacher. A teacher has neither `losses` nor `circulation`: it learns heatmaps."""
 
     __pydantic_config__ = FORBID
 
@@ -261,6 +299,7 @@ class RunRecipe:
     seed: Natural
     model: ModelChoice
     losses: LossChoice | None
+    circulation: CirculationChoice | None = None
     input_size: tuple[Count, Count]
     data: DataChoice
     augmentation: AugmentationChoice

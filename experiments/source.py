@@ -133,7 +133,7 @@ def merge(under: Node, over: Node) -> Node:
 def _another(under: Node, over: Node) -> bool:
     before, after = under.get("model"), over.get("model")
     if before is not None and after is not None and before.value != after.value:
-        return True
+        return not (isinstance(before.value, dict) and isinstance(after.value, dict))  # a factor may be called so
     return ("root" in under.mapping and "synthetic" in over.mapping) or (
         "synthetic" in under.mapping and "root" in over.mapping
     )

@@ -1,6 +1,7 @@
 """How the runs of a sweep differ from the setting of the published table, said field by field.
 
-The published values are those of DistilPose (Ye et al., CVPR 2023, section 4 and the authors' configurations).
+The published values are those of DistilPose (Ye et al., CVPR 2023, section 4 and the authors' configurations), and of
+SDPose (Chen et al., CVPR 2024, the authors' configurations) for runs that learn by circulation.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -65,7 +66,7 @@ class Published:
     show: Callable[[Any], str] = _plain
 
 
-STUDENT = (
+_DATA = (
     Published(
         setting="data",
         field="data",
@@ -74,6 +75,30 @@ STUDENT = (
         show=data_words,
     ),
     Published(setting="input (w×h pixels)", field="input_size", values=("192×256",), words="192×256", show=_size),
+)
+_TRAINING = (
+    Published(setting="learning rate", field="schedule.lr", values=("0.001",), words="0.001"),
+    Published(setting="warm-up steps", field="schedule.warmup_steps", values=("500",), words="500"),
+    Published(setting="rate drops at epochs", field="schedule.milestones", values=("200, 260",), words="200, 260"),
+    Published(setting="flip probability", field="augmentation.flip", values=("0.5",), words="0.5"),
+    Published(setting="half-body probability", field="augmentation.half_body", values=("0.3",), words="0.3"),
+    Published(setting="scale jitter", field="augmentation.scale", values=("0.35",), words="0.35"),
+    Published(setting="rotation (degrees)", field="augmentation.rotation", values=("45",), words="45"),
+    Published(setting="precision", field="precision", values=("fp32",), words="fp32"),
+)
+_TEST = (
+    Published(setting="flip test", field="evaluation.flip_test", values=("yes",), words="yes"),
+    Published(setting="best weights chosen by", field="evaluation.best_by", values=("AP",), words="AP"),
+    Published(
+        setting="test boxes",
+        field="evaluation.boxes",
+        values=("COCO_val2017_detections_AP_H_56_person.json",),
+        words="a detector's (56 AP on persons)",
+        show=lambda boxes: "ground truth" if boxes == "gt" else PurePath(str(boxes)).name,
+    ),
+)
+STUDENT = (
+    *_DATA,
     Published(
         setting="student",
         field="model.model",
@@ -87,28 +112,40 @@ STUDENT = (
     Published(setting="patch (rows, columns)", field="model.patch", values=(None,), words="4, 3"),
     Published(setting="epochs", field="schedule.epochs", values=("300",), words="300"),
     Published(setting="batch", field="schedule.batch_size", values=("256",), words="256"),
-    Published(setting="learning rate", field="schedule.lr", values=("0.001",), words="0.001"),
-    Published(setting="warm-up steps", field="schedule.warmup_steps", values=("500",), words="500"),
-    Published(setting="rate drops at epochs", field="schedule.milestones", values=("200, 260",), words="200, 260"),
-    Published(setting="flip probability", field="augmentation.flip", values=("0.5",), words="0.5"),
-    Published(setting="half-body probability", field="augmentation.half_body", values=("0.3",), words="0.3"),
-    Published(setting="scale jitter", field="augmentation.scale", values=("0.35",), words="0.35"),
-    Published(setting="rotation (degrees)", field="augmentation.rotation", values=("45",), words="45"),
-    Published(setting="precision", field="precision", values=("fp32",), words="fp32"),
+    *_TRAINING,
     Published(setting="simulated heatmap loss", field="losses.SH_form", values=("official",), words="official"),
-    Published(setting="flip test", field="evaluation.flip_test", values=("yes",), words="yes"),
     Published(
         setting="flipped coordinates", field="evaluation.flip_coordinates", values=("official",), words="official"
     ),
     Published(setting="flipped scores", field="evaluation.flip_scores", values=("official",), words="official"),
-    Published(setting="best weights chosen by", field="evaluation.best_by", values=("AP",), words="AP"),
+    *_TEST,
+)
+CIRCULATION = (
+    *_DATA,
     Published(
-        setting="test boxes",
-        field="evaluation.boxes",
-        values=("COCO_val2017_detections_AP_H_56_person.json",),
-        words="a detector's (56 AP on persons)",
-        show=lambda boxes: "ground truth" if boxes == "gt" else PurePath(str(boxes)).name,
+        setting="first channels",
+        field="model.width",
+        values=(None,),
+        words="64 (SDPose-B, TokenPose-B: 32)",
     ),
+    Published(setting="token dimensions", field="model.dim", values=(None,), words="192"),
+    Published(setting="encoder layers", field="model.depth", values=(None,), words="12 (SDPose-T: 6)"),
+    Published(setting="attention heads", field="model.heads", values=(None,), words="8 (TokenPose-T: 16)"),
+    Published(
+        setting="patch (rows, columns)",
+        field="model.patch",
+        values=(None,),
+        words="4, 3 (S-V2: 2, 2; TokenPose-T: 16, 12 of the picture)",
+    ),
+    Published(setting="epochs", field="schedule.epochs", values=("300",), words="300"),
+    Published(
+        setting="batch",
+        field="schedule.batch_size",
+        values=("512", "192", "256"),
+        words="512 (SDPose-S-V2: 192, SDPose-B: 256)",
+    ),
+    *_TRAINING,
+    *_TEST,
 )
 TEACHER = (
     Published(
@@ -147,6 +184,9 @@ def deviations(students: Iterable[Values], teachers: Iterable[Values], *, seeds:
         seeds: how many seeds a row asks for; the paper does not say its own number, so more than one is said.
     """
     students, teachers = list(students), list(teachers)
-    found = [_compare(one, students) for one in STUDENT] + [_compare(one, teachers) for one in TEACHER]
+    circling = [recipe for recipe in students if recipe.get("circulation")]
+    regressing = [recipe for recipe in students if not recipe.get("circulation")]
+    compared = ((STUDENT, regressing), (CIRCULATION, circling), (TEACHER, teachers))
+    found = dict.fromkeys(_compare(one, recipes) for settings, recipes in compared for one in settings)
     seeds_said = [Deviation(setting="seeds a row", paper="not stated", here=str(seeds))] if seeds else []
     return (*(one for one in found if one is not None), *seeds_said)

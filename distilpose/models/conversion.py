@@ -59,10 +59,15 @@ def convert_official(source: Path, target: Path, model: nn.Module, *, name: str)
     `target` is whole or absent.
 
     Raises:
+        ValueError: `target` does not end in `.safetensors`, or its folder is missing.
         CheckpointFileError: `source` cannot be read.
         OfficialWeightsError: it is another model's.
 
     """
+    if target.suffix != ".safetensors":
+        raise ValueError(f"target: must end in .safetensors, which is what is written, got {target}")
+    if not target.parent.is_dir():
+        raise ValueError(f"target: must lie in a folder that exists, got {target}; make {target.parent} first")
     load_official(model, read_official(source))
     state = {key: value.detach().contiguous() for key, value in model.state_dict().items()}
     part = target.with_name(f"{target.name}.part")

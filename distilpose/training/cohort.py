@@ -222,7 +222,8 @@ class _Loop:
             group["lr"] = rate
         member.model.train()
         member.optimizer.zero_grad(set_to_none=True)
-        terms = member.criterion(self.wrapped[member.name](batch.images), batch, taught)
+        output = member.forward(self.wrapped[member.name], batch.images)
+        terms = member.criterion(output, batch, taught)
         loss = torch.stack(list(terms.values())).sum()
         self.fabric.backward(loss)
         gradients = [p.grad for p in member.model.parameters() if p.grad is not None]

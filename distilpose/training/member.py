@@ -21,6 +21,18 @@ class Criterion(Protocol):
         """The terms, by name, each a scalar."""
 
 
+class Forward(Protocol):
+    """How a training step runs a model on images."""
+
+    def __call__(self, model: nn.Module, images: Tensor, /) -> Any:
+        """The output that the criterion reads."""
+
+
+def plain_forward(model: nn.Module, images: Tensor) -> Any:
+    """What the model returns in use."""
+    return model(images)
+
+
 @dataclass(slots=True, kw_only=True)
 class Member:
     """A run and all that a checkpoint of it must carry.
@@ -32,6 +44,8 @@ class Member:
         schedule: its length and learning rate.
         checkpoints: the folder of its checkpoints.
         needs_teacher: whether `criterion` reads the teacher's output.
+        forward: how a training step runs the model, given wrapped for the device and precision; evaluation runs it
+            plainly.
 
     `seconds` counts the computing time so far: the member's own, and its share of what its cohort shares.
 
@@ -45,6 +59,7 @@ class Member:
     schedule: Schedule
     checkpoints: Path
     needs_teacher: bool = False
+    forward: Forward = plain_forward
 
     optimizer: torch.optim.Optimizer = field(init=False)
     step: int = 0

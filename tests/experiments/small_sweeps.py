@@ -26,7 +26,7 @@ rows:
   - {row: none, set: {losses: {KT: 0}}, paper: {AP: 56.0}}
   - {row: KT, paper: {AP: 67.1}}
 """
-# Small enough to be trained in a test.
+# These two are small enough to be trained in a test.
 MINI = """\
 sweep: mini
 title: Two rows of a few people
@@ -43,6 +43,23 @@ base:
 rows:
   - {row: none, set: {losses: {KT: 0, VT: 0, SH: 0, CS: 0}}, paper: {AP: 56.0}}
   - {row: all, paper: {AP: 71.6}}
+"""
+CIRCLING = """\
+sweep: circling
+title: A heatmap model that learns from its own later cycles
+table: rows
+base:
+  student: {model: sdpose_t, cycles: 2, width: 4, dim: 16, depth: 1, heads: 2}
+  circulation: {heatmap: 1, KT: 5e-6, VT: 5e-6}
+  input_size: [48, 64]
+  data: {synthetic: {train: 16, val: 6, seed: 0}}
+  augmentation: {}
+  schedule: {epochs: 2, batch_size: 8, warmup_steps: 2, milestones: [], eval_every: 1}
+  evaluation: {}
+rows:
+  - {row: alone, set: {circulation: {KT: 0, VT: 0}}}
+  - {row: tokens}
+  - {row: stopped, set: {circulation: {stop_gradient: true}}}
 """
 FACTS = DataFacts(fingerprint="f" * 8, train_people=40, val_people=8)
 

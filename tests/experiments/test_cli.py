@@ -10,8 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from small_sweeps import MINI
+from tiny_official import official_weights_of
 
+from distilpose.models import build_model
 from experiments.cli import main
 from experiments.store import Store
 
@@ -43,7 +47,9 @@ def sweep(tmp_path: Path) -> Path:
 def test_help_names_every_command(distilpose: Callable[..., Said]) -> None:
     code, out, _ = distilpose("--help")
     assert code == 0
-    assert all(command in out for command in ("demo", "plan", "launch", "status", "report", "models", "data"))
+    assert all(
+        command in out for command in ("demo", "plan", "launch", "status", "report", "models", "convert", "data")
+    )
 
 
 def test_synthetic_people_are_a_sound_data_set(distilpose: Callable[..., Said], tmp_path: Path) -> None:
@@ -89,6 +95,12 @@ def test_mistakes_in_a_sweep_are_all_shown_with_their_places(
     assert "epochs" in err
 
 
+def test_the_place_of_a_mistake_in_line_100_is_no_emoji(distilpose: Callable[..., Said], sweep: Path) -> None:
+    sweep.write_text("\n" * 99 + SWEEP.replace("sweep: mini", "swep: mini"))
+    _, _, err = distilpose("plan", sweep)
+    assert f"{sweep}:100:1" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
@@ -106,6 +118,47 @@ def test_a_users_mistake_is_one_message_and_exit_code_2(
     assert code == 2
     assert rule in err
     assert "Traceback" not in err
+
+
+def test_an_official_checkpoint_becomes_weights_of_the_named_model(
+    distilpose: Callable[..., Said], tmp_path: Path
+) -> None:
+    model = build_model("distilpose_s")
+    weights = official_weights_of(model)
+    torch.save({"state_dict": weights, "optimizer": {"step": 3}}, tmp_path / "official.pth")
+    target = tmp_path / "ours.safetensors"
+    code, out, _ = distilpose("convert", tmp_path / "official.pth", target, "--model", "distilpose_s")
+    assert (code, out.strip()) == (0, str(target))
+    model.load_state_dict(load_file(target))
+    assert torch.equal(model.head.linear.weight, weights["keypoint_head.tokenhead.mlp_head.1.weight"])
+
+    target.unlink()
+    code, _, err = distilpose("convert", tmp_path / "official.pth", target, "--model", "base_stemnet")
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+    assert "is no checkpoint of base_stemnet, 2 keys differ: shape: keypoint_head.tokenhead.mlp_head.1.weight" in err
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "model", "rule"),
+    [
+        ("missing.pth", "ours.safetensors", "distilpose_s", "missing.pth cannot be read as weights"),
+        ("broken.pth", "ours.safetensors", "distilpose_s", "broken.pth cannot be read as weights"),
+        ("broken.pth", "ours.pth", "distilpose_s", "target: must end in .safetensors"),
+        ("broken.pth", "no/ours.safetensors", "distilpose_s", "target: must lie in a folder that exists"),
+        ("broken.pth", "ours.safetensors", "distilpos_s", "did you mean distilpose_s?"),
+    ],
+)
+def test_what_cannot_be_converted_is_one_line_and_exit_code_2(
+    distilpose: Callable[..., Said], tmp_path: Path, source: str, target: str, model: str, rule: str
+) -> None:
+    (tmp_path / "broken.pth").write_bytes(b"no checkpoint")
+    code, _, err = distilpose("convert", tmp_path / source, tmp_path / target, "--model", model)
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+    assert rule in err
+    assert [path.name for path in tmp_path.iterdir()] == ["broken.pth"]
 
 
 def test_a_killed_launch_goes_on_and_repeats_nothing(

@@ -132,6 +132,39 @@ def test_the_form_of_a_loss_counts_only_where_the_loss_is_on() -> None:
     assert form(1, "official") != form(1, "per_sample")
 
 
+def _circling(**circulation: Any) -> RunRecipe:
+    student = {"model": "sdpose_t", "cycles": 2}
+    return _run(student=student, teacher=None, losses=None, circulation=circulation)
+
+
+def test_every_choice_of_circulation_changes_the_id_and_a_default_written_out_does_not() -> None:
+    tokens = {"KT": 5e-6, "VT": 5e-6}
+    choices = [{}, tokens, {**tokens, "stop_gradient": True}, {"KT": 5e-6}, {"heatmap": 2, **tokens}]
+    assert len({_id(_circling(**choice), teacher=None) for choice in choices}) == len(choices)
+    written = _circling(heatmap=1.0, stop_gradient=False, **tokens)
+    assert _id(written, teacher=None) == _id(_circling(**tokens), teacher=None)
+
+
+def test_stopping_a_gradient_counts_only_where_cycles_are_compared() -> None:
+    assert _id(_circling(stop_gradient=True)) == _id(_circling())
+
+
+def test_how_a_regressions_flip_test_is_done_means_nothing_to_a_heatmap_student() -> None:
+    changed = dataclasses.replace(_circling(), evaluation=_run(evaluation={"flip_scores": "official"}).evaluation)
+    assert _id(changed) == _id(_circling())
+
+
+def test_a_circling_run_survives_json() -> None:
+    recipe = _circling(KT=5e-6, stop_gradient=True)
+    assert run_recipe_from_json(json.loads(json.dumps(to_json(recipe)))) == recipe
+
+
+def test_a_run_written_before_there_was_circulation_is_still_read() -> None:
+    old = to_json(_run())
+    del old["circulation"]
+    assert run_recipe_from_json(old) == _run()
+
+
 def test_how_the_flip_test_is_done_counts_only_where_it_is_done() -> None:
     off = {"flip_test": False}
     assert _id(_run(evaluation={**off, "flip_scores": "official"})) == _id(_run(evaluation=off))

@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from small_sweeps import FACTS, SMALL, facts, small_plan
+from small_sweeps import CIRCLING, FACTS, SMALL, facts, small_plan
 
 from experiments.identity import DataFacts
 from experiments.plan import Plan, make_plan
@@ -111,6 +111,29 @@ def test_two_shipped_sweeps_share_the_runs_they_both_want() -> None:
     shared = _ids(losses) & _ids(matrix)
     by_name = {row.name: row.runs[0].run_id for row in losses.rows}
     assert shared >= {by_name["none"], by_name["all"], losses.teachers[0].run_id}
+
+
+def test_the_ids_of_the_loss_ablation_stay_what_they_were() -> None:
+    # Made by this plan at commit e1903aa, before recipes could have circulation; finished runs are found by these.
+    plan = make_plan(read_sweep(SWEEPS / "losses.yaml").profile("tiny"), facts)
+    assert [teacher.run_id for teacher in plan.teachers] == ["c822758735b1"]
+    assert {row.name: row.runs[0].run_id for row in plan.rows} == {
+        "none": "0d4e343e1b3c",
+        "CS": "e47baf53170a",
+        "SH": "d1ef25c9ed8d",
+        "CS+SH": "8484601ab82f",
+        "KT": "0cc1e3dc02b0",
+        "VT": "790ce7f64a58",
+        "KT+VT": "f061594d5e69",
+        "all": "693dfda2773b",
+    }
+
+
+def test_heatmap_models_that_learn_by_themselves_train_together_without_a_teacher(tmp_path: Path) -> None:
+    plan = small_plan(tmp_path, CIRCLING)
+    assert plan.teachers == ()
+    assert [(len(cohort.run_ids), cohort.teacher_id) for cohort in plan.cohorts] == [(3, None)]
+    assert plan.json()["rows"][1]["ticks"] == {"KT": True, "VT": True}
 
 
 def test_the_loss_ablation_is_eight_rows_in_one_cohort_per_seed() -> None:

@@ -6,19 +6,22 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from small_sweeps import MINI
+from small_sweeps import CIRCLING, MINI
 
+from distilpose.data.stream import Batch
 from experiments import build
 from experiments.build import data_root
 from experiments.datasets import data_facts, prepare
 from experiments.launch.inline import InlineLauncher
 from experiments.launch.scheduler import LaunchSettings, Outcome, launch_plan
 from experiments.plan import Plan, make_plan
+from experiments.recipe import CirculationChoice
 from experiments.run import FINISHED, PREEMPTED, run_job
 from experiments.spec import read_sweep
 from experiments.store import Store
@@ -138,6 +141,44 @@ def test_a_preempted_job_goes_on_to_the_same_numbers(done: tuple[Plan, Store], t
             assert theirs is not None
             assert mine["metrics"] == theirs["metrics"]
             assert mine["last"] == theirs["last"]
+
+
+def test_a_heatmap_model_learns_from_its_own_cycles_and_is_measured_by_the_first(tmp_path: Path) -> None:
+    plan = planned(tmp_path, CIRCLING)
+    store = Store(tmp_path / "runs")
+    assert launched(plan, store.root).complete
+    runs = {row.name: store.run(row.runs[0].run_id) for row in plan.rows}
+    terms = {
+        name: {
+            metric.removeprefix("train/loss_")
+            for row in run.metrics()
+            for metric in row.values
+            if metric.startswith("train/loss_")
+        }
+        for name, run in runs.items()
+    }
+    assert terms == {"alone": {"heatmap"}, "tokens": {"heatmap", "KT", "VT"}, "stopped": {"heatmap", "KT", "VT"}}
+    assert {run.read_journal()[-1]["event"] for run in runs.values()} == {"finish"}
+    assert {picture.kind for picture in runs["tokens"].picture_rows()} == {"attention", "heatmaps", "skeleton"}
+    weights = {name: build.load_weights(run.checkpoints / build.WEIGHTS) for name, run in runs.items()}
+    patches = [state["encoder.patch_embedding.weight"] for state in weights.values()]
+    assert not any(torch.equal(a, b) for a, b in combinations(patches, 2))
+
+
+def test_the_loss_of_circulation_is_every_cycles_heatmaps_and_what_neighbours_differ_by() -> None:
+    model = build.build_model("sdpose_t", joints=3, input_size=(48, 64), width=4, dim=16, depth=1, heads=2)
+    draw = torch.Generator().manual_seed(0)
+    images, keypoints = torch.randn(2, 3, 64, 48, generator=draw), torch.rand(2, 3, 2, generator=draw)
+    seen = torch.tensor([[1.0, 1, 0], [1, 1, 1]])
+    batch = Batch(images, keypoints, seen, torch.arange(2), torch.zeros(2, 2), torch.ones(2, 2), seen)
+    cycles = build.every_cycle(model, images)
+    terms = build.circulation_criterion(CirculationChoice(KT=2.0, VT=3.0))(cycles, batch, None)
+    alone = [build.heatmap_criterion(cycle, batch, None)["heatmap"] for cycle in cycles]
+    moved = [(a.keypoint_tokens - b.keypoint_tokens).square().mean() for a, b in pairwise(cycles)]
+    seen_moved = [(a.visual_tokens - b.visual_tokens).square().mean() for a, b in pairwise(cycles)]
+    assert len(cycles) == 3
+    torch.testing.assert_close(terms, {"heatmap": sum(alone), "KT": 2 * sum(moved), "VT": 3 * sum(seen_moved)})
+    torch.testing.assert_close(model(images).heatmaps, cycles[0].heatmaps)
 
 
 def test_a_run_whose_loss_explodes_fails_alone_and_is_not_retried(tmp_path: Path) -> None:

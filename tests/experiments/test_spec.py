@@ -1,8 +1,9 @@
 from pathlib import Path
 
 import pytest
-from small_sweeps import SMALL
+from small_sweeps import CIRCLING, SMALL
 
+from experiments.pairing import pinned_sizes
 from experiments.spec import SWEEPS, SpecError, Sweep, find_sweep, read_sweep
 
 
@@ -76,8 +77,8 @@ profiles:
         "sweep.yaml:13:27: evaluation.flip_test: must be true or false, got 'yes'",
         "sweep.yaml:14:8: seeds: must differ, got [0, 0]",
         "sweep.yaml:16:53: rows[0].paper.AP: must be a number, got 'x'",
-        "sweep.yaml:19:16: schedul: no such field, did you mean schedule? valid: student, teacher, losses, input_size, "
-        "data, augmentation, schedule, precision, evaluation",
+        "sweep.yaml:19:16: schedul: no such field, did you mean schedule? valid: student, teacher, losses, "
+        "circulation, input_size, data, augmentation, schedule, precision, evaluation",
         "sweep.yaml:20:8: profiles.two: must be a mapping of fields, got 3",
     ]
 
@@ -164,6 +165,63 @@ def test_names_that_become_files_cannot_lead_out_of_their_folder(tmp_path: Path,
     assert rule in problem
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        (
+            "cycles: 2",
+            "cycles: 1",
+            "6:33: circulation.KT: compares a cycle with the next, got 5e-06 and one cycle; choose an sdpose model "
+            "with more cycles or set it to 0 (row 'tokens' and 1 more)",
+        ),
+        (
+            "sdpose_t, cycles: 2",
+            "distilpose_s",
+            "5:20: student.model: must be a heatmap model with tokens, to learn by circulation, got 'distilpose_s', a "
+            "student; did you mean tokenpose_s? valid: teacher_tokenpose_l",
+        ),
+        (
+            "circulation: {heatmap: 1, KT: 5e-6",
+            "losses: {reg: 1, KT: 0",
+            "5:20: student.model: must be a student's model, got 'sdpose_t', a teacher; did you mean ",
+        ),
+        (
+            "  circulation: {heatmap: 1, KT: 5e-6",
+            "  losses: {reg: 1}\n  circulation: {heatmap: 1, KT: 5e-6",
+            "7:16: circulation: must have losses (of a regression student) or circulation (of a heatmap model), "
+            "got both",
+        ),
+        (
+            "  circulation: {heatmap: 1, KT: 5e-6, VT: 5e-6}\n",
+            "",
+            "5:3: losses: must have losses (of a regression student) or circulation (of a heatmap model), got neither",
+        ),
+        ("heatmap: 1", "heatmap: 0", "6:26: circulation.heatmap: must be greater than 0, got 0"),
+        ("heatmap: 1", "reg: 1", "6:17: circulation.reg: no such field, valid: heatmap, KT, VT, stop_gradient"),
+        ("VT: 5e-6}", "stop_gradient: 1}", "6:54: circulation.stop_gradient: must be true or false, got 1"),
+        ("sdpose_t, cycles: 2", "tokenpose_s, cycles: 2", "5:41: student.cycles: means nothing to tokenpose_s"),
+    ],
+)
+def test_a_mistake_in_circulation_is_explained(tmp_path: Path, before: str, after: str, problem: str) -> None:
+    assert CIRCLING.count(before) == 1
+    said = _problems(tmp_path, CIRCLING.replace(before, after))
+    assert said[0].startswith(f"sweep.yaml:{problem}")
+
+
+def test_losses_on_a_heatmap_model_point_to_circulation(tmp_path: Path) -> None:
+    said = _problems(tmp_path, SMALL.replace("model: distilpose_s", "model: sdpose_t"))
+    assert "to train a heatmap model by itself, give circulation in place of losses" in said[0]
+
+
+def test_a_heatmap_model_learns_by_itself(tmp_path: Path) -> None:
+    alone, tokens, stopped = (row.recipe for row in _read(tmp_path, CIRCLING).rows)
+    assert (alone.losses, alone.teacher, alone.uses_teacher) == (None, None, False)
+    assert [recipe.ticks for recipe in (alone, tokens)] == [{"KT": False, "VT": False}, {"KT": True, "VT": True}]
+    assert [recipe.circulation.stop_gradient for recipe in (tokens, stopped)] == [False, True]
+    run = tokens.student_run(3)
+    assert (run.role, run.losses, run.circulation, run.model.cycles) == ("student", None, tokens.circulation, 2)
+
+
 def test_a_number_with_an_exponent_is_a_number(tmp_path: Path) -> None:
     assert _read(tmp_path, _changed("epochs: 2,", "epochs: 2, lr: 1e-3,")).rows[0].recipe.schedule.lr == 1e-3
 
@@ -185,6 +243,16 @@ def test_naming_another_model_drops_the_sizes_of_the_first(tmp_path: Path) -> No
     text = SMALL.replace("row: KT,", "row: KT, set: {student: {model: distilpose_s, depth: 2}},")
     student = _read(tmp_path, text).rows[1].recipe.student
     assert (student.depth, student.width) == (2, 8)
+
+
+def test_a_factor_called_model_is_merged_level_by_level(tmp_path: Path) -> None:
+    text = SMALL.replace("rows:\n  - {row: none,", "rows:\n  - {row: none, factors: {model: big},")
+    text += """\
+factors: {model: {big: {student: {depth: 4}}, small: {student: {depth: 1}}}}
+profiles: {tiny: {factors: {model: {big: {student: {dim: 24}}}}}}
+"""
+    student = _read(tmp_path, text).rows[0].recipe.student
+    assert (student.depth, student.dim) == (4, 24)
 
 
 def test_synthetic_people_replace_a_folder(tmp_path: Path) -> None:
@@ -257,6 +325,31 @@ def test_the_matrix_has_every_student_with_every_teacher_and_the_papers_numbers(
         ("HRNet-W48-stage3", "HRNet-W48"): 74.4,
     }
     assert [row.recipe.student.init for row in sweep.rows][-1] == "teacher_backbone"
+
+
+@pytest.mark.parametrize("profile", ["tiny", "paper"])
+def test_circulation_has_four_sizes_their_baselines_and_an_ablation(profile: str) -> None:
+    rows = {row.name: row for row in read_sweep(SWEEPS / "sdpose.yaml").profile(profile).rows}
+    for size in ("T", "S-V1", "S-V2", "B"):
+        ours, theirs = rows[f"SDPose-{size}"].recipe, rows[f"TokenPose-{size}"].recipe
+        assert (ours.ticks, theirs.ticks) == ({"KT": True, "VT": True}, {"KT": False, "VT": False})
+        assert (ours.schedule, ours.augmentation, ours.data) == (theirs.schedule, theirs.augmentation, theirs.data)
+        assert ours.circulation is not None
+        assert (ours.circulation.heatmap, ours.circulation.KT, ours.circulation.VT) == (1.0, 5e-6, 5e-6)
+        assert not ours.circulation.stop_gradient
+        said = rows[f"SDPose-{size}"].factors["cycles"]
+        assert said == str(pinned_sizes(ours.student)["cycles"])
+    ablation = {
+        (row.recipe.student.cycles or 3, row.recipe.ticks["KT"], row.recipe.circulation.stop_gradient)
+        for row in rows.values()
+        if row.recipe.student.model == "sdpose_t"
+    }
+    assert ablation == {(1, False, False)} | {
+        (cycles, *how) for cycles in (2, 3) for how in ((False, False), (True, False), (True, True))
+    }
+    paper = {name: row.paper["AP"] for name, row in rows.items() if row.paper}
+    assert paper.pop("TokenPose-S-V1") == 72.5  # DistilPose, table of comparisons
+    assert paper == {"SDPose-T": 69.7, "SDPose-S-V1": 72.3, "SDPose-S-V2": 73.5, "SDPose-B": 73.7}
 
 
 def test_the_documented_example_is_a_sweep(tmp_path: Path) -> None:

@@ -36,6 +36,15 @@ def test_a_difference_names_the_setting_the_papers_value_and_ours() -> None:
     assert (found.setting, found.paper, found.here) == ("epochs", "300", "30")
 
 
+def test_a_run_that_learns_by_circulation_is_held_against_sdpose() -> None:
+    ours = published_recipe() | {"losses": None, "circulation": {"heatmap": 1.0, "KT": 5e-6, "VT": 5e-6}}
+    ours["model"] = ours["model"] | {"model": "sdpose_t", "cycles": 3, "depth": 2}
+    for batch in (512, 192, 256):
+        ours["schedule"]["batch_size"] = batch
+        (found,) = deviations([ours], [], seeds=0)
+        assert (found.setting, found.paper, found.here) == ("encoder layers", "12 (SDPose-T: 6)", "2")
+
+
 def test_runs_that_differ_among_themselves_are_all_named() -> None:
     other = copy.deepcopy(published_recipe())
     other["model"]["width"] = 24

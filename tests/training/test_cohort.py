@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from distilpose.data.stream import Batch
 from distilpose.evaluation.evaluate import Evaluation
+from distilpose.losses.circulation import CirculationWeights, circulation_loss
 from distilpose.losses.total import LossWeights, student_loss
-from distilpose.models import build_model, initialise
+from distilpose.models import HeatmapOutput, build_model, initialise
 from distilpose.training.cohort import train_cohort
 from distilpose.training.member import Member
 from distilpose.training.schedule import Schedule
@@ -245,6 +246,40 @@ def test_a_student_that_distils_needs_a_teacher(tmp_path: Path) -> None:
             listener=Witness(),
             fabric=Fabric(accelerator="cpu", devices=1),
         )
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_a_member_trains_by_its_own_forward_and_validates_by_the_plain_one(tmp_path: Path, precision: str) -> None:
+    model = build_model("sdpose_t", **SMALL, cycles=2)
+    seen: list[tuple[type, int, torch.dtype]] = []
+
+    def every_cycle(wrapped: nn.Module, images: Tensor) -> list[HeatmapOutput]:
+        assert wrapped is not model
+        outputs: list[HeatmapOutput] = wrapped(images, all_cycles=True)
+        return outputs
+
+    def criterion(output: list[HeatmapOutput], batch: Batch, teacher: object) -> dict[str, Tensor]:
+        seen.append((type(output), len(output), output[1].heatmaps.dtype))
+        target = torch.ones_like(output[0].heatmaps)
+        return circulation_loss(output, target, batch.visible, CirculationWeights(KT=1, VT=1))
+
+    def evaluated(models: Mapping[str, nn.Module]) -> dict[str, Evaluation]:
+        assert all(isinstance(one(torch.zeros(1, 3, 16, 16)), HeatmapOutput) for one in models.values())
+        return validate(models)
+
+    run = Member(
+        name="x",
+        model=model,
+        criterion=criterion,
+        schedule=Schedule(epochs=1, warmup_steps=0, milestones=(), eval_every=1),
+        checkpoints=tmp_path,
+        forward=every_cycle,
+    )
+    witness = Witness()
+    fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
+    assert train_cohort([run], stream=Stream(), validate=evaluated, listener=witness, fabric=fabric)
+    assert seen == [(list, 2, torch.float32)] * 3
+    assert {"train/loss_heatmap", "train/loss_KT", "train/loss_VT"} <= witness.values["x"][0].keys()
 
 
 def test_the_teacher_is_left_as_it_was(tmp_path: Path) -> None:

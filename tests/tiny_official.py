@@ -1,7 +1,7 @@
-"""A small DistilPose-S and random weights for it under the official names."""
+"""A small DistilPose-S, and random weights for it, or for any other student, under the official names."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from distilpose.models import build_model
 
@@ -9,8 +9,12 @@ TINY = {"input_size": (32, 32), "width": 4, "dim": 8, "depth": 2, "heads": 2, "p
 
 
 def tiny_official() -> dict[str, Tensor]:
-    """Return them."""
-    model = build_model("distilpose_s", **TINY)
+    """Return the small model's."""
+    return official_weights_of(build_model("distilpose_s", **TINY))
+
+
+def official_weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """Return random weights of a student's shapes."""
     parts = {
         "encoder.keypoint_token": "keypoint_token",
         "encoder.patch_embedding.": "patch_to_embedding.",
