@@ -138,12 +138,13 @@ def report(
     profile: Profile = None,
     runs: Runs = RUNS,
     out: Out = None,
+    pictures: Annotated[bool, typer.Option(help="Show the people that runs drew.")] = True,
 ) -> None:
     """Write the table of a launched sweep: Markdown, one HTML page, LaTeX and CSV."""
     from experiments.store import Store
 
     name, chosen = _saved(Store(runs), sweep, profile)
-    _report(Place(data=None, runs=runs), name, chosen, out)
+    _report(Place(data=None, runs=runs), name, chosen, out, pictures=pictures)
 
 
 @app.command()
@@ -278,7 +279,7 @@ def _launch(
     return outcome.complete
 
 
-def _report(place: Place, sweep: str, profile: str, out: Path | None) -> None:
+def _report(place: Place, sweep: str, profile: str, out: Path | None, *, pictures: bool = True) -> None:
     from rich.markdown import Markdown
 
     from experiments.store import Store
@@ -286,7 +287,7 @@ def _report(place: Place, sweep: str, profile: str, out: Path | None) -> None:
 
     store = Store(place.runs)
     folder = out or place.runs / "reports" / f"{sweep}.{profile}"
-    files = write_report(store, store.load_plan(sweep, profile), folder)
+    files = write_report(store, store.load_plan(sweep, profile), folder, pictures=pictures)
     console.print(Markdown(files.summary))
     for path in (files.markdown, files.html, files.latex, files.csv):
         print(path)

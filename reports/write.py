@@ -1,7 +1,7 @@
 """Files of a report, all from one set of numbers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,16 @@ def _drawings(numbers: SweepNumbers) -> dict[str, tuple[str, str]]:
     return found
 
 
-def write_report(store: Store, plan: Mapping[str, Any], out_dir: Path | str) -> ReportFiles:
+def without_pictures(numbers: SweepNumbers) -> SweepNumbers:
+    """The same numbers with nothing that was drawn of people."""
+    return replace(
+        numbers,
+        rows=tuple(replace(row, pictures=()) for row in numbers.rows),
+        teachers=tuple(replace(teacher, pictures=()) for teacher in numbers.teachers),
+    )
+
+
+def write_report(store: Store, plan: Mapping[str, Any], out_dir: Path | str, *, pictures: bool = True) -> ReportFiles:
     """Write the report of a planned sweep: report.md, report.html, table.csv, runs.csv, table.tex and drawings.
 
     The same store gives the same bytes. Files of an earlier report in the folder are replaced.
@@ -53,10 +62,13 @@ def write_report(store: Store, plan: Mapping[str, Any], out_dir: Path | str) -> 
         store: the run directories.
         plan: the saved plan of the sweep, as JSON.
         out_dir: the folder, made where it is missing.
+        pictures: show what runs drew of people; without, the page can be passed on where the people's pictures may not.
     """
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
     numbers = aggregate(store, plan)
+    if not pictures:
+        numbers = without_pictures(numbers)
     drawings = _drawings(numbers)
     table, runs = sweep_table(numbers), runs_table(numbers)
     files = ReportFiles(

@@ -224,3 +224,12 @@ def test_the_summary_is_one_sentence_and_the_table(complete: Sweep, tmp_path: Pa
     sentence, table = write_report(store, plan, tmp_path).summary.split("\n\n", 1)
     assert sentence.startswith("“all” is best")
     assert "| all | ✓ | ✓ | ✓ | ✓ |" in table
+
+
+def test_a_report_without_pictures_shows_nobody(complete: Sweep, tmp_path: Path) -> None:
+    store, plan = complete
+    shown = write_report(store, plan, tmp_path / "shown").html.read_text()
+    hidden = write_report(store, plan, tmp_path / "hidden", pictures=False).html.read_text()
+    assert "data:image/" in shown
+    assert "data:image/" not in hidden
+    assert "<svg" in hidden
