@@ -19,6 +19,7 @@ TOUCH_SCIENCE = ROOF | {
     "experiments.pairing",
     "experiments.run",
 }
+MMPOSE = ("mmpose", "mmengine", "mmcv", "xtcocotools", "mmdet")
 # What the reports may read of the engine: what is on disk.
 ON_DISK = ("experiments.store", "experiments.journal")
 
@@ -58,6 +59,24 @@ def test_the_science_knows_nothing_of_the_engine(module: str) -> None:
     imported = imports(MODULES[module])
     for package in ("experiments", "reports", "wandb", "ruamel", "optuna", "pydantic"):
         assert names_of(package, imported) == []
+
+
+def test_mmpose_is_imported_by_its_integration_alone() -> None:
+    # The plug-in imports mmpose at once; only mmpose's own configurations name it.
+    of_mmpose = (*MMPOSE, "distilpose.integrations.mmpose_plugin")
+    for module in MODULES:
+        if not module.startswith("distilpose.integrations.mmpose"):
+            imported = imports(MODULES[module])
+            assert [name for package in of_mmpose for name in names_of(package, imported)] == [], module
+
+
+@pytest.mark.parametrize("module", ["distilpose.integrations.mmpose", "distilpose.integrations.mmpose_stand_ins"])
+def test_mmpose_is_imported_inside_functions_alone(module: str) -> None:
+    tree = ast.parse(MODULES[module].read_text())
+    tops = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    named = {alias.name for node in tops if isinstance(node, ast.Import) for alias in node.names}
+    named |= {node.module or "" for node in tops if isinstance(node, ast.ImportFrom)}
+    assert [name for package in MMPOSE for name in names_of(package, named)] == []
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("experiments")])

@@ -1,8 +1,10 @@
 """Official checkpoint files turned into ours: bare weights under our names, in a format that holds no code."""
 
 import pickle
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +15,7 @@ from distilpose.models.official import load_official
 
 # Training leaves its best score behind in a checkpoint's notes, as a number of numpy's: these and no others are let in.
 _SCALAR = np.float64(0).__reduce__()[0]
-_LET_IN = [
+_LET_IN: list[Any] = [
     (_SCALAR, "numpy.core.multiarray.scalar"),
     (_SCALAR, "numpy._core.multiarray.scalar"),
     np.dtype,
@@ -25,20 +27,24 @@ class CheckpointFileError(ValueError):
     """The file is not a checkpoint that can be read safely."""
 
 
-def read_official(path: Path) -> dict[str, Tensor]:
+def read_official(path: Path, *, let_in: Sequence[Any] = ()) -> dict[str, Tensor]:
     """Return the weights in an official `.pth` file under the official names; optimiser and notes are dropped.
 
-    Nothing in the file is run: it is read with `weights_only=True`.
+    Nothing in the file is run: it is read with `weights_only=True`. What a file's notes may hold beside plain values is
+    numpy's numbers and the harmless types of `let_in`, each a type or a pair of it and the name it has in the file.
 
     Raises:
         CheckpointFileError: the file is missing, damaged, holds more than weights and plain values, or no weights.
 
     """
     try:
-        with torch.serialization.safe_globals(_LET_IN):  # type: ignore[arg-type]
+        with torch.serialization.safe_globals([*_LET_IN, *let_in]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        refused = re.search(r"Unsupported global: GLOBAL (\S+)", str(error))
+        if refused is not None:
+            reason = f"it holds {refused[1]}, which would be run"
         raise CheckpointFileError(
             f"checkpoint: {path} cannot be read as weights ({reason}); download it again, or save its state_dict alone"
         ) from error
