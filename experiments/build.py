@@ -1,6 +1,6 @@
 """From a run's recipe to what trains: data, models, losses, stream and the members of a cohort."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,15 @@ from distilpose.training.checkpoint import load_weights
 from distilpose.training.cohort import Validate
 from distilpose.training.member import Criterion, Member, plain_forward
 from distilpose.training.schedule import Schedule
-from experiments.recipe import CirculationChoice, DataChoice, LossChoice, RunRecipe, ScheduleChoice, to_json
+from experiments.recipe import (
+    CirculationChoice,
+    DataChoice,
+    LossChoice,
+    MMPoseChoice,
+    RunRecipe,
+    ScheduleChoice,
+    to_json,
+)
 from experiments.store import RunDir
 
 WEIGHTS = "weights.safetensors"
@@ -123,6 +131,17 @@ def load_trained(recipe: RunRecipe, run: RunDir, *, joints: int) -> nn.Module:
     model = build_run_model(recipe, joints)
     model.load_state_dict(load_weights(run.checkpoints / WEIGHTS))
     return model.eval()
+
+
+def build_given_teacher(choice: MMPoseChoice, *, joints: Sequence[str], input_size: tuple[int, int]) -> nn.Module:
+    """The teacher that comes trained, in eval mode, its heatmaps in the order of `joints`.
+
+    Raises:
+        ValueError: the extra `mmpose` is not installed, or this model cannot teach these joints.
+    """
+    from distilpose.integrations.mmpose import build_teacher
+
+    return build_teacher(choice.config, choice.checkpoint, joints=joints, input_size=input_size)
 
 
 def build_schedule(choice: ScheduleChoice) -> Schedule:

@@ -255,6 +255,10 @@ def _launch(
     from experiments.store import Store
 
     slots = slots_for(device, jobs)
+    if any(row.recipe.given_teacher is not None and row.recipe.uses_teacher for row in sweep.rows):
+        from distilpose.integrations.mmpose import check_installed
+
+        check_installed()
     for data in dict.fromkeys(row.recipe.data for row in sweep.rows):
         with counting(console, "drawing people" if data.synthetic else "checking data") as on_progress:
             problems = prepare(data, root=place.data, runs=place.runs, on_progress=on_progress)

@@ -34,9 +34,11 @@ def run_identity(recipe: RunRecipe, facts: DataFacts, teacher_id: str | None) ->
 
     Sizes that were not chosen stand as the published numbers, so that writing them out changes nothing. What has no
     effect is left out: where the data lie, the form of a loss that is off, and a method of training that is not used.
-    `teacher_id` is that of the teacher the run uses, or None.
+    `teacher_id` is that of the teacher the run uses, or None; for one that no run of ours trained, of the content of
+    its files.
     """
     identity = to_json(recipe)
+    del identity["given_teacher"]  # paths: `teacher` says what is in them
     identity["version"] = RESULT_VERSION
     identity["data"] = facts.fingerprint
     identity["teacher"] = teacher_id

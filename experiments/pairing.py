@@ -19,8 +19,8 @@ def recipe_faults(recipe: Recipe) -> Iterator[Fault]:
     """Every reason why a well-formed recipe makes no sense: the field's path, and the rule with the value got."""
     yield from _data_faults(recipe)
     yield from _schedule_faults(("schedule",), recipe.schedule)
-    if recipe.teacher is not None:
-        yield from _schedule_faults(("teacher", "schedule"), recipe.teacher.schedule)
+    if recipe.trained_teacher is not None:
+        yield from _schedule_faults(("teacher", "schedule"), recipe.trained_teacher.schedule)
     yield from _loss_faults(recipe)
     yield from _circulation_faults(recipe)
     yield from _model_faults(recipe)
@@ -76,6 +76,8 @@ def _loss_faults(recipe: Recipe) -> Iterator[Fault]:
                 yield ("losses", name), f"{rule}; give a teacher or set it to 0"
         if recipe.student.init == "teacher_backbone":
             yield ("student", "init"), "needs a teacher to start from, got 'teacher_backbone' and no teacher"
+    elif recipe.given_teacher is not None and recipe.student.init == "teacher_backbone":
+        yield ("student", "init"), "needs a teacher of our models, got 'teacher_backbone' and mmpose's; use fresh"
 
 
 def _circulation_faults(recipe: Recipe) -> Iterator[Fault]:
@@ -90,13 +92,14 @@ def _circulation_faults(recipe: Recipe) -> Iterator[Fault]:
 
 def _model_faults(recipe: Recipe) -> Iterator[Fault]:
     shapes = {}
-    chosen = {"student": recipe.student} | ({"teacher": recipe.teacher.choice} if recipe.teacher else {})
+    trained = recipe.trained_teacher
+    chosen = {"student": recipe.student} | ({"teacher": trained.choice} if trained else {})
     for role, choice in chosen.items():
         faults, shape = _shape(role, choice, _models_for(role, recipe), recipe.input_size)
         yield from faults
         if shape is not None:
             shapes[role] = shape
-    if len(shapes) < 2 or recipe.teacher is None:
+    if len(shapes) < 2 or trained is None:
         return
     student, teacher = shapes["student"], shapes["teacher"]
     for name in ("KT", "VT"):
@@ -110,7 +113,7 @@ def _model_faults(recipe: Recipe) -> Iterator[Fault]:
                 rule = f"needs student and teacher to have tokens of one shape, got {what} {ours} and {theirs}"
                 yield ("losses", name), f"{rule}; change the sizes of one or set it to 0"
     if recipe.student.init == "teacher_backbone":
-        yield from _backbone_faults(recipe.student, recipe.teacher.choice)
+        yield from _backbone_faults(recipe.student, trained.choice)
 
 
 def _models_for(role: str, recipe: Recipe) -> tuple[str, list[str]]:

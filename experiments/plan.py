@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, Literal
 
+from experiments.given_teacher import given_teacher_id
 from experiments.identity import DataFacts, digest, run_identity
-from experiments.recipe import DataChoice, EvaluationChoice, Recipe, RunRecipe, to_json
+from experiments.recipe import DataChoice, EvaluationChoice, MMPoseChoice, Recipe, RunRecipe, to_json
 from experiments.spec import Sweep
 
 SCHEMA = 1
@@ -128,13 +130,14 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
     by_recipe: dict[RunRecipe, PlannedRun] = {}
     rows = []
     for row in sweep.rows:
-        teacher = None
-        if row.recipe.uses_teacher:
+        teacher_id = None
+        if row.recipe.uses_teacher and row.recipe.given_teacher is not None:
+            teacher_id = data.given_teacher(row.recipe.given_teacher)
+        elif row.recipe.uses_teacher:
             recipe = row.recipe.teacher_run()
             if recipe not in by_recipe:
                 by_recipe[recipe] = _planned(recipe, data, row=None, teacher_id=None)
-            teacher = by_recipe[recipe]
-        teacher_id = None if teacher is None else teacher.run_id
+            teacher_id = by_recipe[recipe].run_id
         runs = [
             _planned(row.recipe.student_run(seed), data, row=row.name, teacher_id=teacher_id) for seed in sweep.seeds
         ]
@@ -154,7 +157,7 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
         source=sweep.source,
         rows=tuple(rows),
         teachers=tuple(teachers.values()),
-        cohorts=(*alone, *_cohorts(students, max_cohort)),
+        cohorts=(*alone, *_cohorts(students, max_cohort, trained=teachers.keys())),
         data=tuple(dict.fromkeys(row.recipe.data for row in sweep.rows)),
         settings=_settings([row.recipe for row in sweep.rows], sweep.seeds, data.known),
         problems=tuple(data.problems),
@@ -163,13 +166,23 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
 
 
 class _Data:
-    """The facts of every data set a plan meets, looked up once, and what is wrong with them."""
+    """The facts of every data set and given teacher a plan meets, looked up once, and what is wrong with them."""
 
     def __init__(self, lookup: FactsLookup) -> None:
         self._lookup = lookup
         self.known: dict[tuple[DataChoice, EvaluationChoice], DataFacts] = {}
         self.problems: list[str] = []
         self.train_people: dict[str, int] = {}
+        self._given: dict[MMPoseChoice, str] = {}
+
+    def given_teacher(self, choice: MMPoseChoice) -> str:
+        if choice not in self._given:
+            try:
+                self._given[choice] = given_teacher_id(choice)
+            except (ValueError, OSError) as error:
+                self.problems.append(str(error))
+                self._given[choice] = f"unknown {digest(to_json(choice))}"
+        return self._given[choice]
 
     def facts(self, recipe: RunRecipe) -> DataFacts:
         key = (recipe.data, recipe.evaluation)
@@ -201,8 +214,11 @@ def _planned(recipe: RunRecipe, data: _Data, *, row: str | None, teacher_id: str
     )
 
 
-def _cohorts(students: Iterable[PlannedRun], limit: int | None) -> list[Cohort]:
-    """Students grouped by all they must share; one that needs no teacher joins the first group that fits otherwise."""
+def _cohorts(students: Iterable[PlannedRun], limit: int | None, *, trained: Collection[str]) -> list[Cohort]:
+    """Students grouped by all they must share; one that needs no teacher joins the first group that fits otherwise.
+
+    A cohort names its teacher where it has to wait for it: one of those `trained` by this plan.
+    """
     groups: dict[str, dict[str | None, dict[str, None]]] = {}
     for run in students:
         shared = ("data", "augmentation", "input_size", "seed", "schedule", "precision", "evaluation", "version")
@@ -218,8 +234,20 @@ def _cohorts(students: Iterable[PlannedRun], limit: int | None) -> list[Cohort]:
             size = limit or len(run_ids)
             for start in range(0, len(run_ids), size):
                 part = tuple(run_ids[start : start + size])
-                cohorts.append(Cohort(cohort_id=digest(list(part)), run_ids=part, teacher_id=teacher_id))
+                awaited = teacher_id if teacher_id in trained else None
+                cohorts.append(Cohort(cohort_id=digest(list(part)), run_ids=part, teacher_id=awaited))
     return cohorts
+
+
+def _uses_teacher(recipe: Recipe) -> bool:
+    return recipe.uses_teacher
+
+
+def _teacher_words(recipe: Recipe) -> str:
+    if recipe.given_teacher is not None:
+        return f"mmpose {PurePath(recipe.given_teacher.config).stem}"
+    assert recipe.trained_teacher is not None
+    return recipe.trained_teacher.model
 
 
 def _settings(
@@ -241,11 +269,11 @@ def _settings(
         "data": each(map(data, recipes)),
         "input": each("{}x{}".format(*recipe.input_size) for recipe in recipes),
         "students": each(recipe.student.model for recipe in recipes),
-        "teachers": each(recipe.teacher.model for recipe in recipes if recipe.teacher and recipe.uses_teacher)
-        or "none",
+        "teachers": each(map(_teacher_words, filter(_uses_teacher, recipes))) or "none",
         "epochs": each(str(recipe.schedule.epochs) for recipe in recipes),
         "teacher epochs": each(
-            str(recipe.teacher.schedule.epochs) for recipe in recipes if recipe.teacher and recipe.uses_teacher
+            str(recipe.trained_teacher.schedule.epochs) if recipe.trained_teacher else "given"
+            for recipe in filter(_uses_teacher, recipes)
         )
         or "none",
         "batch": each(str(recipe.schedule.batch_size) for recipe in recipes),

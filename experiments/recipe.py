@@ -9,7 +9,7 @@ from functools import cache
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
-from pydantic import Strict, StringConstraints, TypeAdapter
+from pydantic import Discriminator, Strict, StringConstraints, Tag, TypeAdapter
 
 # Scalars are strict: "1", 1.0 or true is no count. Whole numbers are taken for floats and become floats.
 Count = Annotated[int, Strict(), Ge(1)]
@@ -225,6 +225,37 @@ class TeacherChoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MMPoseChoice:
+    """An mmpose 1.x configuration and a checkpoint of it, as files."""
+
+    __pydantic_config__ = FORBID
+
+    config: Name
+    checkpoint: Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenTeacher:
+    """A teacher that comes trained, and is not a run of ours."""
+
+    __pydantic_config__ = FORBID
+
+    mmpose: MMPoseChoice
+
+
+def _teacher_kind(value: Any) -> str:
+    """Which of the two kinds of teacher a mapping is meant to be."""
+    given = "mmpose" in value if isinstance(value, Mapping) else isinstance(value, GivenTeacher)
+    return "[GivenTeacher]" if given else "[TeacherChoice]"
+
+
+Teacher = Annotated[
+    Annotated[TeacherChoice, Tag("[TeacherChoice]")] | Annotated[GivenTeacher, Tag("[GivenTeacher]")],
+    Discriminator(_teacher_kind),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """One row of a sweep, whole: what every seed of it does.
 
@@ -234,7 +265,7 @@ class Recipe:
     __pydantic_config__ = FORBID
 
     student: ModelChoice
-    teacher: TeacherChoice | None = None
+    teacher: Teacher | None = None
     losses: LossChoice | None = None
     circulation: CirculationChoice | None = None
     input_size: tuple[Count, Count]
@@ -243,6 +274,16 @@ class Recipe:
     schedule: ScheduleChoice
     precision: Precision = "fp32"
     evaluation: EvaluationChoice
+
+    @property
+    def trained_teacher(self) -> TeacherChoice | None:
+        """The teacher that a run of ours trains, if that is what it is."""
+        return self.teacher if isinstance(self.teacher, TeacherChoice) else None
+
+    @property
+    def given_teacher(self) -> MMPoseChoice | None:
+        """The teacher that comes trained, if that is what it is."""
+        return self.teacher.mmpose if isinstance(self.teacher, GivenTeacher) else None
 
     @property
     def uses_teacher(self) -> bool:
@@ -270,28 +311,33 @@ class Recipe:
             schedule=self.schedule,
             precision=self.precision,
             evaluation=self.evaluation,
+            given_teacher=self.given_teacher if self.uses_teacher else None,
         )
 
     def teacher_run(self) -> RunRecipe:
         """The run that trains this row's teacher."""
-        assert self.teacher is not None
+        teacher = self.trained_teacher
+        assert teacher is not None
         return RunRecipe(
             role="teacher",
-            seed=self.teacher.seed,
-            model=self.teacher.choice,
+            seed=teacher.seed,
+            model=teacher.choice,
             losses=None,
             input_size=self.input_size,
             data=self.data,
-            augmentation=self.teacher.augmentation,
-            schedule=self.teacher.schedule,
-            precision=self.teacher.precision,
+            augmentation=teacher.augmentation,
+            schedule=teacher.schedule,
+            precision=teacher.precision,
             evaluation=self.evaluation,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecipe:
-    """What one run trains, student or teacher. A teacher has neither `losses` nor `circulation`: it learns heatmaps."""
+    """What one run trains, student or teacher. A teacher has neither `losses` nor `circulation`: it learns heatmaps.
+
+    `given_teacher` are the files of a student's teacher that no run of ours trained.
+    """
 
     __pydantic_config__ = FORBID
 
@@ -306,6 +352,7 @@ class RunRecipe:
     schedule: ScheduleChoice
     precision: Precision
     evaluation: EvaluationChoice
+    given_teacher: MMPoseChoice | None = None
 
 
 def to_json(record: Any) -> dict[str, Any]:

@@ -24,9 +24,18 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from distilpose.data.skeleton import Skeleton
 from distilpose.data.stream import ImageSource
 from distilpose.training.cohort import train_cohort
-from experiments.build import build_member, build_stream, build_validation, load_splits, load_trained
+from experiments.build import (
+    build_given_teacher,
+    build_member,
+    build_stream,
+    build_validation,
+    load_splits,
+    load_trained,
+)
+from experiments.given_teacher import given_teacher_id
 from experiments.listener import RunListener, RunRecorder
 from experiments.provenance import provenance
 from experiments.recipe import RunRecipe, run_recipe_from_json
@@ -81,7 +90,7 @@ def _train(job: dict[str, Any], store: Store, claimed: list[RunRecorder], should
     source = ImageSource("ram" if workers == 0 else "none")
     joints = train.skeleton.num_joints
 
-    teacher = _teacher(store, specs, joints)
+    teacher = _teacher(store, specs, recipes, train.skeleton)
     members = []
     for recorder in claimed:
         run_id = recorder.run.run_id
@@ -131,15 +140,24 @@ def _train(job: dict[str, Any], store: Store, claimed: list[RunRecorder], should
     return FINISHED if done else PREEMPTED
 
 
-def _teacher(store: Store, specs: dict[str, dict[str, Any]], joints: int) -> nn.Module | None:
+def _teacher(
+    store: Store, specs: dict[str, dict[str, Any]], recipes: dict[str, RunRecipe], skeleton: Skeleton
+) -> nn.Module | None:
     ids = {spec["teacher_id"] for spec in specs.values()} - {None}
     if not ids:
         return None
     assert len(ids) == 1, f"a cohort has one teacher, got {sorted(ids)}"
-    run = store.run(ids.pop())
+    teacher_id = ids.pop()
+    for recipe in recipes.values():
+        if recipe.given_teacher is not None:
+            found = given_teacher_id(recipe.given_teacher)
+            if found != teacher_id:
+                raise ValueError(f"teacher: {recipe.given_teacher.checkpoint} is {found}, was planned as {teacher_id}")
+            return build_given_teacher(recipe.given_teacher, joints=skeleton.names, input_size=recipe.input_size)
+    run = store.run(teacher_id)
     if not run.finished:
         raise ValueError(f"teacher {run.run_id}: must be finished before its students train, is {run.state()}")
-    return load_trained(run_recipe_from_json(run.spec()["recipe"]), run, joints=joints)
+    return load_trained(run_recipe_from_json(run.spec()["recipe"]), run, joints=skeleton.num_joints)
 
 
 def _fabric(device: str, recipe: RunRecipe) -> Fabric:

@@ -119,8 +119,8 @@ def dotted(path: Path_) -> str:
 def merge(under: Node, over: Node) -> Node:
     """`under` with everything `over` says, mapping by mapping; lists and plain values are replaced.
 
-    A mapping that names another `model`, or that changes between a data folder and `synthetic` people, replaces the
-    earlier one whole: the sizes of one model mean nothing to another.
+    A mapping that names another `model`, or that changes between a model of ours and one of `mmpose`, or between a data
+    folder and `synthetic` people, replaces the earlier one whole: the sizes of one model mean nothing to another.
     """
     if not isinstance(under.value, dict) or not isinstance(over.value, dict) or _another(under, over):
         return over
@@ -134,6 +134,8 @@ def _another(under: Node, over: Node) -> bool:
     before, after = under.get("model"), over.get("model")
     if before is not None and after is not None and before.value != after.value:
         return not (isinstance(before.value, dict) and isinstance(after.value, dict))  # a factor may be called so
+    if ("mmpose" in under.mapping and after is not None) or ("mmpose" in over.mapping and before is not None):
+        return True
     return ("root" in under.mapping and "synthetic" in over.mapping) or (
         "synthetic" in under.mapping and "root" in over.mapping
     )

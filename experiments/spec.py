@@ -187,6 +187,8 @@ def _recipe(row: ExpandedRow, file: str, problems: list[Problem]) -> Recipe | No
     problems += [problem for _, problem in faults]
     if recipe is None:
         recipe, _ = _repaired(Recipe, node, [path for path, _ in faults])
+        if recipe is not None and recipe.teacher is None and node.get("teacher") is not None:
+            recipe = None  # its teacher went as a whole: that there is none would be no news
     for path, message in recipe_faults(recipe) if recipe is not None else ():
         place = node.nearest(path).place
         problems.append(Problem(file, place, dotted(path), message, (row.name,)))
@@ -232,7 +234,7 @@ def _without(node: Node, path: Path_) -> Node:
 def _with_whole_teacher(recipe: Node) -> Node:
     """A recipe whose teacher's schedule, augmentation and precision are the row's with its own over them."""
     teacher = recipe.get("teacher")
-    if teacher is None or not isinstance(teacher.value, dict):
+    if teacher is None or not isinstance(teacher.value, dict) or "mmpose" in teacher.mapping:
         return recipe
     whole: dict[str, Node] = {}
     for field, fallback in (("schedule", {}), ("augmentation", {}), ("precision", "fp32")):

@@ -6,7 +6,7 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, TypeVar
@@ -60,7 +60,7 @@ def checked(kind: type[Kind], node: Node, file: str) -> tuple[Kind | None, list[
         return _adapter(record_kind).validate_python(frozen(node.plain)), []
     except ValidationError as error:
         faults = error.errors(include_url=False)
-        paths: list[Path_] = [tuple(step for step in fault["loc"] if step != "[key]") for fault in faults]
+        paths: list[Path_] = [tuple(step for step in fault["loc"] if not _is_mark(step)) for fault in faults]
         return None, [
             (path, _problem(kind, node, file, path, fault)) for path, fault in zip(paths, faults, strict=True)
         ]
@@ -68,11 +68,17 @@ def checked(kind: type[Kind], node: Node, file: str) -> tuple[Kind | None, list[
 
 def _problem(kind: Any, node: Node, file: str, path: Path_, fault: Any) -> Problem:
     what = node.nearest(path)
+    marked = fault["loc"]
     place = what.place
     field = dotted(path)
     got, code = fault["input"], fault["type"]
     if code == "unexpected_keyword_argument":
-        return Problem(file, what.key, field, f"no such field, {nearest(path[-1], _fields(kind, path[:-1]))}")
+        return Problem(
+            file,
+            what.key,
+            field,
+            f"no such field, {nearest(path[-1], _fields(kind, [step for step in marked if step != '[key]'][:-1]))}",
+        )
     if code in ("missing", "missing_keyword_only_argument", "missing_argument"):
         return Problem(file, place, field, "must be given")
     context = fault.get("ctx", {})
@@ -106,9 +112,17 @@ def shown(value: Any) -> str:
     return repr(value)
 
 
-def _fields(kind: Any, path: Path_) -> list[str]:
+def _is_mark(step: int | str) -> bool:
+    """Whether a step of pydantic's path stands for no field: a key, or which record of several is meant."""
+    return isinstance(step, str) and step.startswith("[")
+
+
+def _fields(kind: Any, path: Sequence[int | str]) -> list[str]:
     """The names of the fields of the record at a path."""
     for step in path:
+        if _is_mark(step):
+            kind = next(item for item in typing.get_args(kind) if f"[{getattr(item, '__name__', '')}]" == step)
+            continue
         record = _record(kind)
         if record is None or not isinstance(step, str):
             arguments = [item for item in typing.get_args(kind) if item is not Ellipsis]

@@ -63,6 +63,12 @@ def _quietly() -> Iterator[None]:
         yield
 
 
+def check_installed() -> None:
+    """Raise MMPoseMissingError, saying how to get it, where mmpose is not installed; import nothing."""
+    if any(find_spec(name) is None for name in ("mmpose", "mmengine", "mmcv", "xtcocotools")):
+        raise MMPoseMissingError(HOW_TO_GET_IT)
+
+
 @cache
 def import_mmpose() -> None:
     """Import mmpose with all its modules registered, once.
@@ -71,8 +77,7 @@ def import_mmpose() -> None:
         MMPoseMissingError: it is not installed.
 
     """
-    if any(find_spec(name) is None for name in ("mmpose", "mmengine", "mmcv", "xtcocotools")):
-        raise MMPoseMissingError(HOW_TO_GET_IT)
+    check_installed()
     with _quietly(), stand_ins():
         from mmpose.utils import register_all_modules
 

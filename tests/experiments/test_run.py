@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,18 @@ from typing import Any
 import pytest
 import torch
 from small_sweeps import CIRCLING, MINI
+from torch import nn
 
 from distilpose.data.stream import Batch
+from distilpose.models import HeatmapOutput
 from experiments import build
+from experiments import run as run_module
 from experiments.build import data_root
 from experiments.datasets import data_facts, prepare
 from experiments.launch.inline import InlineLauncher
 from experiments.launch.scheduler import LaunchSettings, Outcome, launch_plan
 from experiments.plan import Plan, make_plan
-from experiments.recipe import CirculationChoice
+from experiments.recipe import CirculationChoice, MMPoseChoice
 from experiments.run import FINISHED, PREEMPTED, run_job
 from experiments.spec import read_sweep
 from experiments.store import Store
@@ -204,6 +208,39 @@ def test_an_error_in_the_cohort_fails_its_runs_with_the_reason(tmp_path: Path, m
     assert failure is not None
     assert failure.attempts == 2
     assert {run.run_id for row in plan.rows if row.name == "all" for run in row.runs} == outcome.blocked
+
+
+class Still(nn.Module):
+    """A teacher that says nothing."""
+
+    def forward(self, images: torch.Tensor, *, attention: bool = False) -> HeatmapOutput:
+        height, width = images.shape[-2:]
+        return HeatmapOutput(images.new_zeros(len(images), 17, height // 4, width // 4), None, None, None)
+
+
+def test_students_train_under_a_given_teacher_and_not_once_it_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int, tuple[int, int]]] = []
+
+    def given(choice: MMPoseChoice, *, joints: Sequence[str], input_size: tuple[int, int]) -> nn.Module:
+        asked.append((choice.config, len(joints), input_size))
+        return Still()
+
+    monkeypatch.setattr(run_module, "build_given_teacher", given)
+    config, checkpoint = tmp_path / "config.py", tmp_path / "weights.pth"
+    config.write_text("model = dict()")
+    checkpoint.write_bytes(b"weights")
+    files = f"{{mmpose: {{config: {config}, checkpoint: {checkpoint}}}}}"
+    text = MINI.replace("{model: teacher_stemnet, width: 4, dim: 16, depth: 1, heads: 2}", files)
+    text = text.replace("KT: 5e-4, VT: 5e-4, SH: 1", "SH: 1").replace("epochs: 2", "epochs: 1")
+    plan = planned(tmp_path, text)
+    assert launched(plan, tmp_path / "runs").complete
+    assert asked == [(str(config), 17, (48, 64))]
+    again = planned(tmp_path, text.replace("SH: 1, CS: 1e-2", "SH: 2, CS: 1e-2"))
+    checkpoint.write_bytes(b"changed since")
+    failed = launched(again, tmp_path / "runs", retries=0).failed
+    assert any("was planned as mmpose-" in why for why in failed.values())
 
 
 def test_pictures_that_cannot_be_drawn_stop_no_run(

@@ -4,6 +4,7 @@ import pytest
 from small_sweeps import CIRCLING, SMALL
 
 from experiments.pairing import pinned_sizes
+from experiments.recipe import MMPoseChoice
 from experiments.spec import SWEEPS, SpecError, Sweep, find_sweep, read_sweep
 
 
@@ -141,6 +142,28 @@ profiles:
             "row: none, factors: {student: big},",
             "15:27: student: no such factor, there are none",
         ),
+        (
+            "teacher: {model: teacher_stemnet, width: 8, dim: 16, depth: 1, heads: 2}",
+            "teacher: {mmpose: {config: a.py, chekpoint: b.pth}}",
+            "6:36: teacher.mmpose.chekpoint: no such field, did you mean checkpoint? valid: config, checkpoint",
+        ),
+        (
+            "teacher: {model: teacher_stemnet, width: 8, dim: 16, depth: 1, heads: 2}",
+            "teacher: {mmpose: {config: a.py}}",
+            "6:21: teacher.mmpose.checkpoint: must be given",
+        ),
+        (
+            "teacher: {model: teacher_stemnet, width: 8, dim: 16, depth: 1, heads: 2}",
+            "teacher: {mmpose: {config: a.py, checkpoint: b.pth}, seed: 1}",
+            "6:56: teacher.seed: no such field, valid: mmpose",
+        ),
+        (
+            "model: distilpose_s, width: 8, dim: 16, depth: 1, heads: 2}\n  teacher: "
+            "{model: teacher_stemnet, width: 8, dim: 16, depth: 1, heads: 2}",
+            "model: distilpose_s, init: teacher_backbone}\n  teacher: {mmpose: {config: a.py, checkpoint: b.pth}}",
+            "5:40: student.init: needs a teacher of our models, got 'teacher_backbone' and mmpose's; use fresh "
+            "(row 'none' and 1 more)",
+        ),
         ("title: A small sweep", "table: matrix\ntitle: x", None),
     ],
 )
@@ -253,6 +276,21 @@ profiles: {tiny: {factors: {model: {big: {student: {dim: 24}}}}}}
 """
     student = _read(tmp_path, text).rows[0].recipe.student
     assert (student.depth, student.dim) == (4, 24)
+
+
+def test_a_given_teacher_replaces_a_trained_one_and_the_other_way(tmp_path: Path) -> None:
+    given = "{mmpose: {config: a.py, checkpoint: b.pth}}"
+    text = SMALL + f"  - {{row: given, set: {{teacher: {given}, losses: {{KT: 0, SH: 1}}}}}}\n"
+    recipe = _read(tmp_path, text).rows[-1].recipe
+    assert recipe.given_teacher == MMPoseChoice(config="a.py", checkpoint="b.pth")
+    assert recipe.trained_teacher is None
+    trained = "{model: teacher_stemnet, width: 8, dim: 16, depth: 1, heads: 2}"
+    back = _changed(trained, given).replace("KT: 5e-4", "SH: 1").replace("KT: 0", "SH: 0")
+    back += "  - {row: back, set: {teacher: {model: teacher_stemnet}}}\n"
+    recipe = _read(tmp_path, back).rows[-1].recipe
+    assert recipe.given_teacher is None
+    assert recipe.trained_teacher is not None
+    assert recipe.trained_teacher.schedule.epochs == 2
 
 
 def test_synthetic_people_replace_a_folder(tmp_path: Path) -> None:
