@@ -9,8 +9,8 @@ ROOT = Path(__file__).resolve().parents[1]
 OURS = ("distilpose", "experiments", "reports")
 
 # The command line is the roof: it may call every room. Of the engine, only the rest may touch the science.
-ROOF = {"experiments.cli", "experiments.display"}
-TOUCH_SCIENCE = ROOF | {
+ROOF = ("experiments.cli", "experiments.commands", "experiments.display")
+TOUCH_SCIENCE = {
     "experiments.build",
     "experiments.datasets",
     "experiments.estimate",
@@ -81,11 +81,12 @@ def test_mmpose_is_imported_inside_functions_alone(module: str) -> None:
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("experiments")])
 def test_the_engine_touches_the_science_only_where_it_builds_and_runs(module: str) -> None:
+    if module.startswith(ROOF):
+        return
     imported = imports(MODULES[module])
+    assert names_of("reports", imported) == []
     if module not in TOUCH_SCIENCE:
         assert names_of("distilpose", imported) == []
-    if module not in ROOF:
-        assert names_of("reports", imported) == []
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("reports")])

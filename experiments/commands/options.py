@@ -1,0 +1,77 @@
+"""What the commands share: their options, where they print, how they end. Imports nothing heavy."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from experiments.plan import Plan
+    from experiments.spec import Sweep
+
+# People read stderr; stdout is for results and --json. No emoji: `sweep.yaml:100:5` is a place.
+console = Console(stderr=True, emoji=False)
+
+USER_ERROR, INCOMPLETE, INTERRUPTED = 2, 1, 130
+RUNS = Path("runs")
+
+SweepName = Annotated[str, typer.Argument(help="A sweep file, or the name of a shipped one.", metavar="SWEEP")]
+Profile = Annotated[str | None, typer.Option(help="Which size of the table; the file's first by default.")]
+DataRoot = Annotated[Path | None, typer.Option("--data", help="Folder of the data, instead of the sweep's.")]
+Runs = Annotated[Path, typer.Option(help="Folder of run directories.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON on standard output.")]
+Jobs = Annotated[int, typer.Option(help="Processes at a time; 0: one per GPU, or one per CPU core up to 2.", min=0)]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, or one such as cuda:1.")]
+Wandb = Annotated[str, typer.Option(help="W&B mirror: auto (offline without a key), online, offline or disabled.")]
+Out = Annotated[Path | None, typer.Option(help="Folder of the report; by default below the run directories.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a command works: whose data, and which run directories."""
+
+    data: Path | None
+    runs: Path
+
+
+def read_profile(name: str, profile: str | None) -> "Sweep":
+    """One profile of a sweep file, or of a shipped sweep by its name."""
+    from experiments.spec import find_sweep, read_sweep
+
+    path = find_sweep(name)
+    shown = name if path == Path(name) else f"sweeps/{path.name}"
+    return read_sweep(path, source=shown).profile(profile)
+
+
+def launched(sweep: str, profile: str | None) -> tuple[str, str]:
+    """The name and profile of a launched sweep, whether called by its file or by its name."""
+    if Path(sweep).suffix in (".yaml", ".yml") or profile is None:
+        chosen = read_profile(sweep, profile)
+        return chosen.sweep, chosen.profile
+    return sweep, profile
+
+
+def plan_sweep(sweep: "Sweep", place: Place) -> "Plan":
+    """The plan of a sweep on the data of a place."""
+    from experiments.datasets import data_facts
+    from experiments.plan import make_plan
+
+    return make_plan(sweep, lambda data, boxes: data_facts(data, boxes, root=place.data, runs=place.runs))
+
+
+def end_on(problems: Iterable[str]) -> None:
+    """Show what is wrong and end, if anything is."""
+    shown = list(problems)
+    for problem in shown:
+        console.print(f"error: {problem}", markup=False, highlight=False, soft_wrap=True)
+    if shown:
+        raise typer.Exit(USER_ERROR)
+
+
+def print_json(value: Any) -> None:
+    """A result for programs, on standard output."""
+    print(json.dumps(value, indent=1, default=str))

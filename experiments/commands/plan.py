@@ -1,0 +1,37 @@
+"""`distilpose plan`."""
+
+from rich.console import Console
+
+from experiments.commands.options import (
+    RUNS,
+    AsJson,
+    DataRoot,
+    Place,
+    Profile,
+    Runs,
+    SweepName,
+    end_on,
+    plan_sweep,
+    print_json,
+    read_profile,
+)
+
+
+def plan(
+    sweep: SweepName, profile: Profile = None, data: DataRoot = None, runs: Runs = RUNS, as_json: AsJson = False
+) -> None:
+    """Show rows, run ids, cohorts, what is done, and the cost of the rest. Starts nothing."""
+    from experiments.display import plan_tables
+    from experiments.estimate import estimate
+    from experiments.store import Store
+
+    planned = plan_sweep(read_profile(sweep, profile), Place(data=data, runs=runs))
+    store = Store(runs)
+    costs = estimate(planned, store)
+    if as_json:
+        states = {run_id: store.run(run_id).state() for run_id in planned.runs}
+        print_json({**planned.json(), "states": states, "problems": list(planned.problems), "cost": costs.json()})
+    else:
+        for part in plan_tables(planned, store, costs):
+            Console().print(part)
+    end_on(planned.problems)
