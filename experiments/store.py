@@ -10,8 +10,9 @@ runs/sweeps/<sweep>.<profile>.json   plans; runs/jobs/<cohort_id>.json   what on
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -234,6 +235,18 @@ class Store:
         if not self.root.is_dir():
             return []
         return [RunDir(path) for path in sorted(self.root.iterdir()) if (path / "run.json").exists()]
+
+    def names(self) -> set[str]:
+        """The names of all there is, in one look: the id of every run that was begun is among them."""
+        try:
+            return set(os.listdir(self.root))
+        except FileNotFoundError:
+            return set()
+
+    def states(self, run_ids: Iterable[str]) -> dict[str, State]:
+        """Where each of these runs stands; those that were never begun cost nothing."""
+        there = self.names()
+        return {run_id: self.run(run_id).state() if run_id in there else "planned" for run_id in run_ids}
 
     def save_plan(self, plan: Mapping[str, Any]) -> Path:
         """Keep a plan (its JSON) for reports, replacing the sweep's earlier one; returns its file."""

@@ -67,8 +67,7 @@ def launch(
 def _train(
     sweep: "Sweep", place: Place, *, jobs: int, device: str, wandb: str, workers: int, retry_failed: bool
 ) -> bool:
-    from experiments.build import data_root
-    from experiments.datasets import prepare
+    from experiments.datasets import data_root, prepare
     from experiments.devices import slots_for
     from experiments.display import LaunchDisplay, counting, launch_summary
     from experiments.estimate import estimate
