@@ -27,6 +27,7 @@ from experiments.journal import (
     metric_rows,
     picture_rows,
     read_events,
+    recent_rate,
 )
 from experiments.lease import Lease, Owner, acquire, holder
 
@@ -50,13 +51,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a run has come, and what it last measured."""
+    """How far a run has come, what it last measured, and its steps a second of late, where two points tell."""
 
     step: int
     total_steps: int | None
     epoch: float | None
     values: dict[str, float | None]
     time: float
+    rate: float | None = None
 
 
 class RunDir:
@@ -157,6 +159,7 @@ class RunDir:
             epoch=measured[-1]["epoch"] if measured else None,
             values={name: value for event in measured for name, value in event["values"].items()},
             time=events[-1]["t"],
+            rate=recent_rate(events),
         )
 
     def metrics(self) -> list[MetricRow]:
@@ -239,7 +242,7 @@ class Store:
     def names(self) -> set[str]:
         """The names of all there is, in one look: the id of every run that was begun is among them."""
         try:
-            return set(os.listdir(self.root))
+            return {entry.name for entry in os.scandir(self.root)}
         except FileNotFoundError:
             return set()
 

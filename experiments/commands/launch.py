@@ -21,6 +21,7 @@ from experiments.commands.options import (
     end_on,
     plan_sweep,
     read_profile,
+    say_left_behind,
 )
 from experiments.commands.report import write_and_show
 
@@ -87,7 +88,8 @@ def _train(
     planned = plan_sweep(sweep, place)
     end_on(planned.problems)
     store = Store(place.runs)
-    console.print(launch_summary(planned, store, estimate(planned, store), slots))
+    console.print(launch_summary(planned, store.states(planned.runs), estimate(planned, store), slots))
+    say_left_behind(store, planned, "are")
     settings = LaunchSettings(
         data_root=lambda data: data_root(data, root=place.data, runs=place.runs).resolve(),
         workers=workers,
