@@ -7,7 +7,7 @@ For each count it plans that many runs of small models (as many rows as runs, an
 plan      `distilpose plan`, the whole command, on an empty store
 replan    the same where every run is finished
 status    `distilpose status`, the whole command, every run finished
-claim     from the plan in memory to the process of the last run that is left, its lease taken: every other run is finished
+claim     from the plan in memory to the lease of the one run that is left, every other being finished
 overhead  CPU of planned no-op runs in this process, one run a process's job: lease, journal, result, bookkeeping
 
 Commands are timed from outside, start-up of Python included. CPU seconds are of the process and its children.

@@ -52,8 +52,9 @@ def read_profile(name: str, profile: str | None) -> "Sweep":
 def launched(sweep: str, profile: str | None) -> tuple[str, str]:
     """The name and profile of a launched sweep, whether called by its file or by its name."""
     if Path(sweep).suffix in (".yaml", ".yml") or profile is None:
-        chosen = read_profile(sweep, profile)
-        return chosen.sweep, chosen.profile
+        from experiments.spec import find_sweep, read_names
+
+        return read_names(find_sweep(sweep), profile, source=sweep)
     return sweep, profile
 
 
