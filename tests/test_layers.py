@@ -19,6 +19,7 @@ TOUCH_SCIENCE = {
     "experiments.pairing",
     "experiments.run",
     "experiments.teachers",
+    "experiments.weights",
 }
 MMPOSE = ("mmpose", "mmengine", "mmcv", "xtcocotools", "mmdet")
 # What the reports may read of the engine: what is on disk.
