@@ -50,6 +50,7 @@ class PlanRow:
     ticks: dict[str, bool]
     factors: dict[str, Any]
     paper: dict[str, float]
+    baseline: str | None
     runs: tuple[PlannedRun, ...]
 
 
@@ -104,6 +105,7 @@ class Plan:
                     "ticks": row.ticks,
                     "factors": row.factors,
                     "paper": row.paper,
+                    "baseline": row.baseline,
                     "runs": [{"run_id": run.run_id, "seed": run.seed} for run in row.runs],
                 }
                 for row in self.rows
@@ -140,7 +142,16 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
                 (by_recipe[recipe],) = _planned(recipe, [recipe.seed], data, row=None, teacher_id=None)
             teacher_id = by_recipe[recipe].run_id
         runs = _planned(row.recipe.student_run(0), sweep.seeds, data, row=row.name, teacher_id=teacher_id)
-        rows.append(PlanRow(name=row.name, ticks=row.recipe.ticks, factors=row.factors, paper=row.paper, runs=runs))
+        rows.append(
+            PlanRow(
+                name=row.name,
+                ticks=row.recipe.ticks,
+                factors=row.factors,
+                paper=row.paper,
+                baseline=row.baseline,
+                runs=runs,
+            )
+        )
     teachers = {run.run_id: run for run in by_recipe.values()}
     alone = [Cohort(cohort_id=digest([run_id]), run_ids=(run_id,), teacher_id=None) for run_id in teachers]
     return Plan(
