@@ -11,6 +11,7 @@ TASK.exit     the exit code of a task that has ended; written by the task, so th
 from __future__ import annotations
 
 import logging
+import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -29,11 +30,11 @@ _NAME = "distilpose-"
 _KILLED = -9
 # Ends that are nobody's fault: the run goes on from its checkpoint in another job.
 _HANDED_BACK = {"PREEMPTED", "NODE_FAIL", "REVOKED", "REQUEUED"}
-# What sbatch says while the cluster is busy or away, or a user's share of the queue is full.
-_LATER = ("unable to contact", "timed out", "connection refused", "temporarily", "limit", "zero bytes", "try again")
+_FULL = "maxsubmit"  # sbatch refuses for now: a user's share of the queue is full
+_AWAY = ("unable to contact", "timed out", "connection refused", "temporarily", "zero bytes")  # it may have accepted
 
 
-class SlurmError(RuntimeError):
+class SlurmError(ValueError):
     """Slurm refused, and would again."""
 
 
@@ -121,6 +122,7 @@ class SlurmLauncher:
         self._waiting: list[SlurmHandle] = []
         self._followed: list[SlurmHandle] = []
         self._looked = float("-inf")
+        self._warned: set[str] = set()
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -164,6 +166,12 @@ class SlurmLauncher:
         _slurm("scancel", "--quiet", handle.job_id)
         self._end(handle, _KILLED)
 
+    def _warn(self, message: str) -> None:
+        """Say it, but not at every look."""
+        if message not in self._warned:
+            self._warned.add(message)
+            log.warning(message)
+
     def _end(self, handle: SlurmHandle, code: int) -> None:
         self._followed.remove(handle)
         handle.code = code
@@ -178,7 +186,7 @@ class SlurmLauncher:
         form = "--format=%j|%F|%K|%T|%r"
         asked = _slurm("squeue", "--noheader", "--array", form, f"--name={','.join(sorted(by_name))}")
         if asked.returncode:
-            log.warning("squeue: %s", asked.stderr.strip())
+            self._warn(f"{asked.stderr.strip()}; asking again")
             return None
         found = {}
         for line in asked.stdout.splitlines():
@@ -215,9 +223,13 @@ class SlurmLauncher:
         said = _slurm("sbatch", "--parsable", str(array / "script.sh"))
         if said.returncode:
             why = said.stderr.strip()
-            if not any(word in why.lower() for word in _LATER):
-                raise SlurmError(f"sbatch: {why}\nThe script is {array / 'script.sh'}")
-            log.warning("sbatch: %s; trying again", why)  # should it have been taken, it will be found by its name
+            if any(word in why.lower() for word in _AWAY):
+                self._warn(f"{why}; asking again")  # what it did accept will be found by its name
+                return
+            shutil.rmtree(array)
+            if _FULL not in why.lower():
+                raise SlurmError(why)
+            self._warn(f"{why}; waiting for room in the queue")
             return
         array_id = said.stdout.strip().partition(";")[0]
         log.info("Slurm job %s: %d cohorts", array_id, len(jobs))
@@ -236,7 +248,7 @@ class SlurmLauncher:
         if queued is not None:  # also when it is queued again after it said how it ended
             handle.gone_since = None
             if "held" in queued.reason.lower():
-                log.warning("Slurm holds job %s (%s): scontrol release %s", handle.job_id, queued.reason, handle.job_id)
+                self._warn(f"Slurm holds job {handle.job_id} ({queued.reason}): scontrol release {handle.job_id}")
             return
         code = handle.task.exit_code
         if code is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from real_slurm import missing, running_slurm
-from small_sweeps import SMALL, small_plan
+from small_sweeps import MINI, SMALL, small_plan
 
 from experiments.launch.scheduler import LaunchSettings, Outcome, launch_plan
 from experiments.launch.slurm import SlurmLauncher
@@ -192,3 +192,19 @@ def test_a_job_that_slurm_kills_is_a_failure_with_its_reason(slurm: None, tmp_pa
     assert failure is not None
     assert failure.kind == "killed"
     assert "Slurm ended job" in failure.message
+
+
+def test_the_launch_command_trains_a_sweep_on_slurm(slurm: None, tmp_path: Path) -> None:
+    sweep = tmp_path / "mini.yaml"
+    sweep.write_text(MINI)
+    words = "--on slurm --slurm time=5 --slurm mem=1500 --slurm cpus=1 --device cpu --wandb disabled --runs".split()
+    command = [sys.executable, "-m", "experiments.cli", "launch", str(sweep), *words, str(tmp_path / "runs")]
+    subprocess.run(command, check=True, timeout=300)
+    results = [Store(tmp_path / "runs").run(path.parent.name).result() for path in tmp_path.glob("runs/*/result.json")]
+    assert len(results) == 3
+    assert all(result is not None and "AP" in result["metrics"] for result in results)
+
+
+def test_what_slurm_refuses_is_one_message(slurm: None, tmp_path: Path, store: Store) -> None:
+    with pytest.raises(ValueError, match="invalid partition"):
+        launch(small_plan(tmp_path, ONE_RUN), store, "partition=gpuu")
