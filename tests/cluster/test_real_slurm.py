@@ -83,7 +83,7 @@ def wait_for(happened: Callable[[], bool], seconds: float = 60) -> None:
 def background(folder: Path, *options: str) -> subprocess.Popen[bytes]:
     """A launcher in a process of its own, to be interrupted or killed."""
     program = (
-        "import sys; from pathlib import Path; import test_slurm as t; folder = Path(sys.argv[1])\n"
+        "import sys; from pathlib import Path; import test_real_slurm as t; folder = Path(sys.argv[1])\n"
         "outcome = t.launch(t.small_plan(folder, t.ONE_RUN), t.Store(folder / 'runs'), *sys.argv[2:])\n"
         "sys.exit(0 if outcome.complete else 3)"
     )
@@ -197,8 +197,9 @@ def test_a_job_that_slurm_kills_is_a_failure_with_its_reason(slurm: None, tmp_pa
 def test_the_launch_command_trains_a_sweep_on_slurm(slurm: None, tmp_path: Path) -> None:
     sweep = tmp_path / "mini.yaml"
     sweep.write_text(MINI)
-    words = "--on slurm --slurm time=5 --slurm mem=1500 --slurm cpus=1 --device cpu --wandb disabled --runs".split()
-    command = [sys.executable, "-m", "experiments.cli", "launch", str(sweep), *words, str(tmp_path / "runs")]
+    asked_for = [f"--slurm={need}" for need in ("time=5", "mem=1500", "cpus=1")]
+    words = ["--on=slurm", *asked_for, "--device=cpu", "--wandb=disabled", f"--runs={tmp_path / 'runs'}"]
+    command = [sys.executable, "-m", "experiments.cli", "launch", str(sweep), *words]
     subprocess.run(command, check=True, timeout=300)
     results = [Store(tmp_path / "runs").run(path.parent.name).result() for path in tmp_path.glob("runs/*/result.json")]
     assert len(results) == 3
