@@ -65,12 +65,14 @@ def plan_tables(
 
 def _shortened(text: str, limit: int = 160) -> str:
     """A list that a long sweep makes endless, cut."""
-    return text if len(text) <= limit else f"{text[: text.rindex(',', 0, limit)]}, ... ({text.count(',') + 1} in all)"
+    if len(text) <= limit:
+        return text
+    return f"{text[: text.rfind(',', 0, limit)]}, ... ({text.count(',') + 1} in all)" if "," in text[:limit] else text
 
 
 def launch_summary(plan: Plan, states: Mapping[str, State], costs: Costs, slots: Sequence[Slot]) -> Text:
     """What a launch will do and cost, said before it starts."""
-    where = ", ".join(f"{slot.device} x{slot.threads}" for slot in slots)
+    where = ", ".join(dict.fromkeys(f"{slot.device} x{slot.threads}" for slot in slots))
     return Text(f"{plan.title}\n{_cost_line(plan, states, costs)} {len(slots)} processes: {where}.")
 
 
