@@ -14,10 +14,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from experiments.launch.protocol import FINISHED, PREEMPTED, Handle, Launcher, Slot
+from experiments.launch.protocol import FINISHED, Handle, Launcher, Slot
+from experiments.launch.retries import death_note, is_enough, micro_batch, was_preempted
 from experiments.plan import Cohort, Plan
 from experiments.recipe import DataChoice, run_recipe_from_json
-from experiments.store import Progress, Store
+from experiments.store import Progress, RunDir, Store
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,9 @@ class LaunchSettings:
     """What a launch decides and no run's id depends on. `data_root` tells the folder where the data of a recipe lie.
 
     A run gets `retries` more attempts after its first failure, the first of them after `backoff_seconds`, each later
-    one after twice as long; one whose loss was not finite gets none, since the same numbers would come again. Runs that
-    used up their attempts in an earlier launch stay as they are unless `retry_failed`. On Ctrl-C processes have
+    one after twice as long; one whose loss was not finite gets none, since the same numbers would come again. One that
+    ran out of memory gets `memory_retries`, each with half the people at once. Runs that used up their attempts in an
+    earlier launch stay as they are unless `retry_failed`, or the disk was full. On Ctrl-C processes have
     `grace_seconds` to end.
     """
 
@@ -38,6 +40,7 @@ class LaunchSettings:
     workers: int = 0
     wandb: Mapping[str, Any] = field(default_factory=lambda: {"mode": "disabled"})
     retries: int = 2
+    memory_retries: int = 4
     backoff_seconds: float = 5.0
     retry_failed: bool = False
     grace_seconds: float = 60.0
@@ -96,8 +99,8 @@ def launch_plan(
 ) -> Outcome:
     """How it ended, after everything in the plan that can be finished is, or the user interrupted.
 
-    Raises ValueError for a plan with problems. Ctrl-C and SIGTERM ask every process to stop, wait for them and end the
-    launch; a second one kills them. `on_progress` is called about every `progress_seconds`.
+    Raises ValueError for a plan with problems. Ctrl-C, SIGTERM and SIGUSR1 ask every process to stop, wait for them
+    and end the launch; a second one kills them. `on_progress` is called about every `progress_seconds`.
     """
     if plan.problems:
         raise ValueError("plan: cannot be launched before this is put right:\n" + "\n".join(plan.problems))
@@ -130,7 +133,7 @@ class _Schedule:
             if run.finished:
                 self._finished.add(run_id)
             elif run.failure is not None:
-                if self._settings.retry_failed:
+                if self._settings.retry_failed or run.failure.kind == "disk":
                     run.forgive()
                 else:
                     self._judge([run_id])
@@ -216,7 +219,7 @@ class _Schedule:
             state = self._store.run(run_id).state()
             if state == "finished":
                 self._finished.add(run_id)
-            elif state == "running":
+            elif state == "running" and not self._store.run(run_id).evict():
                 self._elsewhere.add(run_id)
                 self._wait_a_little(run_id)
             elif state == "failed" and self._is_enough(run_id):  # in another launch, since this one began
@@ -246,6 +249,7 @@ class _Schedule:
                 "device": slot.device,
                 "threads": slot.threads,
                 "workers": self._settings.workers,
+                "micro_batch": micro_batch(self._store.run(run_id).failure for run_id in run_ids),
                 "wandb": dict(self._settings.wandb),
             }
         )
@@ -273,12 +277,31 @@ class _Schedule:
                 self._finished.add(run_id)
             elif state == "failed":
                 left.append(run_id)
-            elif state == "running" or code == PREEMPTED or (code == FINISHED and not self._idle_too_often(run_id)):
+            elif state == "running" or was_preempted(code) or (code == FINISHED and not self._idle_too_often(run_id)):
                 self._wait_a_little(run_id)
-            else:
-                run.fail(_death(code, active.log), "killed")
+            elif self._wrote_down(run, death_note(code, active.log)):
                 left.append(run_id)
         self._judge(left)
+
+    def _wrote_down(self, run: RunDir, death: str) -> bool:
+        """Whether the death of the run's process is in the store now: not where another has the run, or on a full disk.
+
+        Written under the run's lease, so that a process which just took the run counts no failure of another.
+        """
+        try:
+            lease = run.claim()
+            if lease is None:
+                self._wait_a_little(run.run_id)
+                return False
+            with lease:
+                run.fail(death, "killed", lease)
+        except OSError as error:
+            log.error("run %s: %s; this could not be written down: %s", run.run_id, death, error)
+            if self._idle_too_often(run.run_id):
+                self._failed[run.run_id] = f"{death}; this could not be written down: {error}"
+            self._not_before[run.run_id] = time.monotonic() + self._settings.backoff_seconds
+            return False
+        return True
 
     def _idle_too_often(self, run_id: str) -> bool:
         """Whether too many processes in a row found the run held by others, who then did not finish it either."""
@@ -290,7 +313,10 @@ class _Schedule:
 
     def _is_enough(self, run_id: str) -> bool:
         failure = self._store.run(run_id).failure
-        return failure is not None and (failure.kind == "nan" or failure.attempts > self._settings.retries)
+        settings = self._settings
+        return failure is not None and is_enough(
+            failure, retries=settings.retries, memory_retries=settings.memory_retries
+        )
 
     def _judge(self, run_ids: Iterable[str]) -> None:
         """Of runs whose last attempt failed: when to try again, or that it is enough."""
@@ -336,24 +362,9 @@ class _Schedule:
         )
 
 
-def _death(code: int, log_file: Path) -> str:
-    """Why a process ended without a word of its own: its signal or code, and the last line it printed."""
-    if code < 0:
-        how = f"the process was ended by {signal.Signals(-code).name}"
-    elif code == FINISHED:
-        how = "the process ended without finishing the run"
-    else:
-        how = f"the process ended with code {code}"
-    try:
-        lines = log_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    except FileNotFoundError:
-        lines = []
-    return f"{how}; its last line: {lines[-1]}" if lines else how
-
-
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM taken for Ctrl-C, in the main thread (the only one that signals reach)."""
+    """SIGTERM and SIGUSR1 taken for Ctrl-C, in the main thread (the only one that signals reach)."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -361,8 +372,9 @@ def _interruptible() -> Iterator[None]:
     def interrupt(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGUSR1)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
