@@ -41,6 +41,7 @@ class RunRecorder:
         self.origin: Mapping[str, Any] = {}
         self.total_steps = 0
         self.micro_batch: int | None = None
+        self.weights_say: Mapping[str, str] = {}
         self.over = False
 
     def open(
@@ -52,10 +53,11 @@ class RunRecorder:
         origin: Mapping[str, Any],
         total_steps: int,
         micro_batch: int | None,
+        weights_say: Mapping[str, str],
     ) -> None:
-        """Say what the run is called, where its numbers go and where they come from."""
+        """Say what the run is called, where its numbers go and where they come from, and what its weights are of."""
         self.title, self.trackers, self.cohort, self.origin = title, trackers, cohort, origin
-        self.total_steps, self.micro_batch = total_steps, micro_batch
+        self.total_steps, self.micro_batch, self.weights_say = total_steps, micro_batch, weights_say
 
     def started(self, step: int, damaged: Sequence[Path]) -> None:
         """The run begins, or goes on from `step`, because newer checkpoints were `damaged`."""
@@ -144,7 +146,7 @@ class RunListener:
         recorder = self.recorders[member.name]
         aside = recorder.lease.aside
         if is_best:
-            save_weights(recorder.run.checkpoints / WEIGHTS, member.model, aside=aside)
+            save_weights(recorder.run.checkpoints / WEIGHTS, member.model, recorder.weights_say, aside=aside)
             write_text(recorder.run.predictions, json_text(evaluation.results), aside=aside)
         try:
             self._draw(member, epoch, recorder)

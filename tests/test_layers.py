@@ -18,6 +18,8 @@ TOUCH_SCIENCE = {
     "experiments.model_table",
     "experiments.pairing",
     "experiments.run",
+    "experiments.teachers",
+    "experiments.weights",
 }
 # How files are written is the same everywhere: the store may know that much of the science.
 WHOLE_FILES = "distilpose.whole_files"

@@ -4,6 +4,7 @@ import hashlib
 import io
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,10 +54,15 @@ def load_checkpoint(directory: Path) -> Found:
     return Found(None, tuple(damaged))
 
 
-def save_weights(path: Path, model: nn.Module, *, aside: Path | None = None) -> None:
-    """Write the parameters and buffers of `model` as safetensors. See `write_whole` for `aside`."""
+def save_weights(
+    path: Path, model: nn.Module, metadata: Mapping[str, str] | None = None, *, aside: Path | None = None
+) -> None:
+    """Write the parameters and buffers of `model` as safetensors, with what is said of them.
+
+    See `write_whole` for `aside`.
+    """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    write_whole(path, safetensors.torch.save(tensors), aside=aside)
+    write_whole(path, safetensors.torch.save(tensors, dict(metadata or {})), aside=aside)
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
