@@ -189,7 +189,11 @@ class _Schedule:
                 ready.append((cohort, wanted))
         self._open = still_open
         for index, (cohort, wanted) in zip(free, ready, strict=False):
-            self._start(cohort, wanted, index)
+            try:
+                self._start(cohort, wanted, index)
+            except OSError as error:
+                for run_id in wanted:
+                    self._could_not_write(run_id, "it could not be started", error)
 
     def _wanted(self, cohort: Cohort) -> tuple[str, ...] | None:
         """The cohort's runs that can start now; none while it has to wait, None when there is nothing left to do."""
@@ -296,12 +300,16 @@ class _Schedule:
             with lease:
                 run.fail(death, "killed", lease)
         except OSError as error:
-            log.error("run %s: %s; this could not be written down: %s", run.run_id, death, error)
-            if self._idle_too_often(run.run_id):
-                self._failed[run.run_id] = f"{death}; this could not be written down: {error}"
-            self._not_before[run.run_id] = time.monotonic() + self._settings.backoff_seconds
+            self._could_not_write(run.run_id, death, error)
             return False
         return True
+
+    def _could_not_write(self, run_id: str, what: str, error: OSError) -> None:
+        """Try the run again later, in the hope that there is room on the disk then; but not for ever."""
+        log.error("run %s: %s: %s", run_id, what, error)
+        self._not_before[run_id] = time.monotonic() + self._settings.backoff_seconds
+        if self._idle_too_often(run_id):
+            self._failed[run_id] = f"{what}: {error} (not written down)"
 
     def _idle_too_often(self, run_id: str) -> bool:
         """Whether too many processes in a row found the run held by others, who then did not finish it either."""
