@@ -125,7 +125,7 @@ def plan_tables(plan: Plan, store: Store, costs: Costs) -> Iterable[Table | Text
 
 def launch_summary(plan: Plan, store: Store, costs: Costs, slots: Sequence[Slot]) -> Text:
     """What a launch will do and cost, said before it starts."""
-    where = ", ".join(f"{slot.device} x{slot.threads}" for slot in slots)
+    where = ", ".join(dict.fromkeys(f"{slot.device} x{slot.threads}" for slot in slots))
     return Text(f"{plan.title}\n{_cost_line(plan, store, costs)} {len(slots)} processes: {where}.")
 
 

@@ -6,7 +6,7 @@ runs/<run_id>/lease/         whose it is
 runs/<run_id>/failure.json   why its last attempt failed
 runs/<run_id>/log.txt        what its process printed: a link
 runs/<run_id>/result.json    last, whole: without it a run is unfinished
-runs/sweeps/<sweep>.<profile>.json   plans; runs/jobs/<cohort_id>-<digest>.json   what one process is told
+runs/sweeps/<sweep>.<profile>.json   plans; runs/jobs/<cohort_id>-<how>.json   what one process is told
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from experiments.lease import Lease, Owner, Watch, acquire, holder
 SCHEMA = 1
 State = Literal["planned", "running", "finished", "failed", "interrupted"]
 FailureKind = Literal["nan", "oom", "disk", "killed", "error"]
+_WHAT_IS_LEFT = {"run_ids", "micro_batch"}  # of a job, may change from one attempt to the next
 _LOG_BYTES = 16384  # at a log's end that its last lines are looked for in
 
 
@@ -301,13 +302,14 @@ class Store:
         return [(sweep, profile) for sweep, _, profile in (name.rpartition(".") for name in names)]
 
     def write_job(self, job: Mapping[str, Any]) -> Path:
-        """Write what one process is told; returns the file, which is named after its cohort and all it says.
+        """Write what one process is told; returns the file, named after its cohort and how it is to work.
 
-        So launchers that tell the processes of one cohort different things do not write over each other's words.
+        So launchers that have a cohort trained on different devices do not write over each other's words, and one that
+        only tells anew which runs are left writes the same file.
         """
-        text = json_text(dict(job))
-        path = self.root / "jobs" / f"{job['cohort_id']}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.json"
-        write_text(path, text)
+        how = json_text({name: job[name] for name in sorted(job.keys() - _WHAT_IS_LEFT)})
+        path = self.root / "jobs" / f"{job['cohort_id']}-{hashlib.sha256(how.encode()).hexdigest()[:8]}.json"
+        write_text(path, json_text(dict(job)))
         return path
 
     def last_job(self, cohort_id: str) -> dict[str, Any] | None:
