@@ -59,13 +59,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a run has come, and what it last measured."""
+    """How far a run has come, what it last measured, and the most memory its process said it took."""
 
     step: int
     total_steps: int | None
     epoch: float | None
     values: dict[str, float | None]
     time: float
+    memory_bytes: int | None = None
 
 
 def run_title(spec: Mapping[str, Any]) -> str:
@@ -186,13 +187,15 @@ class RunDir:
         if not steps:
             return None
         measured = [event for event in events if event["event"] == "metrics"]
-        totals = [event.get("total_steps") for event in events if event["event"] == "start"]
+        begun = [place for place, event in enumerate(events) if event["event"] == "start"]
+        saved = [event for event in events[begun[-1] if begun else 0 :] if event["event"] == "checkpoint"]
         return Progress(
             step=steps[-1]["step"],
-            total_steps=totals[-1] if totals else None,
+            total_steps=events[begun[-1]].get("total_steps") if begun else None,
             epoch=measured[-1]["epoch"] if measured else None,
             values={name: value for event in measured for name, value in event["values"].items()},
             time=events[-1]["t"],
+            memory_bytes=saved[-1].get("memory_bytes") if saved else None,
         )
 
     def metrics(self) -> list[MetricRow]:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-import signal
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from experiments.launch.protocol import FINISHED, Handle, Launcher
+from experiments.launch.packing import Peaks, Room, fits
+from experiments.launch.protocol import FINISHED, Handle, Launcher, Slot
 from experiments.launch.retries import death_note, is_enough, micro_batch, was_preempted
+from experiments.launch.signals import interruptible
 from experiments.plan import Cohort, Plan
 from experiments.recipe import DataChoice, run_recipe_from_json
 from experiments.store import Progress, RunDir, Store
@@ -32,7 +30,8 @@ class LaunchSettings:
     A run gets `retries` more attempts after its first failure, the first of them after `backoff_seconds`, each later
     one after twice as long; one whose loss was not finite gets none, since the same numbers would come again. One that
     ran out of memory gets `memory_retries`, each with half the people at once. Runs that used up their attempts in an
-    earlier launch stay as they are unless `retry_failed`, or the disk was full. On Ctrl-C processes have
+    earlier launch stay as they are unless `retry_failed`, or the disk was full. `rooms` tells the memory of a slot's
+    device where several slots may share one; None stands for a device of its own. On Ctrl-C processes have
     `grace_seconds` to end.
     """
 
@@ -43,6 +42,7 @@ class LaunchSettings:
     memory_retries: int = 4
     backoff_seconds: float = 5.0
     retry_failed: bool = False
+    rooms: Callable[[Slot], Room | None] = lambda slot: None
     grace_seconds: float = 60.0
     poll_seconds: float = 0.1
     progress_seconds: float = 1.0
@@ -106,7 +106,7 @@ def launch_plan(
         raise ValueError("plan: cannot be launched before this is put right:\n" + "\n".join(plan.problems))
     store.save_plan(plan.json())
     schedule = _Schedule(plan, store, launcher, settings)
-    with _interruptible():
+    with interruptible():
         return schedule.carry_out(on_progress)
 
 
@@ -123,6 +123,7 @@ class _Schedule:
         self._elsewhere: set[str] = set()
         self._not_before: dict[str, float] = {}
         self._idle: Counter[str] = Counter()
+        self._peaks = Peaks(plan, store)
         self._began = time.monotonic()
         self._look_back()
 
@@ -188,12 +189,31 @@ class _Schedule:
             if wanted:
                 ready.append((cohort, wanted))
         self._open = still_open
-        for index, (cohort, wanted) in zip(free, ready, strict=False):
+        for cohort, wanted in ready:
+            index = next((i for i in free if self._fits(wanted, i)), None)
+            if index is None:
+                continue
+            free.remove(index)
             try:
                 self._start(cohort, wanted, index)
             except OSError as error:
                 for run_id in wanted:
                     self._could_not_write(run_id, "it could not be started", error)
+
+    def _fits(self, run_ids: tuple[str, ...], index: int) -> bool:
+        """Whether the device of a free slot has room for the runs beside those that are on it."""
+        slots = self._launcher.slots
+        slot = slots[index]
+        beside = [
+            active
+            for active in self._active
+            if (slots[active.slot].machine, slots[active.slot].device) == (slot.machine, slot.device)
+        ]
+        room = self._settings.rooms(slot) if beside else None
+        if room is None:
+            return True
+        tenants = [self._peaks.running(active.run_ids, slot.device) for active in beside]
+        return fits(self._peaks.expected(run_ids, slot.device), tenants, room)
 
     def _wanted(self, cohort: Cohort) -> tuple[str, ...] | None:
         """The cohort's runs that can start now; none while it has to wait, None when there is nothing left to do."""
@@ -368,21 +388,3 @@ class _Schedule:
             blocked=frozenset(self._blocked),
             seconds=time.monotonic() - self._began,
         )
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM and SIGUSR1 taken for Ctrl-C, in the main thread (the only one that signals reach)."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(_: int, __: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGUSR1)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

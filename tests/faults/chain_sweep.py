@@ -9,12 +9,13 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "experiments"))
 
-from small_sweeps import SMALL, small_plan  # noqa: E402 (beside the engine's tests)
+from small_sweeps import MINI, SMALL, small_plan  # noqa: E402 (beside the engine's tests)
 
 from experiments.launch.scheduler import LaunchSettings  # noqa: E402
 from experiments.plan import Plan  # noqa: E402
 from experiments.store import Store  # noqa: E402
 
+__all__ = ["MINI"]  # for the sweep of real trainings
 COMMAND = (sys.executable, str(HERE / "chain_job.py"))
 SWEEP = SMALL.replace("seeds: [0, 1]", "seeds: [0, 1, 2, 3]")
 
