@@ -62,7 +62,11 @@ class RunRecorder:
     def started(self, step: int, damaged: Sequence[Path]) -> None:
         """The run begins, or goes on from `step`, because newer checkpoints were `damaged`."""
         self.journal.start(
-            attempt=self.run.attempts + 1, step=step, total_steps=self.total_steps, micro_batch=self.micro_batch
+            attempt=self.run.attempts + 1,
+            step=step,
+            total_steps=self.total_steps,
+            device=self.origin.get("device"),
+            micro_batch=self.micro_batch,
         )
         for path in damaged:
             self.journal.note(f"checkpoint {path.name} was damaged and is removed; going on from step {step}")

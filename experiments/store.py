@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from experiments.journal import (
     metric_rows,
     picture_rows,
     read_events,
+    recent_rate,
 )
 from experiments.lease import Lease, Owner, Watch, acquire, holder
 
@@ -59,13 +60,17 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a run has come, what it last measured, and the most memory its process said it took."""
+    """How far a run has come, and what it last measured.
+
+    `rate` is its steps a second of late, where two points tell; `memory_bytes` the most that its process said it took.
+    """
 
     step: int
     total_steps: int | None
     epoch: float | None
     values: dict[str, float | None]
     time: float
+    rate: float | None = None
     memory_bytes: int | None = None
 
 
@@ -195,6 +200,7 @@ class RunDir:
             epoch=measured[-1]["epoch"] if measured else None,
             values={name: value for event in measured for name, value in event["values"].items()},
             time=events[-1]["t"],
+            rate=recent_rate(events),
             memory_bytes=saved[-1].get("memory_bytes") if saved else None,
         )
 
@@ -281,6 +287,18 @@ class Store:
         if not self.root.is_dir():
             return []
         return [RunDir(path, self._watch) for path in sorted(self.root.iterdir()) if (path / "run.json").exists()]
+
+    def names(self) -> set[str]:
+        """The names of all there is, in one look: the id of every run that was begun is among them."""
+        try:
+            return {entry.name for entry in os.scandir(self.root)}
+        except FileNotFoundError:
+            return set()
+
+    def states(self, run_ids: Iterable[str]) -> dict[str, State]:
+        """Where each of these runs stands; those that were never begun cost nothing."""
+        there = self.names()
+        return {run_id: self.run(run_id).state() if run_id in there else "planned" for run_id in run_ids}
 
     def save_plan(self, plan: Mapping[str, Any]) -> Path:
         """Keep a plan (its JSON) for reports, replacing the sweep's earlier one; returns its file."""

@@ -21,6 +21,7 @@ from experiments.commands.options import (
     end_on,
     plan_sweep,
     read_profile,
+    say_left_behind,
 )
 from experiments.commands.report import write_and_show
 from experiments.launch.choose import Chosen, choose
@@ -73,8 +74,7 @@ def launch(
 
 
 def _train(sweep: "Sweep", place: Place, where: Chosen, *, wandb: str, workers: int, retry_failed: bool) -> bool:
-    from experiments.build import data_root
-    from experiments.datasets import prepare
+    from experiments.datasets import data_root, prepare
     from experiments.display import LaunchDisplay, counting, launch_summary
     from experiments.estimate import estimate
     from experiments.launch.scheduler import LaunchSettings, launch_plan
@@ -89,7 +89,8 @@ def _train(sweep: "Sweep", place: Place, where: Chosen, *, wandb: str, workers: 
     end_on(planned.problems)
     end_on(given_teacher_faults((row.recipe for row in sweep.rows), root=place.data, runs=place.runs))
     store = Store(place.runs)
-    console.print(launch_summary(planned, store, estimate(planned, store), where.launcher.slots))
+    console.print(launch_summary(planned, store.states(planned.runs), estimate(planned, store), where.launcher.slots))
+    say_left_behind(store, planned, "are")
     settings = LaunchSettings(
         data_root=lambda data: data_root(data, root=place.data, runs=place.runs).resolve(),
         workers=workers,
