@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from experiments.build import data_root
-from experiments.datasets import data_facts, prepare
+from experiments.datasets import data_facts, data_root, prepare
 from experiments.launch.inline import InlineLauncher
 from experiments.launch.protocol import Launcher
 from experiments.launch.scheduler import LaunchSettings, Outcome, launch_plan

@@ -20,10 +20,10 @@ import psutil
 import pytest
 from chain_sweep import HERE, chain_plan, faults, settings
 
-from experiments.display import saved_status_rows
 from experiments.launch.inline import InlineLauncher
 from experiments.launch.scheduler import launch_plan
 from experiments.plan import Plan
+from experiments.standing import proof, standings
 from experiments.store import Store
 
 LAUNCHERS = 3
@@ -88,10 +88,11 @@ def killed(folder: Path, plan: Plan, wanted: int, draw: random.Random) -> Counte
                 count[race.kill_one(draw)] += 1
                 del count["nobody"]
             if store.plans():  # a reader never meets half of anything
-                saved_status_rows(store, store.load_plan(plan.sweep, plan.profile))
+                standings(store, store.load_plan(plan.sweep, plan.profile))
     finally:
         race.end()
     assert launch_plan(plan, store, InlineLauncher(work=chain_job.main), settings()).complete
+    assert proof(store, plan.runs).duplicates == ()
     return count
 
 
