@@ -16,7 +16,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,15 +47,20 @@ class AlreadyFinishedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a run's last attempt failed, and how many failed so far.
+    """Why a run's last attempt failed, and how many failed in a row without getting further than the one before.
 
-    `did_not_fit` is the micro-batch for which there was too little memory, in that attempt or one before.
+    `step` is that of its newest checkpoint then. `did_not_fit` is the micro-batch for which there was too little
+    memory, in that attempt or one before.
     """
 
     attempts: int
     kind: FailureKind
     message: str
+    step: int = 0
     did_not_fit: int | None = None
+
+
+_FAILURE = tuple(field.name for field in fields(Failure))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,11 +246,11 @@ class RunDir:
         failure = read_json(self.path / "failure.json")
         if failure is None:
             return None
-        return Failure(**{name: failure.get(name) for name in ("attempts", "kind", "message", "did_not_fit")})
+        return Failure(**{name: failure[name] for name in _FAILURE if name in failure})
 
     @property
     def attempts(self) -> int:
-        """How many attempts failed so far."""
+        """How many attempts failed in a row without getting further."""
         failure = self.failure
         return 0 if failure is None else failure.attempts
 
@@ -259,8 +264,14 @@ class RunDir:
     ) -> Failure:
         """Write down that an attempt failed, and return what was written."""
         before = self.failure or Failure(attempts=0, kind=kind, message="")
+        events = edge_events(self.path / "journal.jsonl")
+        step = max((event["step"] for event in events if event["event"] == "checkpoint"), default=0)
         failure = Failure(
-            attempts=before.attempts + 1, kind=kind, message=message, did_not_fit=did_not_fit or before.did_not_fit
+            attempts=1 if step > before.step else before.attempts + 1,
+            kind=kind,
+            message=message,
+            step=step,
+            did_not_fit=did_not_fit or before.did_not_fit,
         )
         record = {**asdict(failure), "t": round(time.time(), 3)}
         write_text(self.path / "failure.json", json_text(record), aside=None if lease is None else lease.aside)

@@ -29,6 +29,11 @@ def is_enough(failure: Failure, *, retries: int, memory_retries: int) -> bool:
     return failure.attempts > retries
 
 
+def pause(failure: Failure, backoff_seconds: float) -> float:
+    """The seconds until a run that failed so is tried again: twice as many after each attempt, up to 64 times."""
+    return backoff_seconds * float(2 ** min(failure.attempts - 1, 6))
+
+
 def micro_batch(failures: Iterable[Failure | None]) -> int | None:
     """How many people at once the runs that failed so are tried with: half of what did not fit, None for all."""
     sizes = [failure.did_not_fit for failure in failures if failure is not None and failure.did_not_fit is not None]

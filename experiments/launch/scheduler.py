@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from distilpose.whole_files import FencedError
 from experiments.launch.packing import Peaks, Room, fits
 from experiments.launch.protocol import FINISHED, Handle, Launcher, Slot
-from experiments.launch.retries import death_note, is_enough, micro_batch, was_preempted
+from experiments.launch.retries import death_note, is_enough, micro_batch, pause, was_preempted
 from experiments.launch.signals import interruptible
 from experiments.plan import Cohort, Plan
 from experiments.recipe import DataChoice, run_recipe_from_json
@@ -27,12 +28,12 @@ _IDLE_ENDINGS = 10  # so often may a process end well and leave its runs to othe
 class LaunchSettings:
     """What a launch decides and no run's id depends on. `data_root` tells the folder where the data of a recipe lie.
 
-    A run gets `retries` more attempts after its first failure, the first of them after `backoff_seconds`, each later
-    one after twice as long; one whose loss was not finite gets none, since the same numbers would come again. One that
-    ran out of memory gets `memory_retries`, each with half the people at once. Runs that used up their attempts in an
-    earlier launch stay as they are unless `retry_failed`, or the disk was full. `rooms` tells the memory of a slot's
-    device where several slots may share one; None stands for a device of its own. On Ctrl-C processes have
-    `grace_seconds` to end.
+    A run gets `retries` more attempts after its first failure, and anew whenever one got further than those before it;
+    the first of them after `backoff_seconds`, each later one after twice as long. One whose loss was not finite gets
+    none, since the same numbers would come again. One that ran out of memory gets `memory_retries`, each with half the
+    people at once. Runs that used up their attempts in an earlier launch stay as they are unless `retry_failed`, or the
+    disk was full. `rooms` tells the memory of a slot's device where several slots may share one; None stands for a
+    device of its own. On Ctrl-C processes have `grace_seconds` to end.
     """
 
     data_root: Callable[[DataChoice], Path]
@@ -319,6 +320,9 @@ class _Schedule:
                 return False
             with lease:
                 run.fail(death, "killed", lease)
+        except FencedError:  # in the moment between
+            self._wait_a_little(run.run_id)
+            return False
         except OSError as error:
             self._could_not_write(run.run_id, death, error)
             return False
@@ -356,8 +360,7 @@ class _Schedule:
                 self._failed[run_id] = f"{failure.message} ({failure.kind}, attempt {failure.attempts})"
                 log.error("run %s failed: %s", run_id, self._failed[run_id])
             else:
-                pause = self._settings.backoff_seconds * 2 ** (failure.attempts - 1)
-                self._not_before[run_id] = time.monotonic() + pause
+                self._not_before[run_id] = time.monotonic() + pause(failure, self._settings.backoff_seconds)
                 log.warning("run %s: attempt %d failed: %s", run_id, failure.attempts, failure.message)
 
     def _stop_all(self) -> None:

@@ -159,3 +159,13 @@ def test_what_did_not_fit_is_remembered_over_later_failures(tmp_path: Path) -> N
     assert run.fail("lightning").did_not_fit == 32
     run.fail("again", "oom", did_not_fit=16)
     assert run.failure == Failure(attempts=3, kind="oom", message="again", did_not_fit=16)
+
+
+def test_attempts_are_counted_anew_once_one_got_further(tmp_path: Path) -> None:
+    run = Store(tmp_path).run("abc")
+    lease = run.claim()
+    with run.journal(lease) as journal:
+        for step, attempts in ((0, 1), (0, 2), (10, 1), (10, 2), (10, 3), (20, 1)):
+            if step:
+                journal.checkpoint(step=step, epoch=None, path="x")
+            assert run.fail("killed", "killed", lease).attempts == attempts

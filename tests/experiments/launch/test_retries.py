@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.launch.retries import death_note, is_enough, micro_batch, was_preempted
+from experiments.launch.retries import death_note, is_enough, micro_batch, pause, was_preempted
 from experiments.store import Failure, FailureKind
 
 
@@ -46,3 +46,7 @@ def test_a_death_is_told_by_its_signal_or_code_and_the_last_line(tmp_path: Path)
     assert death_note(1, log) == "the process ended with code 1; its last line: two"
     assert "SIGKILL (by hand, or by the system when memory ran out); its last line: two" in death_note(-9, log)
     assert "without finishing" in death_note(0, log)
+
+
+def test_the_pause_doubles_up_to_a_limit() -> None:
+    assert [pause(failed("error", attempts), 5.0) for attempts in (1, 2, 3, 7, 8, 5000)] == [5, 10, 20, 320, 320, 320]
