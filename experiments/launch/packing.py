@@ -45,16 +45,18 @@ class Peaks:
 
     def __init__(self, plan: Plan, store: Store) -> None:
         self._plan, self._store = plan, store
-        self._sizes = {run_id: _size(run.recipe) for run_id, run in plan.runs.items()}
         self._seen: dict[tuple[str, frozenset[str], int], int] = {}
-        self._read: set[str] = set()
+        self._looked_back = False
 
     def expected(self, run_ids: Collection[str], device: str) -> int | None:
         """What a process of these runs will take on a device of this kind: the least that one of as many runs or more,
         with all their models among its own, was seen to take; None where there was none.
         """
-        self._learn()
-        sizes, kind = {self._sizes[run_id] for run_id in run_ids}, _kind(device)
+        if not self._looked_back:  # only now: where nothing is shared nobody asks
+            self._looked_back = True
+            for cohort in self._plan.cohorts:
+                self.learn(cohort)
+        sizes, kind = self._sizes(run_ids), _kind(device)
         enough = [
             peak
             for (on, theirs, count), peak in self._seen.items()
@@ -62,26 +64,25 @@ class Peaks:
         ]
         return min(enough, default=None)
 
+    def learn(self, cohort: Cohort) -> None:
+        """See what the runs of a cohort that has ended took."""
+        for run_id in cohort.run_ids:
+            result = self._store.run(run_id).result() or {}
+            peak, count = result.get("memory_bytes"), len(cohort.run_ids)
+            if peak is None or result["cohort_size"] != count:  # unfinished, or of a part of the cohort
+                continue
+            device = result["provenance"]["device"]
+            key = (_kind(device), self._sizes(cohort.run_ids), count)
+            self._seen[key] = max(self._seen.get(key, 0), peak + _context(device))
+
+    def _sizes(self, run_ids: Collection[str]) -> frozenset[str]:
+        return frozenset(_size(self._plan.runs[run_id].recipe) for run_id in run_ids)
+
     def running(self, run_ids: Collection[str], device: str) -> int | None:
         """What a running process of these runs takes at most: what it said after validating, else what is expected."""
         said = [_said(self._store.run(run_id)) for run_id in run_ids]
         measured = [peak for peak in said if peak is not None]
         return max(measured) + _context(device) if measured else self.expected(run_ids, device)
-
-    def _learn(self) -> None:
-        for cohort in self._plan.cohorts:
-            for run_id in cohort.run_ids:
-                if run_id not in self._read and self._store.run(run_id).finished:
-                    self._read.add(run_id)
-                    self._learn_from(cohort, self._store.run(run_id).result() or {})
-
-    def _learn_from(self, cohort: Cohort, result: Mapping[str, Any]) -> None:
-        peak, count = result.get("memory_bytes"), len(cohort.run_ids)
-        if peak is None or result["cohort_size"] != count:  # a part of the cohort, who knows which
-            return
-        device = result["provenance"]["device"]
-        key = (_kind(device), frozenset(self._sizes[run_id] for run_id in cohort.run_ids), count)
-        self._seen[key] = max(self._seen.get(key, 0), peak + _context(device))
 
 
 def _said(run: RunDir) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -12,10 +11,9 @@ import psutil
 
 from experiments.launch.packing import Room
 from experiments.launch.protocol import Slot
+from experiments.machine import gpu_use
 
-_MEBIBYTE = 2**20
-_CPU_GUESS = 2048 * _MEBIBYTE  # what a small cohort and its data take on a CPU
-_ASK = ("nvidia-smi", "--query-gpu=index,uuid,memory.total,memory.free", "--format=csv,noheader,nounits")
+_CPU_GUESS = 2 * 2**30  # what a small cohort and its data take on a CPU
 _FRESH_SECONDS = 5.0
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -33,22 +31,17 @@ def host_room(cgroup: Path = _CGROUP) -> Room:
 
 def gpu_rooms() -> dict[str, Room]:
     """The memory of every GPU by PyTorch's name of it; empty where the driver's tool does not tell."""
-    try:
-        said = subprocess.run(_ASK, capture_output=True, text=True, timeout=30, check=True).stdout
-        rows = [[word.strip() for word in line.split(",")] for line in said.splitlines() if line.strip()]
-        rooms = [
-            (index, uuid, Room(total=int(total) * _MEBIBYTE, free=int(free) * _MEBIBYTE))
-            for index, uuid, total, free in rows
-        ]
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return {}
+    gpus = list(gpu_use())
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         # PyTorch counts the devices that are visible, in the order in which they are named.
         names = [name.strip() for name in visible.split(",") if name.strip()]
-        chosen = [room for name in names for room in rooms if name == room[0] or room[1].startswith(name)]
-        rooms = chosen if len(chosen) == len(names) else []
-    return {f"cuda:{position}": room for position, (_, _, room) in enumerate(rooms)}
+        chosen = [gpu for name in names for gpu in gpus if name == str(gpu.index) or gpu.uuid.startswith(name)]
+        gpus = chosen if len(chosen) == len(names) else []
+    return {
+        f"cuda:{position}": Room(total=gpu.memory_total, free=gpu.memory_total - gpu.memory_used)
+        for position, gpu in enumerate(gpus)
+    }
 
 
 class Rooms:

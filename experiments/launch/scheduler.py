@@ -292,6 +292,7 @@ class _Schedule:
                 continue
             self._active.remove(active)
             self._settle(active, code)
+            self._peaks.learn(active.cohort)
 
     def _settle(self, active: _Active, code: int) -> None:
         left = []

@@ -75,6 +75,7 @@ def test_a_cohort_is_expected_to_take_what_its_like_took(plan: Plan, store: Stor
     peaks = Peaks(plan, store)
     assert peaks.expected(second, "cuda:1") is None
     finish(store, plan, 1, 5 * GIB)
+    peaks.learn(plan.cohorts[1])
     assert len(first) == len(second) == 2
     assert peaks.expected(second, "cuda:1") == 5 * GIB + GPU_CONTEXT
     assert peaks.expected(second[:1], "cuda:1") == 5 * GIB + GPU_CONTEXT

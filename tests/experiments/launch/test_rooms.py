@@ -7,7 +7,7 @@ import pytest
 from experiments.launch.protocol import Slot
 from experiments.launch.rooms import Rooms, gpu_rooms, host_room
 
-SAID = "0, GPU-aaaa-1, 81559, 81000\n1, GPU-bbbb-2, 81559, 500\n"
+SAID = "0, A card, 5, 559, 81559, GPU-aaaa-1\n1, A card, 5, 81059, 81559, GPU-bbbb-2\n"
 
 
 @pytest.fixture
