@@ -69,7 +69,8 @@ class Peaks:
         for run_id in cohort.run_ids:
             result = self._store.run(run_id).result() or {}
             peak, count = result.get("memory_bytes"), len(cohort.run_ids)
-            if peak is None or result["cohort_size"] != count:  # unfinished, or of a part of the cohort
+            # Unfinished, or what only a part of the cohort took, or only parts of its batches.
+            if peak is None or result["cohort_size"] != count or "micro_batch" in result:
                 continue
             device = result["provenance"]["device"]
             key = (_kind(device), self._sizes(cohort.run_ids), count)

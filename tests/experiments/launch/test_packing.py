@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import fake_job
 import pytest
@@ -59,15 +60,13 @@ def test_a_device_that_several_share_is_never_oversubscribed(total: int, arrival
         assert sum(tenant or 0 for tenant in tenants) <= (1 - RESERVE) * total * GIB
 
 
-def finish(
-    store: Store, plan: Plan, cohort: int, memory: int, *, device: str = "cuda:0", size: int | None = None
-) -> None:
+def finish(store: Store, plan: Plan, cohort: int, memory: int, **changes: Any) -> None:
     """Let a planned cohort be finished, having taken so much."""
     run_ids = plan.cohorts[cohort].run_ids
     for run_id in run_ids:
         store.run(run_id).write_spec(plan.runs[run_id].spec)
-        facts = {"cohort_size": size or len(run_ids), "memory_bytes": memory, "provenance": {"device": device}}
-        store.run(run_id).write_result({"metrics": {"AP": 0.5}, **facts})
+        facts = {"cohort_size": len(run_ids), "memory_bytes": memory, "provenance": {"device": "cuda:0"}}
+        store.run(run_id).write_result({"metrics": {"AP": 0.5}, **facts, **changes})
 
 
 def test_a_cohort_is_expected_to_take_what_its_like_took(plan: Plan, store: Store) -> None:
@@ -83,8 +82,11 @@ def test_a_cohort_is_expected_to_take_what_its_like_took(plan: Plan, store: Stor
     assert peaks.expected(plan.cohorts[0].run_ids, "cuda:1") is None  # a teacher is another model
 
 
-def test_what_a_part_of_a_cohort_took_says_nothing_of_the_whole(plan: Plan, store: Store) -> None:
-    finish(store, plan, 1, 5 * GIB, size=1)
+@pytest.mark.parametrize("changes", [{"cohort_size": 1}, {"micro_batch": 2}])
+def test_what_a_part_of_a_cohort_or_of_its_batches_took_says_nothing_of_the_whole(
+    plan: Plan, store: Store, changes: dict[str, int]
+) -> None:
+    finish(store, plan, 1, 5 * GIB, **changes)
     assert Peaks(plan, store).expected(plan.cohorts[2].run_ids, "cuda:0") is None
 
 
