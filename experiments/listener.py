@@ -96,6 +96,7 @@ class RunRecorder:
         """The run is over and came to this."""
         self.journal.finish()
         self.run.write_result(result, self.lease)
+        self.over = True  # whatever becomes of the mirrors
         for tracker in self.trackers:
             tracker.summary(result["metrics"])
         self._end("finished", self.journal.close)

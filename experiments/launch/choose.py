@@ -5,13 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from experiments.launch.local import LocalLauncher
-from experiments.launch.packing import Room
 from experiments.launch.protocol import Launcher, Slot
-from experiments.launch.rooms import Rooms
 from experiments.launch.slurm import SlurmLauncher
 from experiments.launch.slurm_script import SlurmOptions, read_options
+
+if TYPE_CHECKING:
+    from experiments.launch.packing import Room
 
 PLACES = ("local", "slurm")
 
@@ -38,6 +40,7 @@ def choose(on: str = "local", *, device: str = "auto", jobs: int = 0, slurm: Seq
     if on == "slurm":
         return _slurm(read_options(slurm), device, jobs)
     from experiments.devices import slots_for
+    from experiments.launch.rooms import Rooms
 
     return Chosen(launcher=LocalLauncher(slots_for(device, jobs)), rooms=Rooms())
 
