@@ -82,7 +82,7 @@ def test_killed_trainings_end_with_the_numbers_of_undisturbed_ones(
 ) -> None:
     if kills is None:
         pytest.skip("kills real trainings only when asked to: pytest tests/faults --kills 200")
-    text = MINI.replace("epochs: 2", "epochs: 40")
+    text = MINI.replace("epochs: 2", "epochs: 12")
     (tmp_path / "undisturbed").mkdir()
     (tmp_path / "killed").mkdir()
     whole = ended(tmp_path / "undisturbed", text)
