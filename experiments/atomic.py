@@ -1,51 +1,22 @@
-"""Files that are whole or absent, also after a power cut."""
+"""Text and JSON files that are whole or absent."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+
+from distilpose.whole_files import write_whole
 
 
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def write_text(path: Path, text: str, *, aside: Path | None = None) -> None:
+    """Write or replace a file; a reader sees the old text or the new, never a part. See `write_whole` for `aside`."""
+    write_whole(path, text, aside=aside)
 
 
-def _write_beside(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    with beside.open("x", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    return beside
-
-
-def _put(path: Path, text: str, place: Callable[[Path, Path], object]) -> None:
-    beside = _write_beside(path, text)
-    try:
-        place(beside, path)
-        sync_directory(path.parent)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write or replace a file; a reader sees the old text or the new, never a part."""
-    _put(path, text, lambda beside, target: beside.replace(target))
-
-
-def create_text(path: Path, text: str) -> None:
+def create_text(path: Path, text: str, *, aside: Path | None = None) -> None:
     """Write a file that must not exist yet: of several writers one succeeds, the others get a FileExistsError."""
-    _put(path, text, lambda beside, target: os.link(beside, target))
+    write_whole(path, text, aside=aside, exclusive=True)
 
 
 def json_text(value: Any) -> str:

@@ -24,7 +24,7 @@ from distilpose.models.description import Description
 from distilpose.models.outputs import HeatmapOutput, RegressionOutput
 from distilpose.models.warm_start import load_backbone, load_imagenet
 from distilpose.training.checkpoint import load_weights
-from distilpose.training.cohort import Validate
+from distilpose.training.cohort import Interrupted, Validate
 from distilpose.training.member import Criterion, Member, plain_forward
 from distilpose.training.schedule import Schedule
 from experiments.recipe import (
@@ -70,8 +70,10 @@ def build_stream(recipe: RunRecipe, train: PoseData, *, workers: int, source: Im
     )
 
 
-def build_member(recipe: RunRecipe, run: RunDir, *, joints: int, teacher: nn.Module | None) -> Member:
-    """The run as the training loop wants it, at its start.
+def build_member(
+    recipe: RunRecipe, run: RunDir, *, joints: int, teacher: nn.Module | None, aside: Path | None = None
+) -> Member:
+    """The run as the training loop wants it, at its start; `aside` is the folder of its lease.
 
     Raises:
         WarmStartError: a ValueError, when the teacher's backbone does not fit, or ImageNet's weights cannot be had.
@@ -89,6 +91,7 @@ def build_member(recipe: RunRecipe, run: RunDir, *, joints: int, teacher: nn.Mod
         criterion=build_criterion(recipe),
         schedule=build_schedule(recipe.schedule),
         checkpoints=run.checkpoints,
+        aside=aside,
         needs_teacher=recipe.losses is not None and recipe.losses.needs_teacher,
         forward=plain_forward if recipe.circulation is None else every_cycle,
     )
@@ -145,8 +148,12 @@ def build_validation(
     source: ImageSource,
     device: torch.device,
     precision_context: Callable[[], AbstractContextManager[Any]],
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Validate:
-    """The function that evaluates models on the validation split, as the recipe says."""
+    """The function that evaluates models on the validation split, as the recipe says.
+
+    It raises Interrupted when `should_stop`, asked at every batch, says so.
+    """
     choice = recipe.evaluation
     flip_test = None
     if choice.flip_test:
@@ -155,6 +162,10 @@ def build_validation(
 
     def people() -> Iterator[Batch]:
         return eval_batches(val, input_size=recipe.input_size, batch_size=64, workers=workers, cache=source)
+
+    def go_on() -> None:
+        if should_stop():
+            raise Interrupted
 
     def validate(models: Mapping[str, nn.Module]) -> Mapping[str, Evaluation]:
         return evaluate_many(
@@ -168,6 +179,7 @@ def build_validation(
             workers=workers,
             batches=people() if choice.boxes == "gt" else None,
             truth=truth,
+            on_batch=go_on,
         )
 
     return validate

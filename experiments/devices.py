@@ -2,19 +2,31 @@
 
 from experiments.launch.local import available_cores, share_out
 from experiments.launch.protocol import Slot
+from experiments.launch.rooms import gpu_rooms
 
+_GPU_PROCESSES = 4  # more seldom fit, and each takes a core
 _CPU_PROCESSES = 2  # more processes than this each hold the data in memory again for little
 
 
 def slots_for(device: str, jobs: int) -> tuple[Slot, ...]:
-    """The rooms for processes: `device` is auto, cpu, cuda or cuda:N; `jobs` is 0 for one a GPU, or two on a CPU.
+    """The rooms for processes: `device` is auto, cpu, cuda or cuda:N.
+
+    `jobs` is 0 for two on a CPU, and on every GPU as many as may share it once their memory is known: four where the
+    cores suffice and the driver tells how full it is, else one.
+
 
     Raises ValueError for a device that is not here.
     """
     devices = _devices(device)
     cores = available_cores()
-    slots = jobs or (min(cores, _CPU_PROCESSES) if devices == ("cpu",) else len(devices))
+    slots = jobs or (min(cores, _CPU_PROCESSES) if devices == ("cpu",) else _on_gpus(devices, cores))
     return share_out(devices, slots=slots, cores=cores)
+
+
+def _on_gpus(devices: tuple[str, ...], cores: int) -> int:
+    if not set(devices) <= gpu_rooms().keys():
+        return len(devices)
+    return len(devices) * max(1, min(_GPU_PROCESSES, cores // len(devices)))
 
 
 def _devices(device: str) -> tuple[str, ...]:

@@ -8,9 +8,12 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
+
+from distilpose.whole_files import refuse_if_fenced, sync_folder
 
 Status = Literal["finished", "failed", "preempted"]
 SYNC_SECONDS = 1.0
@@ -41,15 +44,22 @@ class Journal:
     """An append handle. It has the shape of a Tracker, and is the one that can be relied on.
 
     Metrics and pictures are written and fsynced together, about once in `sync_seconds`; starts, checkpoints, stops and
-    ends at once. `guard` is called before every write and raises where the writer has lost its lease, so that a process
-    which was paused and replaced adds nothing.
+    ends at once. `guard` is called before every write and raises where the writer has lost its lease.
+
+    With `aside`, the folder of a lease (see `write_whole`), the journal is opened as a copy that replaces it, so that
+    the writer before, should it still be there, has a file open that no longer has a name.
     """
 
     def __init__(
-        self, path: Path, *, guard: Callable[[], None] | None = None, sync_seconds: float = SYNC_SECONDS
+        self,
+        path: Path,
+        *,
+        guard: Callable[[], None] = lambda: None,
+        aside: Path | None = None,
+        sync_seconds: float = SYNC_SECONDS,
     ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        self._handle = _open(path) if aside is None else _take_over(path, aside)
         self._guard = guard
         self._sync_seconds = sync_seconds
         self._synced = time.monotonic()
@@ -59,10 +69,27 @@ class Journal:
         if size and os.pread(self._handle, 1, size - 1) != b"\n":
             self._waiting.append("")  # ends the line that a killed writer left torn
 
-    def start(self, *, attempt: int, step: int, total_steps: int | None = None, device: str | None = None) -> None:
-        """The run begins, or goes on from `step`: what was written about later steps is void."""
+    def start(
+        self,
+        *,
+        attempt: int,
+        step: int,
+        total_steps: int | None = None,
+        device: str | None = None,
+        micro_batch: int | None = None,
+    ) -> None:
+        """The run begins, or goes on from `step`: what was written about later steps is void.
+
+        `micro_batch` is how many people the memory takes at once, None for the whole batch.
+        """
         who = {"attempt": attempt, "host": socket.gethostname(), "pid": os.getpid(), "device": device}
-        self._write("start", {**who, "step": step, "total_steps": total_steps})
+        how = {} if micro_batch is None else {"micro_batch": micro_batch}
+        self._write("start", {**who, "step": step, "total_steps": total_steps, **how})
+        self.sync()
+
+    def note(self, message: str) -> None:
+        """Something that a reader of the run ought to know, a damaged checkpoint say."""
+        self._write("note", {"message": message})
         self.sync()
 
     def metrics(self, step: int, values: Mapping[str, float], *, epoch: float | None = None) -> None:
@@ -82,9 +109,10 @@ class Journal:
         safe = {name: value if math.isfinite(value) else None for name, value in plain.items()}
         self._write("summary", {"values": safe})
 
-    def checkpoint(self, *, step: int, epoch: float | None, path: Path | str) -> None:
-        """A checkpoint is on disk: the run can go on from `step`."""
-        self._write("checkpoint", {"step": step, "epoch": epoch, "path": Path(path).as_posix()})
+    def checkpoint(self, *, step: int, epoch: float | None, path: Path | str, memory_bytes: int | None = None) -> None:
+        """A checkpoint is on disk: the run can go on from `step`. `memory_bytes` is its process's peak so far."""
+        used = {} if memory_bytes is None else {"memory_bytes": memory_bytes}
+        self._write("checkpoint", {"step": step, "epoch": epoch, "path": Path(path).as_posix(), **used})
         self.sync()
 
     def stop(self, reason: Literal["preempted", "failed"], message: str = "") -> None:
@@ -109,6 +137,11 @@ class Journal:
             else:
                 self.sync()
         finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Close without writing what waits."""
+        if not self._closed:
             self._closed = True
             os.close(self._handle)
 
@@ -121,14 +154,19 @@ class Journal:
     def sync(self) -> None:
         """Put everything written so far on the disk."""
         if self._waiting:
-            if self._guard is not None:
-                self._guard()
-            block = ("\n".join(self._waiting) + "\n").encode()
-            while block:
-                block = block[os.write(self._handle, block) :]
+            self._guard()
+            self._append(("\n".join(self._waiting) + "\n").encode())
             self._waiting.clear()
-            os.fsync(self._handle)
         self._synced = time.monotonic()
+
+    def _append(self, block: bytes) -> None:
+        size = os.fstat(self._handle).st_size
+        try:
+            _write_synced(self._handle, block)
+        except OSError:  # a full disk, say: nothing of it, so that it can be written again
+            with suppress(OSError):
+                os.ftruncate(self._handle, size)
+            raise
 
     def _write(self, event: str, fields: Mapping[str, Any]) -> None:
         assert not self._closed, "the journal is closed"
@@ -136,6 +174,39 @@ class Journal:
         self._waiting.append(json.dumps(line, allow_nan=False, ensure_ascii=False))
         if time.monotonic() - self._synced >= self._sync_seconds:
             self.sync()
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+
+
+def _take_over(path: Path, aside: Path) -> int:
+    """The handle of a copy that now has the journal's name."""
+    try:
+        before = path.read_bytes()
+    except FileNotFoundError:
+        before = b""
+    copy = aside / path.name
+    try:
+        handle = _open(copy)
+        try:
+            _write_synced(handle, before)
+            copy.replace(path)
+        except OSError:
+            os.close(handle)
+            copy.unlink(missing_ok=True)
+            raise
+    except FileNotFoundError as error:
+        refuse_if_fenced(aside, error)
+        raise
+    sync_folder(path.parent)
+    return handle
+
+
+def _write_synced(handle: int, block: bytes) -> None:
+    while block:
+        block = block[os.write(handle, block) :]
+    os.fsync(handle)
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:

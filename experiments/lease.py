@@ -1,39 +1,57 @@
 """Whose a run is: a lease that one process at a time holds, on a local or a shared disk.
 
-Every holder links a file named by a number one higher than the last: linking is atomic, so of several claimants one
-wins, also on NFS. The number is the fencing token: the highest is the holder, and a process that was paused and
-replaced finds a higher one before it writes. A holder touches its file as a heartbeat. A dead process on this machine
-is seen at once (by process id and start time, since ids come round again); elsewhere the heartbeat has to be older than
-a timeout, by the clock of the disk.
+    lease/00000007/owner.json    who holds it, or held it last; touched as a heartbeat
+    lease/00000007/aside.<uuid>  where the holder writes files before they are put in their place
+
+A claimant prepares the folder of the next number and renames it into place: a folder cannot be renamed onto one that
+has something in it, so of several claimants one wins, also on NFS. The number is the fencing token: the highest is the
+holder, for as long as its aside folder is there.
+
+Everything a holder writes goes through that folder. Whoever takes the run over renames it away before reading anything.
+So a process that was paused, at whatever instruction, and replaced meanwhile, cannot put a file in its place any more:
+the file system refuses it. Checks before writes only make it notice sooner.
+
+When is a holder dead? On the same machine (boot and process namespace) the process table says so at once. Besides, one
+whose heartbeat has not *changed* for a timeout, by the clock of the process that watches it, may be evicted. No two
+clocks are ever compared, and no clock that can be set.
 """
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import json
 import logging
 import os
+import shutil
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from uuid import uuid4
+
+from distilpose.whole_files import FencedError, sync_folder
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 10.0
 TIMEOUT_SECONDS = 60.0
+_ANOTHER_WAS_QUICKER = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOENT)
+_LOOKS = 4  # a silence counts when it was seen at this many looks or more, spread over the timeout
 
 
-class LeaseLostError(RuntimeError):
-    """Another process holds the run now: this one must not write to it any more."""
+class LeaseLostError(FencedError):
+    """Another process holds the run now, or may: this one must not write to it any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Who holds a lease. `machine` is one boot and process namespace, `started` the process's start in it."""
+    """Who holds a lease. `machine` is one boot and process namespace, `started` the process's start in it.
+
+    `since` is for people: nothing is decided by it. `aside` names the folder without which the lease is not held.
+    """
 
     token: int
     host: str
@@ -41,6 +59,7 @@ class Owner:
     pid: int
     started: str
     since: float
+    aside: str
 
 
 def _machine() -> str:
@@ -68,55 +87,98 @@ def _process_start(pid: int) -> str | None:
     return None if after_name[0] in "ZX" else after_name[19]
 
 
-def _tokens(directory: Path) -> list[int]:
+def _last_token(directory: Path) -> int:
+    """The highest number there is, 0 for none."""
     try:
-        return sorted(int(path.name) for path in directory.iterdir() if path.name.isdigit())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+        return max((int(path.name) for path in directory.iterdir() if path.name.isdigit()), default=0)
+    except FileNotFoundError:
+        return 0
 
 
-def _file(directory: Path, token: int) -> Path:
+def _folder(directory: Path, token: int) -> Path:
     return directory / f"{token:08d}"
 
 
-def _given_back(directory: Path, token: int) -> Path:
-    return directory / f"{token:08d}.released"
-
-
-def _disk_now(directory: Path) -> float:
-    """The time by the clock that stamps this directory's files."""
-    probe = directory / f".clock.{uuid4().hex}"
+def _take_away(folder: Path) -> None:
+    """Remove a folder: its name at once, then what is in it."""
+    gone = folder.with_name(f".gone.{uuid4().hex}")
     try:
-        probe.touch(exist_ok=False)
-        return probe.stat().st_mtime
-    except OSError:
-        return time.time()
-    finally:
-        with contextlib.suppress(OSError):
-            probe.unlink(missing_ok=True)
-
-
-def holder(directory: Path, *, timeout: float = TIMEOUT_SECONDS) -> Owner | None:
-    """The living process that holds the lease, or None where it is free to be taken."""
-    tokens = _tokens(directory)
-    return _living(directory, tokens[-1], timeout) if tokens else None
-
-
-def _living(directory: Path, token: int, timeout: float) -> Owner | None:
-    if _given_back(directory, token).exists():
-        return None
-    path = _file(directory, token)
-    try:
-        stamp = path.stat().st_mtime
-        owner = Owner(**json.loads(path.read_text()))
+        folder.rename(gone)
     except FileNotFoundError:
+        return
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def _look(directory: Path, token: int) -> tuple[Owner, int] | None:
+    """Who holds that number and the last heartbeat's stamp; None where nobody does, or a process that is dead."""
+    folder = _folder(directory, token)
+    try:
+        with (folder / "owner.json").open(encoding="utf-8") as file:  # opening makes NFS ask for the stamp anew
+            stamp, text = os.fstat(file.fileno()).st_mtime_ns, file.read()
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, TypeError):  # damaged: nobody can be asked, so its age decides
-        owner = Owner(token=token, host="unknown", machine="unknown", pid=0, started="", since=0.0)
-        stamp = path.stat().st_mtime
-    if owner.machine == _machine():
-        return owner if _process_start(owner.pid) == owner.started else None
-    return owner if _disk_now(directory) - stamp < timeout else None
+    try:
+        owner = Owner(**json.loads(text))
+    except (ValueError, TypeError):  # damaged: nobody can be asked, so silence decides
+        aside = next((path.name for path in folder.glob("aside.*")), "aside")
+        owner = Owner(token=token, host="unknown", machine="", pid=0, started="", since=0.0, aside=aside)
+    if not (folder / owner.aside).is_dir():
+        return None
+    if owner.machine == _machine() and _process_start(owner.pid) != owner.started:
+        return None
+    return owner, stamp
+
+
+def holder(directory: Path) -> Owner | None:
+    """The process that holds the lease, or None where it is free to be taken."""
+    seen = _look(directory, _last_token(directory))
+    return None if seen is None else seen[0]
+
+
+@dataclass(slots=True)
+class _Silence:
+    token: int
+    stamp: int
+    looked: float
+    seconds: float = 0.0
+
+
+class Watch:
+    """What one process has seen of others' heartbeats, by its own monotonic clock.
+
+    A look after a long pause, of this process or of the whole machine, counts for no more than a quarter of the
+    timeout: a holder that slept as well gets the time to beat.
+    """
+
+    def __init__(self, timeout: float = TIMEOUT_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+        self._timeout, self._clock = timeout, clock
+        self._silences: dict[Path, _Silence] = {}
+
+    def evict(self, directory: Path) -> bool:
+        """Look at the holder, and throw it out if it has been silent for the timeout; whether the lease is free now."""
+        seen = _look(directory, _last_token(directory))
+        if seen is None:
+            self._silences.pop(directory, None)
+            return True
+        owner, stamp = seen
+        now = self._clock()
+        silence = self._silences.get(directory)
+        if silence is None or (silence.token, silence.stamp) != (owner.token, stamp):
+            self._silences[directory] = _Silence(owner.token, stamp, now)
+            return False
+        silence.seconds += min(now - silence.looked, self._timeout / _LOOKS)
+        silence.looked = now
+        if silence.seconds < self._timeout:
+            return False
+        log.warning(
+            "%s: process %d on %s was silent for %.0f s; its run goes to others",
+            directory,
+            owner.pid,
+            owner.host,
+            silence.seconds,
+        )
+        _take_away(_folder(directory, owner.token) / owner.aside)
+        return True
 
 
 class Lease:
@@ -134,21 +196,25 @@ class Lease:
         return self.owner.token
 
     @property
+    def aside(self) -> Path:
+        """The folder to write files in before they are put in their place; gone once the lease is lost."""
+        return _folder(self._directory, self.token) / self.owner.aside
+
+    @property
     def held(self) -> bool:
         """Whether this process may still write."""
-        tokens = _tokens(self._directory)
-        return not self._ended.is_set() and bool(tokens) and tokens[-1] == self.token
+        return not self._ended.is_set() and self.aside.is_dir()
 
     def check(self) -> None:
-        """Raise LeaseLostError unless the lease is still held; to be called before every write."""
+        """Raise LeaseLostError unless the lease is still held."""
         if not self.held:
             raise LeaseLostError(
-                f"lease {self.token} of {self._directory.parent.name} is lost: another process holds it"
+                f"lease {self.token} of {self._directory.parent.name} is lost: its run is another's now"
             )
 
     def beat(self) -> None:
-        """Say that this process lives."""
-        os.utime(_file(self._directory, self.token))
+        """Say that this process lives. Raises FileNotFoundError once the run was taken over."""
+        os.utime(_folder(self._directory, self.token) / "owner.json")
 
     def start_heartbeat(self, seconds: float = HEARTBEAT_SECONDS) -> None:
         """Beat every so often from a thread, until given back or lost."""
@@ -161,7 +227,7 @@ class Lease:
             try:
                 self.beat()
             except FileNotFoundError:
-                return  # taken over; the next check says so
+                return  # taken over; the next write says so
             except OSError as error:
                 log.warning("heartbeat of %s failed, going on: %s", self._directory, error)
 
@@ -169,12 +235,10 @@ class Lease:
         """Give the lease back; harmless when done twice or already lost."""
         if self._ended.is_set():
             return
-        held = self.held
         self._ended.set()
         if self._beating is not None:
             self._beating.join()
-        if held:
-            _given_back(self._directory, self.token).touch()
+        _take_away(self.aside)
 
     def __enter__(self) -> Self:
         if self._beating is None:
@@ -185,46 +249,53 @@ class Lease:
         self.release()
 
 
-def acquire(directory: Path, *, timeout: float = TIMEOUT_SECONDS) -> Lease | None:
-    """The lease, or None where a living process holds it or another claimant was quicker."""
-    directory.mkdir(parents=True, exist_ok=True)
-    tokens = _tokens(directory)
-    last = tokens[-1] if tokens else 0
-    if last and _living(directory, last, timeout) is not None:
+def acquire(directory: Path) -> Lease | None:
+    """The lease, or None where a process holds it or another claimant was quicker."""
+    last = _last_token(directory)
+    if _look(directory, last) is not None:
         return None
+    directory.mkdir(parents=True, exist_ok=True)
     started = _process_start(os.getpid())
     assert started is not None
     owner = Owner(
-        token=last + 1,
+        token=last + 1,  # that of the holder just seen dead: whoever took it meanwhile was quicker
         host=socket.gethostname(),
         machine=_machine(),
         pid=os.getpid(),
         started=started,
         since=time.time(),
+        aside=f"aside.{uuid4().hex}",
     )
-    if not _link(directory, owner):
+    if not _claim(directory, owner):
         return None
     lease = Lease(directory, owner)
-    if not lease.held:  # a claimant that was asleep linked a number long passed by
-        _file(directory, owner.token).unlink(missing_ok=True)
+    if _last_token(directory) != owner.token:  # a claimant that was asleep took a number long passed by
+        _take_away(_folder(directory, owner.token))
         return None
-    for token in tokens:
-        _file(directory, token).unlink(missing_ok=True)
-        _given_back(directory, token).unlink(missing_ok=True)
+    for path in directory.iterdir():
+        name = path.name.removeprefix(".claim.").partition(".")[0]
+        if path.name.startswith(".gone.") or (
+            name.isdigit() and int(name) <= owner.token and path != lease.aside.parent
+        ):
+            _take_away(path)
     return lease
 
 
-def _link(directory: Path, owner: Owner) -> bool:
-    content: dict[str, Any] = asdict(owner)
-    beside = directory / f".claim.{uuid4().hex}"
-    with beside.open("x") as file:
-        file.write(json.dumps(content))
-        file.flush()
-        os.fsync(file.fileno())
+def _claim(directory: Path, owner: Owner) -> bool:
+    """Whether the owner got its number: a folder prepared beside and renamed into place."""
+    folder = _folder(directory, owner.token)
+    prepared = directory / f".claim.{owner.token:08d}.{uuid4().hex}"
     try:
-        os.link(beside, _file(directory, owner.token))
-    except FileExistsError:
-        return beside.stat().st_nlink == 2  # on NFS a repeated request may report the link its first try made
-    finally:
-        beside.unlink(missing_ok=True)
+        (prepared / owner.aside).mkdir(parents=True)
+        with (prepared / "owner.json").open("x", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(owner)))
+            file.flush()
+            os.fsync(file.fileno())
+        prepared.rename(folder)
+    except OSError as error:
+        shutil.rmtree(prepared, ignore_errors=True)
+        if error.errno not in _ANOTHER_WAS_QUICKER:
+            raise
+        return (folder / owner.aside).is_dir()  # on NFS a repeated request may not find what its first try renamed
+    sync_folder(directory)
     return True

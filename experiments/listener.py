@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -15,11 +16,13 @@ from distilpose.evaluation.evaluate import Evaluation
 from distilpose.pictures.panels import write_pictures
 from distilpose.training.checkpoint import save_weights
 from distilpose.training.member import Member
+from distilpose.training.memory import peak_memory
+from distilpose.whole_files import FencedError
 from experiments.atomic import json_text, write_text
 from experiments.build import WEIGHTS
 from experiments.lease import Lease
 from experiments.store import FailureKind, RunDir
-from experiments.track.protocol import Tracker
+from experiments.track.protocol import Status, Tracker
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ class RunRecorder:
         self.cohort: Mapping[str, Any] = {}
         self.origin: Mapping[str, Any] = {}
         self.total_steps = 0
+        self.micro_batch: int | None = None
         self.weights_say: Mapping[str, str] = {}
         self.over = False
 
@@ -48,49 +52,72 @@ class RunRecorder:
         cohort: Mapping[str, Any],
         origin: Mapping[str, Any],
         total_steps: int,
+        micro_batch: int | None,
         weights_say: Mapping[str, str],
     ) -> None:
         """Say what the run is called, where its numbers go and where they come from, and what its weights are of."""
         self.title, self.trackers, self.cohort, self.origin = title, trackers, cohort, origin
-        self.total_steps, self.weights_say = total_steps, weights_say
+        self.total_steps, self.micro_batch, self.weights_say = total_steps, micro_batch, weights_say
 
-    def started(self, step: int) -> None:
-        """The run begins, or goes on from `step`."""
-        device = self.origin.get("device")
-        self.journal.start(attempt=self.run.attempts + 1, step=step, total_steps=self.total_steps, device=device)
+    def started(self, step: int, damaged: Sequence[Path]) -> None:
+        """The run begins, or goes on from `step`, because newer checkpoints were `damaged`."""
+        self.journal.start(
+            attempt=self.run.attempts + 1,
+            step=step,
+            total_steps=self.total_steps,
+            device=self.origin.get("device"),
+            micro_batch=self.micro_batch,
+        )
+        for path in damaged:
+            self.journal.note(f"checkpoint {path.name} was damaged and is removed; going on from step {step}")
 
     def metrics(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
         """Numbers of one step."""
         for tracker in (self.journal, *self.trackers):
             tracker.metrics(step, values, epoch=epoch)
 
-    def failed(self, message: str, kind: FailureKind) -> None:
+    def failed(self, message: str, kind: FailureKind, *, did_not_fit: int | None = None) -> None:
         """The attempt has failed."""
         if self.over:
             return
-        self.run.fail(message, kind, self.lease)
-        self.journal.stop("failed", message)
-        self._close_trackers("failed")
+
+        def write_down() -> None:
+            self.run.fail(message, kind, self.lease, did_not_fit=did_not_fit)
+            self.journal.stop("failed", message)
+
+        self._end("failed", write_down)
+
+    def left(self) -> None:
+        """Another process has the run now."""
+        log.warning("run %s: another process has it now, leaving it", self.run.run_id)
+        self._end("preempted", self.journal.abandon)
 
     def finished(self, result: Mapping[str, Any]) -> None:
         """The run is over and came to this."""
         self.journal.finish()
+        self.run.write_result(result, self.lease)
+        self.over = True  # whatever becomes of the mirrors
         for tracker in self.trackers:
             tracker.summary(result["metrics"])
-        self._close_trackers("finished")
-        self.run.write_result(result, self.lease)
+        self._end("finished", self.journal.close)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         if not self.over:
-            self.journal.stop("preempted")
-            self._close_trackers("preempted")
-        self.journal.close()
+            self._end("preempted", lambda: self.journal.stop("preempted"))
+        self.journal.abandon()
 
-    def _close_trackers(self, status: Any) -> None:
+    def _end(self, status: Status, write_down: Callable[[], None]) -> None:
+        """Close the trackers, after writing the end down where that is possible still."""
         self.over = True
+        try:
+            write_down()
+        except FencedError:
+            log.warning("run %s: another process has it now", self.run.run_id)
+        except OSError as error:
+            log.error("run %s: has %s, and that could not be written down: %s", self.run.run_id, status, error)
         for tracker in self.trackers:
             tracker.close(status)
 
@@ -111,9 +138,9 @@ class RunListener:
         self.input_size, self.source = input_size, source
         self._pictured: Batch | None = None
 
-    def restored(self, member: Member) -> None:
+    def restored(self, member: Member, damaged: Sequence[Path]) -> None:
         """The run starts at `member.step`."""
-        self.recorders[member.name].started(member.step)
+        self.recorders[member.name].started(member.step, damaged)
 
     def metrics(self, member: Member, epoch: int, values: dict[str, float]) -> None:
         """Numbers of training or validation."""
@@ -122,20 +149,26 @@ class RunListener:
     def validated(self, member: Member, epoch: int, evaluation: Evaluation, *, is_best: bool) -> None:
         """Keep the best weights and predictions, and draw."""
         recorder = self.recorders[member.name]
-        recorder.lease.check()
+        aside = recorder.lease.aside
         if is_best:
-            save_weights(recorder.run.checkpoints / WEIGHTS, member.model, recorder.weights_say)
-            write_text(recorder.run.predictions, json_text(evaluation.results))
+            save_weights(recorder.run.checkpoints / WEIGHTS, member.model, recorder.weights_say, aside=aside)
+            write_text(recorder.run.predictions, json_text(evaluation.results), aside=aside)
         try:
             self._draw(member, epoch, recorder)
+        except FencedError:
+            raise
         except Exception:  # a picture is worth a warning, never a run
             log.warning("run %s: no pictures at epoch %d", member.name, epoch, exc_info=True)
+
+    def checkpointing(self, member: Member) -> None:
+        """Put on disk what the journal knows: the run will not go through these steps again."""
+        self.recorders[member.name].journal.sync()
 
     def checkpointed(self, member: Member) -> None:
         """Say so in the journal."""
         recorder = self.recorders[member.name]
         path = recorder.run.checkpoints.relative_to(recorder.run.path)
-        recorder.journal.checkpoint(step=member.step, epoch=None, path=path)
+        recorder.journal.checkpoint(step=member.step, epoch=None, path=path, memory_bytes=_peak(member))
 
     def failed(self, member: Member) -> None:
         """The run failed alone; its cohort goes on."""
@@ -156,10 +189,16 @@ class RunListener:
                 "seconds": round(member.seconds, 3),
                 "cohort": recorder.cohort["id"],
                 "cohort_size": recorder.cohort["size"],
+                "memory_bytes": _peak(member),
+                **({} if recorder.micro_batch is None else {"micro_batch": recorder.micro_batch}),
                 "parameters": sum(p.numel() for p in member.model.parameters() if p.requires_grad),
                 "provenance": {**recorder.origin, "finished": time.time()},
             }
         )
+
+    def left(self, member: Member) -> None:
+        """Write nothing more about it."""
+        self.recorders[member.name].left()
 
     def _draw(self, member: Member, epoch: int, recorder: RunRecorder) -> None:
         if self._pictured is None:  # the same people at every validation of every row, from all over the split
@@ -181,8 +220,13 @@ class RunListener:
                 folder,
                 count=PICTURED,
                 title=f"{recorder.title}, epoch {epoch}",
+                aside=recorder.lease.aside,
             )
         for file in files:
             where = file.path.relative_to(recorder.run.path)
             for tracker in (recorder.journal, *recorder.trackers):
                 tracker.picture(member.step, file.kind, where, file.caption, epoch=epoch)
+
+
+def _peak(member: Member) -> int:
+    return peak_memory(next(member.model.parameters()).device)

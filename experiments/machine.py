@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 
-_ASK = ("index", "name", "utilization.gpu", "memory.used", "memory.total")
+_ASK = ("index", "name", "utilization.gpu", "memory.used", "memory.total", "uuid")
 _MIB = 2**20
 
 
@@ -18,6 +18,7 @@ class GpuUse:
     percent: float
     memory_used: int
     memory_total: int
+    uuid: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +57,14 @@ def gpu_use() -> tuple[GpuUse, ...]:
 
 
 def _gpu(line: str) -> GpuUse:
-    index, name, percent, used, total = (cell.strip() for cell in line.split(","))
+    index, name, percent, used, total, uuid = (cell.strip() for cell in line.split(","))
     return GpuUse(
         index=int(index),
         name=name,
         percent=_number(percent),
         memory_used=int(_number(used) * _MIB),
         memory_total=int(_number(total) * _MIB),
+        uuid=uuid,
     )
 
 

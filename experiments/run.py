@@ -7,6 +7,7 @@ nobody else holds is finished or failed and said so, 75 when it was asked to sto
 1 when it could not work at all.
 """
 
+import errno
 import json
 import logging
 import os
@@ -28,6 +29,7 @@ from torch import nn
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.stream import ImageSource
 from distilpose.training.cohort import train_cohort
+from distilpose.training.memory import is_out_of_memory
 from experiments.build import (
     build_given_teacher,
     build_member,
@@ -55,26 +57,39 @@ def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
     store = Store(file.parent.parent)
     with ExitStack() as stack:
         claimed: list[RunRecorder] = []
-        for run_id in job["run_ids"]:
-            run = store.run(run_id)
-            lease = run.claim()
-            if lease is None:
-                log.info("run %s: finished, or another process has it", run_id)
-                continue
-            stack.enter_context(lease)
-            claimed.append(stack.enter_context(RunRecorder(run, lease)))
-        if not claimed:
-            return FINISHED
         try:
-            return _train(job, store, claimed, should_stop)
+            for run_id in job["run_ids"]:
+                run = store.run(run_id)
+                lease = run.claim()
+                if lease is None:
+                    log.info("run %s: finished, or another process has it", run_id)
+                    continue
+                stack.enter_context(lease)
+                run.link_log(file.with_suffix(".log"), lease)
+                claimed.append(stack.enter_context(RunRecorder(run, lease)))
+            return _train(job, store, claimed, should_stop) if claimed else FINISHED
         except Exception as error:
             log.exception("the cohort %s failed", job["cohort_id"])
-            kind: FailureKind = "oom" if isinstance(error, torch.OutOfMemoryError | MemoryError) else "error"
+            kind = _kind(error)
             last = traceback.extract_tb(error.__traceback__)[-1]
             message = f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
             for recorder in claimed:
-                recorder.failed(message, kind)
+                recorder.failed(message, kind, did_not_fit=_micro_batch(job, recorder) if kind == "oom" else None)
             return FAILED
+
+
+def _kind(error: Exception) -> FailureKind:
+    if is_out_of_memory(error):
+        return "oom"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "disk"
+    return "error"
+
+
+def _micro_batch(job: dict[str, Any], recorder: RunRecorder) -> int:
+    """How many people went through a model at once."""
+    whole: int = recorder.run.spec()["recipe"]["schedule"]["batch_size"]
+    return min(whole, job.get("micro_batch") or whole)
 
 
 def _train(job: dict[str, Any], store: Store, claimed: list[RunRecorder], should_stop: Callable[[], bool]) -> int:
@@ -96,7 +111,9 @@ def _train(job: dict[str, Any], store: Store, claimed: list[RunRecorder], should
     members = []
     for recorder in claimed:
         run_id = recorder.run.run_id
-        members.append(build_member(recipes[run_id], recorder.run, joints=joints, teacher=teacher))
+        members.append(
+            build_member(recipes[run_id], recorder.run, joints=joints, teacher=teacher, aside=recorder.lease.aside)
+        )
     stream = build_stream(recipe, train, workers=workers, source=source)
     origin = {
         **provenance(),
@@ -113,6 +130,7 @@ def _train(job: dict[str, Any], store: Store, claimed: list[RunRecorder], should
             cohort={"id": job["cohort_id"], "size": len(job["run_ids"])},
             origin=origin,
             total_steps=member.schedule.epochs * stream.steps_per_epoch,
+            micro_batch=job.get("micro_batch"),
             weights_say=describe_run(recipes[member.name], train.skeleton).to_metadata(),
         )
     listener = RunListener(
@@ -133,11 +151,13 @@ def _train(job: dict[str, Any], store: Store, claimed: list[RunRecorder], should
             source=source,
             device=fabric.device,
             precision_context=fabric.autocast,
+            should_stop=should_stop,
         ),
         listener=listener,
         fabric=fabric,
         teacher=teacher,
         metric=recipe.evaluation.best_by,
+        micro_batch=job.get("micro_batch"),
         should_stop=should_stop,
     )
     return FINISHED if done else PREEMPTED

@@ -106,16 +106,9 @@ def standing(run: RunDir, what: str, metric: str) -> Standing:
             told["seconds_left"] = max(0.0, (progress.total_steps - progress.step) / progress.rate - late)
     elif failure is not None:
         told["note"] = f"{failure.message} ({failure.kind}, attempt {failure.attempts})"
-        told["log"] = _last_lines(run)
+        told["log"] = tuple(run.log_tail(_LOG_LINES))
     starts = count_events(run.path / "journal.jsonl", "start")[0]
     return Standing(run_id=run.run_id, what=what, state=state, starts=starts, **told)
-
-
-def _last_lines(run: RunDir) -> tuple[str, ...]:
-    try:
-        return tuple(run.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_LOG_LINES:])
-    except FileNotFoundError:
-        return ()
 
 
 def counts(found: Iterable[Standing]) -> dict[State, int]:

@@ -4,16 +4,19 @@ runs/<run_id>/run.json       what the run is, written when it is launched
 runs/<run_id>/journal.jsonl  what it did
 runs/<run_id>/lease/         whose it is
 runs/<run_id>/failure.json   why its last attempt failed
+runs/<run_id>/log.txt        what its process printed: a link
 runs/<run_id>/result.json    last, whole: without it a run is unfinished
-runs/sweeps/<sweep>.<profile>.json   plans; runs/jobs/<cohort_id>.json   what one process is told
+runs/sweeps/<sweep>.<profile>.json   plans; runs/jobs/<cohort_id>-<how>.json   what one process is told
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,11 +32,13 @@ from experiments.journal import (
     read_events,
     recent_rate,
 )
-from experiments.lease import Lease, Owner, acquire, holder
+from experiments.lease import Lease, Owner, Watch, acquire, holder
 
 SCHEMA = 1
 State = Literal["planned", "running", "finished", "failed", "interrupted"]
-FailureKind = Literal["nan", "oom", "killed", "error"]
+FailureKind = Literal["nan", "oom", "disk", "killed", "error"]
+_WHAT_IS_LEFT = {"run_ids", "micro_batch"}  # of a job, may change from one attempt to the next
+_LOG_BYTES = 16384  # at a log's end that its last lines are looked for in
 
 
 class AlreadyFinishedError(RuntimeError):
@@ -42,16 +47,28 @@ class AlreadyFinishedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a run's last attempt failed, and how many failed so far."""
+    """Why a run's last attempt failed, and how many failed in a row without getting further than the one before.
+
+    `step` is that of its newest checkpoint then. `did_not_fit` is the micro-batch for which there was too little
+    memory, in that attempt or one before.
+    """
 
     attempts: int
     kind: FailureKind
     message: str
+    step: int = 0
+    did_not_fit: int | None = None
+
+
+_FAILURE = tuple(field.name for field in fields(Failure))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a run has come, what it last measured, and its steps a second of late, where two points tell."""
+    """How far a run has come, and what it last measured.
+
+    `rate` is its steps a second of late, where two points tell; `memory_bytes` the most that its process said it took.
+    """
 
     step: int
     total_steps: int | None
@@ -59,6 +76,7 @@ class Progress:
     values: dict[str, float | None]
     time: float
     rate: float | None = None
+    memory_bytes: int | None = None
 
 
 def run_title(spec: Mapping[str, Any]) -> str:
@@ -69,9 +87,10 @@ def run_title(spec: Mapping[str, Any]) -> str:
 class RunDir:
     """One run's directory. Nothing is created before something is written."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, watch: Watch | None = None) -> None:
         self.path = path
         self.run_id = path.name
+        self._watch = watch or Watch()
 
     @property
     def checkpoints(self) -> Path:
@@ -90,8 +109,24 @@ class RunDir:
 
     @property
     def log(self) -> Path:
-        """The run's log, for people."""
+        """What the processes of the run's last cohort printed, for people: a link to the job's log."""
         return self.path / "log.txt"
+
+    def link_log(self, file: Path, lease: Lease) -> None:
+        """Let the run's log be `file`, in the same store, where the disk can do that."""
+        link = lease.aside / self.log.name
+        with suppress(OSError):
+            link.symlink_to(os.path.relpath(file, self.path))
+            link.replace(self.log)
+
+    def log_tail(self, lines: int = 5) -> list[str]:
+        """The last lines of the run's log; none where there is no log."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_BYTES))
+                return file.read().decode(errors="replace").strip().splitlines()[-lines:]
+        except FileNotFoundError:
+            return []
 
     def write_spec(self, spec: Mapping[str, Any]) -> None:
         """Say what the run is. A run's id fixes it, so what is already written stays."""
@@ -125,8 +160,12 @@ class RunDir:
         return "interrupted" if (self.path / "journal.jsonl").exists() else "planned"
 
     def holder(self) -> Owner | None:
-        """The living process that has the run, if any."""
+        """The process that has the run, if any."""
         return holder(self.path / "lease")
+
+    def evict(self) -> bool:
+        """Whether nobody has the run, once its holder was thrown out if this process saw it silent for too long."""
+        return self._watch.evict(self.path / "lease")
 
     def claim(self) -> Lease | None:
         """The lease of an unfinished run; None where the run is finished or another living process has it."""
@@ -139,8 +178,9 @@ class RunDir:
         return lease
 
     def journal(self, lease: Lease | None = None) -> Journal:
-        """An append handle; with a lease, one that refuses to write once the lease is lost."""
-        return Journal(self.path / "journal.jsonl", guard=None if lease is None else lease.check)
+        """An append handle; with a lease, one that cannot write once the lease is lost."""
+        path = self.path / "journal.jsonl"
+        return Journal(path) if lease is None else Journal(path, guard=lease.check, aside=lease.aside)
 
     def read_journal(self) -> list[dict[str, Any]]:
         """Every event of the journal, as written."""
@@ -157,14 +197,16 @@ class RunDir:
         if not steps:
             return None
         measured = [event for event in events if event["event"] == "metrics"]
-        totals = [event.get("total_steps") for event in events if event["event"] == "start"]
+        begun = [place for place, event in enumerate(events) if event["event"] == "start"]
+        saved = [event for event in events[begun[-1] if begun else 0 :] if event["event"] == "checkpoint"]
         return Progress(
             step=steps[-1]["step"],
-            total_steps=totals[-1] if totals else None,
+            total_steps=events[begun[-1]].get("total_steps") if begun else None,
             epoch=measured[-1]["epoch"] if measured else None,
             values={name: value for event in measured for name, value in event["values"].items()},
             time=events[-1]["t"],
             rate=recent_rate(events),
+            memory_bytes=saved[-1].get("memory_bytes") if saved else None,
         )
 
     def metrics(self) -> list[MetricRow]:
@@ -189,13 +231,11 @@ class RunDir:
     def write_result(self, result: Mapping[str, Any], lease: Lease | None = None) -> None:
         """Finish the run: the last thing written, whole, once.
 
-        Raises LeaseLostError where the lease was lost, AlreadyFinishedError where a result is there already.
+        Raises FencedError where the lease was lost, AlreadyFinishedError where a result is there already.
         """
-        if lease is not None:
-            lease.check()
         text = json_text({"schema": SCHEMA, "run_id": self.run_id, **result})
         try:
-            create_text(self.path / "result.json", text)
+            create_text(self.path / "result.json", text, aside=None if lease is None else lease.aside)
         except FileExistsError:
             raise AlreadyFinishedError(f"run {self.run_id} has its result already") from None
         (self.path / "failure.json").unlink(missing_ok=True)
@@ -206,21 +246,35 @@ class RunDir:
         failure = read_json(self.path / "failure.json")
         if failure is None:
             return None
-        return Failure(attempts=failure["attempts"], kind=failure["kind"], message=failure["message"])
+        return Failure(**{name: failure[name] for name in _FAILURE if name in failure})
 
     @property
     def attempts(self) -> int:
-        """How many attempts failed so far."""
+        """How many attempts failed in a row without getting further."""
         failure = self.failure
         return 0 if failure is None else failure.attempts
 
-    def fail(self, message: str, kind: FailureKind = "error", lease: Lease | None = None) -> Failure:
+    def fail(
+        self,
+        message: str,
+        kind: FailureKind = "error",
+        lease: Lease | None = None,
+        *,
+        did_not_fit: int | None = None,
+    ) -> Failure:
         """Write down that an attempt failed, and return what was written."""
-        if lease is not None:
-            lease.check()
-        failure = Failure(attempts=self.attempts + 1, kind=kind, message=message)
-        record = {"attempts": failure.attempts, "kind": kind, "message": message, "t": round(time.time(), 3)}
-        write_text(self.path / "failure.json", json_text(record))
+        before = self.failure or Failure(attempts=0, kind=kind, message="")
+        events = edge_events(self.path / "journal.jsonl")
+        step = max((event["step"] for event in events if event["event"] == "checkpoint"), default=0)
+        failure = Failure(
+            attempts=1 if step > before.step else before.attempts + 1,
+            kind=kind,
+            message=message,
+            step=step,
+            did_not_fit=did_not_fit or before.did_not_fit,
+        )
+        record = {**asdict(failure), "t": round(time.time(), 3)}
+        write_text(self.path / "failure.json", json_text(record), aside=None if lease is None else lease.aside)
         return failure
 
     def forgive(self) -> None:
@@ -233,16 +287,17 @@ class Store:
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
+        self._watch = Watch()
 
     def run(self, run_id: str) -> RunDir:
         """The directory of one run, whether or not it exists yet."""
-        return RunDir(self.root / run_id)
+        return RunDir(self.root / run_id, self._watch)
 
     def runs(self) -> list[RunDir]:
         """Every run that was ever launched, by id."""
         if not self.root.is_dir():
             return []
-        return [RunDir(path) for path in sorted(self.root.iterdir()) if (path / "run.json").exists()]
+        return [RunDir(path, self._watch) for path in sorted(self.root.iterdir()) if (path / "run.json").exists()]
 
     def names(self) -> set[str]:
         """The names of all there is, in one look: the id of every run that was begun is among them."""
@@ -279,10 +334,22 @@ class Store:
         return [(sweep, profile) for sweep, _, profile in (name.rpartition(".") for name in names)]
 
     def write_job(self, job: Mapping[str, Any]) -> Path:
-        """Write what one process is told, by its cohort's id; returns the file."""
-        path = self.root / "jobs" / f"{job['cohort_id']}.json"
+        """Write what one process is told; returns the file, named after its cohort and how it is to work.
+
+        So launchers that have a cohort trained on different devices do not write over each other's words, and one that
+        only tells anew which runs are left writes the same file.
+        """
+        how = json_text({name: job[name] for name in sorted(job.keys() - _WHAT_IS_LEFT)})
+        path = self.root / "jobs" / f"{job['cohort_id']}-{hashlib.sha256(how.encode()).hexdigest()[:8]}.json"
         write_text(path, json_text(dict(job)))
         return path
+
+    def last_job(self, cohort_id: str) -> dict[str, Any] | None:
+        """What the cohort's last process was told, or None."""
+        files = list((self.root / "jobs").glob(f"{cohort_id}-*.json"))
+        job = read_json(max(files, key=lambda file: file.stat().st_mtime)) if files else None
+        assert job is None or isinstance(job, dict)
+        return job
 
     def _plan_file(self, sweep: str, profile: str) -> Path:
         return self.root / "sweeps" / f"{sweep}.{profile}.json"

@@ -13,7 +13,6 @@ from distilpose.data.skeleton import COCO, Skeleton, skeleton_from_category
 from distilpose.models import MODELS
 from distilpose.models.description import Description, description_from_metadata
 from distilpose.models.specs import find_spec
-from experiments.atomic import read_json
 from experiments.build import WEIGHTS, describe_run, run_options
 from experiments.datasets import data_root
 from experiments.recipe import RunRecipe, run_recipe_from_json
@@ -88,7 +87,7 @@ def run_data(run: RunDir, recipe: RunRecipe, store: Store, data: Path | None = N
     """
     folder = data_root(recipe.data, root=data, runs=store.root)
     if data is None and recipe.data.synthetic is None:
-        job = read_json(store.root / "jobs" / f"{(run.result() or {}).get('cohort')}.json")
+        job = store.last_job(str((run.result() or {}).get("cohort")))
         folder = folder if job is None else Path(job["data_root"])
     try:
         find_split(folder, recipe.data.val)

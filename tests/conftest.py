@@ -10,6 +10,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["WANDB_MODE"] = "offline"
 os.environ["WANDB_SILENT"] = "true"
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How hard the fault suite is to be on the engine."""
+    parser.addoption(
+        "--kills", type=int, default=None, help="processes to kill in tests/faults, say 200 (default: few)"
+    )
+
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

@@ -62,6 +62,7 @@ def evaluate_many(
     cache: Literal["none", "ram"] | ImageSource = "none",
     batches: Iterable[Batch] | None = None,
     truth: KeypointTruth | None = None,
+    on_batch: Callable[[], None] = lambda: None,
 ) -> dict[str, Evaluation]:
     """Return each model's evaluation, from one pass over the split.
 
@@ -84,6 +85,7 @@ def evaluate_many(
         cache: an `ImageSource` keeps decoded pictures from one evaluation to the next.
         batches: the crops, where they are at hand already; must cover the split (or the boxes), in any order.
         truth: the annotations, where they are at hand already.
+        on_batch: called before each batch; what it raises ends the evaluation.
 
     Raises:
         ValueError: when the batches do not cover the split, the boxes are unusable, or a model returns something else
@@ -102,6 +104,7 @@ def evaluate_many(
     areas = np.full(len(people.people), np.nan)
     with _evaluating(models.values()), torch.inference_mode():
         for batch in batches:
+            on_batch()
             images = batch.images.to(device)
             mirrored = images.flip(-1) if flip_test is not None else None
             index = batch.index.cpu().numpy()

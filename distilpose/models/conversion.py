@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from distilpose.models.description import Description
 from distilpose.models.official import load_official
+from distilpose.whole_files import write_whole
 
 # Training leaves its best score behind in a checkpoint's notes, as a number of numpy's: these and no others are let in.
 _SCALAR = np.float64(0).__reduce__()[0]
@@ -78,6 +79,4 @@ def convert_official(source: Path, target: Path, description: Description) -> No
     model = description.build()
     load_official(model, read_official(source))
     state = {key: value.detach().contiguous() for key, value in model.state_dict().items()}
-    part = target.with_name(f"{target.name}.part")
-    save_file(state, part, metadata=description.to_metadata())
-    part.replace(target)
+    write_whole(target, save(state, metadata=description.to_metadata()))

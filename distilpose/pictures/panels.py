@@ -32,6 +32,7 @@ def write_pictures(
     *,
     count: int = 4,
     title: str = "",
+    aside: Path | None = None,
 ) -> list[PictureFile]:
     """Return the pictures written into a directory: of skeletons, of heatmaps, and of attention where the model has it.
 
@@ -43,6 +44,7 @@ def write_pictures(
         directory: is made if need be. The files are `KIND.png`.
         count: of people.
         title: said first on each sheet, say the row's name.
+        aside: the folder where files are first written; see `write_whole`.
 
     Raises:
         ValueError: when there is nobody to show, or a model returns neither regression nor heatmap output.
@@ -60,6 +62,6 @@ def write_pictures(
     files = []
     for kind, image, caption in drawn:
         path = directory / f"{kind}.png"
-        save_png(image, path)
+        save_png(image, path, aside=aside)
         files.append(PictureFile(kind, path, caption))
     return files

@@ -1,20 +1,23 @@
 """Pictures as files."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
 
 from distilpose.pictures.palette import FAINT, INK, PAPER, RULE, SIDES, Image
+from distilpose.whole_files import write_whole
 
 _EXACT = (PAPER, INK, FAINT, RULE, (0, 0, 0), *SIDES.values())
 _SAMPLED = 4  # every fourth pixel each way chooses the colours: as good as all, and twenty times as quick
 
 
-def save_png(image: Image, path: Path) -> None:
+def save_png(image: Image, path: Path, *, aside: Path | None = None) -> None:
     """Write a picture as a PNG of 256 colours, half as large as one of all colours; whole or not at all.
 
-    Photographs are dithered; paper, ink and the colours of the sides are exact.
+    Photographs are dithered; paper, ink and the colours of the sides are exact. See
+    `write_whole` for `aside`.
     """
     picture = Pillow.fromarray(image)
     sample = picture.resize(
@@ -30,6 +33,6 @@ def save_png(image: Image, path: Path) -> None:
     indexed[(image == PAPER).all(-1)] = paper  # or dithering would speckle it
     file = Pillow.fromarray(indexed, "P")
     file.putpalette(colours)
-    unfinished = path.with_name(f".{path.name}.part")
-    file.save(unfinished, format="PNG")
-    unfinished.replace(path)
+    content = BytesIO()
+    file.save(content, format="PNG")
+    write_whole(path, content.getvalue(), aside=aside)

@@ -8,6 +8,8 @@ stream starts at the one furthest behind, and the others join when it reaches th
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -19,8 +21,13 @@ from distilpose.evaluation.evaluate import Evaluation
 from distilpose.models.outputs import HeatmapOutput
 from distilpose.training.checkpoint import load_checkpoint, save_checkpoint
 from distilpose.training.member import Member
+from distilpose.whole_files import FencedError
 
 Validate = Callable[[Mapping[str, nn.Module]], Mapping[str, Evaluation]]
+
+
+class Interrupted(Exception):
+    """A validation was asked to stop in the middle."""
 
 
 class Stream(Protocol):
@@ -35,14 +42,17 @@ class Stream(Protocol):
 class Listener(Protocol):
     """Who is told what happens to each run."""
 
-    def restored(self, member: Member) -> None:
-        """The run starts, or goes on, at `member.step`."""
+    def restored(self, member: Member, damaged: Sequence[Path]) -> None:
+        """The run starts, or goes on, at `member.step`; newer checkpoints were `damaged`."""
 
     def metrics(self, member: Member, epoch: int, values: dict[str, float]) -> None:
         """Numbers of training or validation at `member.step`."""
 
     def validated(self, member: Member, epoch: int, evaluation: Evaluation, *, is_best: bool) -> None:
         """A validation is over; `member.model` is in eval mode."""
+
+    def checkpointing(self, member: Member) -> None:
+        """A checkpoint is about to be written: what was told so far must be on disk before it."""
 
     def checkpointed(self, member: Member) -> None:
         """A checkpoint at `member.step` is on disk."""
@@ -52,6 +62,9 @@ class Listener(Protocol):
 
     def finished(self, member: Member) -> None:
         """The run is over; `member.best` and `member.last` hold its validations."""
+
+    def left(self, member: Member) -> None:
+        """Another process has the run now: nothing more may be written about it here."""
 
 
 def train_cohort(
@@ -65,9 +78,13 @@ def train_cohort(
     metric: str = "AP",
     log_every: int = 50,
     checkpoint_seconds: float = 60.0,
+    micro_batch: int | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> bool:
-    """True once every member has finished or failed; False when `should_stop` ended it early, all checkpointed.
+    """True once every member has finished, failed or left; False when `should_stop` ended it early, all checkpointed.
+
+    A member leaves when another process has taken its run (`FencedError`, from writing its checkpoint or from the
+    listener); the others go on.
 
     Args:
         members: the runs. Each continues from its newest checkpoint, if it has one.
@@ -79,24 +96,32 @@ def train_cohort(
         metric: whose best value decides which weights are kept.
         log_every: optimiser steps between training metrics.
         checkpoint_seconds: time between checkpoints; one is also written after each validation.
-        should_stop: asked after every step.
+        micro_batch: how many people go through a model at once, None for the whole batch. The gradients are those of
+            the whole batch, but for batch normalisation, whose statistics are of each part, and the official form of
+            SH, which mixes the people of a batch.
+        should_stop: asked after every step. `validate` may raise `Interrupted` when it is asked to stop.
     """
-    loop = _Loop(fabric, stream, listener, teacher, log_every)
+    loop = _Loop(fabric, stream, listener, teacher, log_every, micro_batch)
     for member in members:
         member.model.to(fabric.device)
-        state = load_checkpoint(member.checkpoints)
+        state, damaged = load_checkpoint(member.checkpoints)
         if state is not None:
             member.restore(state)
+        for path in damaged:  # or it would be kept for the newest
+            path.unlink(missing_ok=True)
         loop.set_up(member)
-        listener.restored(member)
+        with _may_leave(member, listener):
+            listener.restored(member, damaged)
     saved_at = time.monotonic()
 
     def checkpoint(those: Sequence[Member]) -> None:
         for member in those:
-            save_checkpoint(member.checkpoints, member.step, member.state())
-            listener.checkpointed(member)
+            with _may_leave(member, listener):
+                listener.checkpointing(member)
+                save_checkpoint(member.checkpoints, member.step, member.state(), aside=member.aside)
+                listener.checkpointed(member)
 
-    running = list(members)
+    running = [member for member in members if member.works]
     while running:
         position = min(member.step for member in running)
         epoch, offset = divmod(position, stream.steps_per_epoch)
@@ -105,32 +130,47 @@ def train_cohort(
             due = [m for m in here if m.schedule.validates_after(epoch) and m.validated_step < m.step]
             due = [m for m in due if loop.is_finite(m)]
             if due:
-                _validate(due, epoch, validate, listener, metric)
+                try:
+                    _validate(due, epoch, validate, listener, metric)
+                except Interrupted:  # it will be done again
+                    checkpoint([member for member in here if member.works])
+                    return False
                 loop.charge(due, [0.0] * len(due))
-                checkpoint(due)
+                checkpoint([member for member in due if member.works])
                 saved_at = time.monotonic()
             for member in here:
-                if member.failure is None and member.step >= member.schedule.epochs * stream.steps_per_epoch:
-                    listener.finished(member)
-        running = [m for m in running if m.failure is None and m.step < m.schedule.epochs * stream.steps_per_epoch]
+                if member.works and member.step >= member.schedule.epochs * stream.steps_per_epoch:
+                    with _may_leave(member, listener):
+                        listener.finished(member)
+        running = [m for m in running if m.works and m.step < m.schedule.epochs * stream.steps_per_epoch]
         if not running or min(member.step for member in running) != position:
             continue
 
         loop.restart_clock()
         for batch in stream.epoch(epoch, offset):
-            here = [member for member in running if member.step == position and member.failure is None]
+            here = [member for member in running if member.step == position and member.works]
             loop.step(here, batch, epoch)
             position += 1
             stop = should_stop()
             if stop or time.monotonic() - saved_at > checkpoint_seconds:
-                checkpoint([m for m in running if m.failure is None and loop.is_finite(m)])
+                checkpoint([m for m in running if m.works and loop.is_finite(m)])
                 saved_at = time.monotonic()
             if stop:
                 return False
-            if all(member.failure is not None for member in running):
+            if not any(member.works and member.step == position for member in running):
                 break
-        running = [member for member in running if member.failure is None]
+        running = [member for member in running if member.works]
     return True
+
+
+@contextmanager
+def _may_leave(member: Member, listener: Listener) -> Iterator[None]:
+    """Let the member leave its cohort where another process turns out to have its run."""
+    try:
+        yield
+    except FencedError:
+        member.gone = True
+        listener.left(member)
 
 
 def _validate(due: Sequence[Member], epoch: int, validate: Validate, listener: Listener, metric: str) -> None:
@@ -144,16 +184,26 @@ def _validate(due: Sequence[Member], epoch: int, validate: Validate, listener: L
         if is_best:
             member.best, member.best_epoch = member.last, epoch
         member.validated_step = member.step
-        listener.metrics(member, epoch, {f"val/{name}": value for name, value in evaluation.metrics.items()})
-        listener.validated(member, epoch, evaluation, is_best=is_best)
+        with _may_leave(member, listener):
+            listener.metrics(member, epoch, {f"val/{name}": value for name, value in evaluation.metrics.items()})
+            listener.validated(member, epoch, evaluation, is_best=is_best)
 
 
 class _Loop:
     """What one optimiser step needs: the wrapped models, and the sums behind the next training metrics."""
 
     def __init__(
-        self, fabric: Fabric, stream: Stream, listener: Listener, teacher: nn.Module | None, log_every: int
+        self,
+        fabric: Fabric,
+        stream: Stream,
+        listener: Listener,
+        teacher: nn.Module | None,
+        log_every: int,
+        micro_batch: int | None,
     ) -> None:
+        if micro_batch is not None and micro_batch < 1:
+            raise ValueError(f"micro_batch: must be at least 1, got {micro_batch}")
+        self.micro_batch = micro_batch
         self.fabric, self.stream, self.listener, self.log_every = fabric, stream, listener, log_every
         self.teacher = None if teacher is None else teacher.to(fabric.device).eval().requires_grad_(False)
         self.wrapped: dict[str, Any] = {}
@@ -168,11 +218,14 @@ class _Loop:
 
     def step(self, members: Sequence[Member], batch: Batch, epoch: int) -> None:
         batch = Batch(*(tensor.to(self.fabric.device, non_blocking=True) for tensor in batch))
-        taught = self._teach(batch.images) if any(member.needs_teacher for member in members) else None
+        size = self.micro_batch or len(batch.images)
+        parts = [Batch(*part) for part in zip(*(torch.split(tensor, size) for tensor in batch), strict=True)]
+        teach = any(member.needs_teacher for member in members)
+        taught = [self._teach(part.images) if teach else None for part in parts]
         own = []
         for member in members:
             began = time.perf_counter()
-            self._step_one(member, batch, taught)
+            self._step_one(member, parts, taught)
             own.append(time.perf_counter() - began)
         self.charge(members, own)
         self.images += len(batch.images)
@@ -206,7 +259,8 @@ class _Loop:
             f"gradients were not finite at step {int(member.sums['bad_step'])}; "
             "lower the learning rate or the loss weights, or train in fp32"
         )
-        self.listener.failed(member)
+        with _may_leave(member, self.listener):
+            self.listener.failed(member)
         return False
 
     @torch.no_grad()
@@ -216,26 +270,32 @@ class _Loop:
             output = self.teacher(images)
         return HeatmapOutput._make(None if part is None else part.float() for part in output)
 
-    def _step_one(self, member: Member, batch: Batch, taught: HeatmapOutput | None) -> None:
+    def _step_one(self, member: Member, parts: Sequence[Batch], taught: Sequence[HeatmapOutput | None]) -> None:
         rate = member.schedule.learning_rate(member.step, self.stream.steps_per_epoch)
         for group in member.optimizer.param_groups:
             group["lr"] = rate
         member.model.train()
         member.optimizer.zero_grad(set_to_none=True)
-        output = member.forward(self.wrapped[member.name], batch.images)
-        terms = member.criterion(output, batch, taught)
-        loss = torch.stack(list(terms.values())).sum()
-        self.fabric.backward(loss)
+        people = sum(len(part.images) for part in parts)
+        sums: dict[str, Tensor] = {}
+        for part, target in zip(parts, taught, strict=True):
+            output = member.forward(self.wrapped[member.name], part.images)
+            # Every term is a mean over the people of the batch: that of a part counts by its share of them.
+            terms = member.criterion(output, part, target)
+            terms = {name: term * (len(part.images) / people) for name, term in terms.items()}
+            loss = torch.stack(list(terms.values())).sum()
+            self.fabric.backward(loss)
+            for name, value in {"loss": loss, **{f"loss_{name}": term for name, term in terms.items()}}.items():
+                sums[name] = sums[name] + value.detach() if name in sums else value.detach()
         gradients = [p.grad for p in member.model.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         member.optimizer.step()
         member.step += 1
         # Sums stay on the device: reading one here would make the processor wait for the accelerator at every step.
-        sums = {"loss": loss, **{f"loss_{name}": term for name, term in terms.items()}, "grad_norm": norm}
-        for name, value in sums.items():
-            member.sums[name] = member.sums[name] + value.detach() if name in member.sums else value.detach()
+        for name, value in {**sums, "grad_norm": norm}.items():
+            member.sums[name] = member.sums[name] + value if name in member.sums else value
         bad = member.sums.get("bad_step", torch.full_like(norm, -1.0))
-        member.sums["bad_step"] = torch.where((bad < 0) & ~torch.isfinite(norm + loss.detach()), member.step, bad)
+        member.sums["bad_step"] = torch.where((bad < 0) & ~torch.isfinite(norm + sums["loss"]), member.step, bad)
         member.summed_steps += 1
 
     def _report(self, member: Member, epoch: int) -> None:
@@ -249,4 +309,5 @@ class _Loop:
         values["train/lr"] = member.optimizer.param_groups[0]["lr"]
         values["train/images_per_second"] = self.images / max(time.monotonic() - self.clock, 1e-9)
         member.sums, member.summed_steps = {}, 0
-        self.listener.metrics(member, epoch, values)
+        with _may_leave(member, self.listener):
+            self.listener.metrics(member, epoch, values)

@@ -43,6 +43,8 @@ class Member:
         criterion: its loss.
         schedule: its length and learning rate.
         checkpoints: the folder of its checkpoints.
+        aside: the folder where a checkpoint is first written; see `write_whole`. Once it is gone, another process has
+            the run, and the member leaves its cohort.
         needs_teacher: whether `criterion` reads the teacher's output.
         forward: how a training step runs the model, given wrapped for the device and precision; evaluation runs it
             plainly.
@@ -58,6 +60,7 @@ class Member:
     criterion: Criterion
     schedule: Schedule
     checkpoints: Path
+    aside: Path | None = None
     needs_teacher: bool = False
     forward: Forward = plain_forward
 
@@ -69,6 +72,7 @@ class Member:
     best: dict[str, float] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
     failure: str | None = None
+    gone: bool = False
     sums: dict[str, Tensor] = field(default_factory=dict)
     summed_steps: int = 0
 
@@ -76,6 +80,11 @@ class Member:
         device = next(self.model.parameters()).device.type
         trainable = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.Adam(trainable, lr=self.schedule.lr, fused=device in ("cpu", "cuda"))
+
+    @property
+    def works(self) -> bool:
+        """Whether it is still in its cohort: it has neither failed nor gone to another process."""
+        return self.failure is None and not self.gone
 
     def improves(self, metrics: Mapping[str, float], metric: str) -> bool:
         """Whether `metrics` beats the best so far; the first validation always does."""

@@ -97,6 +97,7 @@ def _train(sweep: "Sweep", place: Place, where: Chosen, *, wandb: str, workers: 
         wandb={"mode": wandb},
         retry_failed=retry_failed,
         poll_seconds=where.poll_seconds,
+        rooms=where.rooms,
     )
     with LaunchDisplay(planned, console) as display:
         outcome = launch_plan(planned, store, where.launcher, settings, on_progress=display.update)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from experiments.launch.local import LocalLauncher
-from experiments.launch.protocol import Launcher
+from experiments.launch.protocol import Launcher, Slot
 from experiments.launch.slurm import SlurmLauncher
 from experiments.launch.slurm_script import SlurmOptions, read_options
+
+if TYPE_CHECKING:
+    from experiments.launch.packing import Room
 
 PLACES = ("local", "slurm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """A launcher, how often it should be looked at, and what a user who interrupts it should know."""
+    """A launcher, what is known of its devices, how often to look at it, and what a user who interrupts should know."""
 
     launcher: Launcher
+    rooms: Callable[[Slot], Room | None] = lambda slot: None
     poll_seconds: float = 0.1
     farewell: str = "every run has its checkpoint, and the same command goes on from there."
 
@@ -35,8 +40,9 @@ def choose(on: str = "local", *, device: str = "auto", jobs: int = 0, slurm: Seq
     if on == "slurm":
         return _slurm(read_options(slurm), device, jobs)
     from experiments.devices import slots_for
+    from experiments.launch.rooms import Rooms
 
-    return Chosen(launcher=LocalLauncher(slots_for(device, jobs)))
+    return Chosen(launcher=LocalLauncher(slots_for(device, jobs)), rooms=Rooms())
 
 
 def _slurm(options: SlurmOptions, device: str, jobs: int) -> Chosen:

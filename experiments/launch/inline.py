@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 from experiments.launch.protocol import Slot
+from experiments.launch.signals import asked_to_stop
 
 Work = Callable[[Path, Callable[[], bool]], int]
 
@@ -53,27 +50,8 @@ class InlineLauncher:
             from experiments.run import run_job
 
             work = run_job
-        with _asked_to_stop() as asked:
+        with asked_to_stop() as asked:
             code = work(job, lambda: bool(asked))
         if asked:
             raise KeyboardInterrupt
         return InlineHandle(code)
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[list[int]]:
-    """A list that fills when the user asks this process to stop; signals reach the main thread alone."""
-    asked: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-
-    def ask(number: int, _: FrameType | None) -> None:
-        asked.append(number)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

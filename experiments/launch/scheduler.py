@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
-import signal
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from experiments.launch.protocol import FINISHED, PREEMPTED, Handle, Launcher
+from distilpose.whole_files import FencedError
+from experiments.launch.packing import Peaks, Room, fits
+from experiments.launch.protocol import FINISHED, Handle, Launcher, Slot
+from experiments.launch.retries import death_note, is_enough, micro_batch, pause, was_preempted
+from experiments.launch.signals import interruptible
 from experiments.plan import Cohort, Plan
 from experiments.recipe import DataChoice, run_recipe_from_json
-from experiments.store import Progress, Store
+from experiments.store import Progress, RunDir, Store
 
 log = logging.getLogger(__name__)
 
@@ -28,18 +28,22 @@ _IDLE_ENDINGS = 10  # so often may a process end well and leave its runs to othe
 class LaunchSettings:
     """What a launch decides and no run's id depends on. `data_root` tells the folder where the data of a recipe lie.
 
-    A run gets `retries` more attempts after its first failure, the first of them after `backoff_seconds`, each later
-    one after twice as long; one whose loss was not finite gets none, since the same numbers would come again. Runs that
-    used up their attempts in an earlier launch stay as they are unless `retry_failed`. On Ctrl-C processes have
-    `grace_seconds` to end.
+    A run gets `retries` more attempts after its first failure, and anew whenever one got further than those before it;
+    the first of them after `backoff_seconds`, each later one after twice as long. One whose loss was not finite gets
+    none, since the same numbers would come again. One that ran out of memory gets `memory_retries`, each with half the
+    people at once. Runs that used up their attempts in an earlier launch stay as they are unless `retry_failed`, or the
+    disk was full. `rooms` tells the memory of a slot's device where several slots may share one; None stands for a
+    device of its own. On Ctrl-C processes have `grace_seconds` to end.
     """
 
     data_root: Callable[[DataChoice], Path]
     workers: int = 0
     wandb: Mapping[str, Any] = field(default_factory=lambda: {"mode": "disabled"})
     retries: int = 2
+    memory_retries: int = 4
     backoff_seconds: float = 5.0
     retry_failed: bool = False
+    rooms: Callable[[Slot], Room | None] = lambda slot: None
     grace_seconds: float = 60.0
     poll_seconds: float = 0.1
     progress_seconds: float = 1.0
@@ -96,14 +100,14 @@ def launch_plan(
 ) -> Outcome:
     """How it ended, after everything in the plan that can be finished is, or the user interrupted.
 
-    Raises ValueError for a plan with problems. Ctrl-C and SIGTERM ask every process to stop, wait for them and end the
-    launch; a second one kills them. `on_progress` is called about every `progress_seconds`.
+    Raises ValueError for a plan with problems. Ctrl-C, SIGTERM and SIGUSR1 ask every process to stop, wait for them
+    and end the launch; a second one kills them. `on_progress` is called about every `progress_seconds`.
     """
     if plan.problems:
         raise ValueError("plan: cannot be launched before this is put right:\n" + "\n".join(plan.problems))
     store.save_plan(plan.json())
     schedule = _Schedule(plan, store, launcher, settings)
-    with _interruptible():
+    with interruptible():
         return schedule.carry_out(on_progress)
 
 
@@ -120,6 +124,7 @@ class _Schedule:
         self._elsewhere: set[str] = set()
         self._not_before: dict[str, float] = {}
         self._idle: Counter[str] = Counter()
+        self._peaks = Peaks(plan, store)
         self._began = time.monotonic()
         self._look_back()
 
@@ -130,7 +135,7 @@ class _Schedule:
             if run.finished:
                 self._finished.add(run_id)
             elif run.failure is not None:
-                if self._settings.retry_failed:
+                if self._settings.retry_failed or run.failure.kind == "disk":
                     run.forgive()
                 else:
                     self._judge([run_id])
@@ -185,8 +190,31 @@ class _Schedule:
             if wanted:
                 ready.append((cohort, wanted))
         self._open = still_open
-        for index, (cohort, wanted) in zip(free, ready, strict=False):
-            self._start(cohort, wanted, index)
+        for cohort, wanted in ready:
+            index = next((i for i in free if self._fits(wanted, i)), None)
+            if index is None:
+                continue
+            free.remove(index)
+            try:
+                self._start(cohort, wanted, index)
+            except OSError as error:
+                for run_id in wanted:
+                    self._could_not_write(run_id, "it could not be started", error)
+
+    def _fits(self, run_ids: tuple[str, ...], index: int) -> bool:
+        """Whether the device of a free slot has room for the runs beside those that are on it."""
+        slots = self._launcher.slots
+        slot = slots[index]
+        beside = [
+            active
+            for active in self._active
+            if (slots[active.slot].machine, slots[active.slot].device) == (slot.machine, slot.device)
+        ]
+        room = self._settings.rooms(slot) if beside else None
+        if room is None:
+            return True
+        tenants = [self._peaks.running(active.run_ids, slot.device) for active in beside]
+        return fits(self._peaks.expected(run_ids, slot.device), tenants, room)
 
     def _wanted(self, cohort: Cohort) -> tuple[str, ...] | None:
         """The cohort's runs that can start now; none while it has to wait, None when there is nothing left to do."""
@@ -216,7 +244,7 @@ class _Schedule:
             state = self._store.run(run_id).state()
             if state == "finished":
                 self._finished.add(run_id)
-            elif state == "running":
+            elif state == "running" and not self._store.run(run_id).evict():
                 self._elsewhere.add(run_id)
                 self._wait_a_little(run_id)
             elif state == "failed" and self._is_enough(run_id):  # in another launch, since this one began
@@ -246,6 +274,7 @@ class _Schedule:
                 "device": slot.device,
                 "threads": slot.threads,
                 "workers": self._settings.workers,
+                "micro_batch": micro_batch(self._store.run(run_id).failure for run_id in run_ids),
                 "wandb": dict(self._settings.wandb),
             }
         )
@@ -263,6 +292,7 @@ class _Schedule:
                 continue
             self._active.remove(active)
             self._settle(active, code)
+            self._peaks.learn(active.cohort)
 
     def _settle(self, active: _Active, code: int) -> None:
         left = []
@@ -273,12 +303,38 @@ class _Schedule:
                 self._finished.add(run_id)
             elif state == "failed":
                 left.append(run_id)
-            elif state == "running" or code == PREEMPTED or (code == FINISHED and not self._idle_too_often(run_id)):
+            elif state == "running" or was_preempted(code) or (code == FINISHED and not self._idle_too_often(run_id)):
                 self._wait_a_little(run_id)
-            else:
-                run.fail(_death(code, active.log), "killed")
+            elif self._wrote_down(run, death_note(code, active.log)):
                 left.append(run_id)
         self._judge(left)
+
+    def _wrote_down(self, run: RunDir, death: str) -> bool:
+        """Whether the death of the run's process is in the store now: not where another has the run, or on a full disk.
+
+        Written under the run's lease, so that a process which just took the run counts no failure of another.
+        """
+        try:
+            lease = run.claim()
+            if lease is None:
+                self._wait_a_little(run.run_id)
+                return False
+            with lease:
+                run.fail(death, "killed", lease)
+        except FencedError:  # in the moment between
+            self._wait_a_little(run.run_id)
+            return False
+        except OSError as error:
+            self._could_not_write(run.run_id, death, error)
+            return False
+        return True
+
+    def _could_not_write(self, run_id: str, what: str, error: OSError) -> None:
+        """Try the run again later, in the hope that there is room on the disk then; but not for ever."""
+        log.error("run %s: %s: %s", run_id, what, error)
+        self._not_before[run_id] = time.monotonic() + self._settings.backoff_seconds
+        if self._idle_too_often(run_id):
+            self._failed[run_id] = f"{what}: {error} (not written down)"
 
     def _idle_too_often(self, run_id: str) -> bool:
         """Whether too many processes in a row found the run held by others, who then did not finish it either."""
@@ -290,7 +346,10 @@ class _Schedule:
 
     def _is_enough(self, run_id: str) -> bool:
         failure = self._store.run(run_id).failure
-        return failure is not None and (failure.kind == "nan" or failure.attempts > self._settings.retries)
+        settings = self._settings
+        return failure is not None and is_enough(
+            failure, retries=settings.retries, memory_retries=settings.memory_retries
+        )
 
     def _judge(self, run_ids: Iterable[str]) -> None:
         """Of runs whose last attempt failed: when to try again, or that it is enough."""
@@ -302,8 +361,7 @@ class _Schedule:
                 self._failed[run_id] = f"{failure.message} ({failure.kind}, attempt {failure.attempts})"
                 log.error("run %s failed: %s", run_id, self._failed[run_id])
             else:
-                pause = self._settings.backoff_seconds * 2 ** (failure.attempts - 1)
-                self._not_before[run_id] = time.monotonic() + pause
+                self._not_before[run_id] = time.monotonic() + pause(failure, self._settings.backoff_seconds)
                 log.warning("run %s: attempt %d failed: %s", run_id, failure.attempts, failure.message)
 
     def _stop_all(self) -> None:
@@ -334,35 +392,3 @@ class _Schedule:
             blocked=frozenset(self._blocked),
             seconds=time.monotonic() - self._began,
         )
-
-
-def _death(code: int, log_file: Path) -> str:
-    """Why a process ended without a word of its own: its signal or code, and the last line it printed."""
-    if code < 0:
-        how = f"the process was ended by {signal.Signals(-code).name}"
-    elif code == FINISHED:
-        how = "the process ended without finishing the run"
-    else:
-        how = f"the process ended with code {code}"
-    try:
-        lines = log_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    except FileNotFoundError:
-        lines = []
-    return f"{how}; its last line: {lines[-1]}" if lines else how
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM taken for Ctrl-C, in the main thread (the only one that signals reach)."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(_: int, __: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

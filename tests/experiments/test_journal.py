@@ -1,4 +1,6 @@
+import errno
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,25 @@ def test_a_writer_that_lost_its_lease_adds_nothing(tmp_path: Path) -> None:
 def test_no_journal_has_no_events(tmp_path: Path) -> None:
     assert read_events(tmp_path / "none") == []
     assert last_event(tmp_path / "none") is None
+
+
+def test_a_disk_that_fills_up_in_the_middle_of_a_line_leaves_no_part_of_it_and_the_line_can_follow_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = _journal(tmp_path / "journal.jsonl")
+    journal.note("before")
+    write = os.write
+
+    def full(handle: int, block: bytes) -> int:
+        if len(block) < 20:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(handle, block[:10])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            journal.note("meanwhile")
+    assert (tmp_path / "journal.jsonl").read_bytes().count(b"\n") == 1
+    journal.close()
+    assert [event["message"] for event in read_events(tmp_path / "journal.jsonl")] == ["before", "meanwhile"]
+    assert (tmp_path / "journal.jsonl").read_bytes().endswith(b"\n")

@@ -1,5 +1,6 @@
 """Whole runs, from a plan to results, on a handful of synthetic people."""
 
+import errno
 import json
 import os
 import signal
@@ -14,18 +15,19 @@ from typing import Any
 import pytest
 import torch
 from small_sweeps import CIRCLING, MINI
-from torch import nn
+from torch import Tensor, nn
 
 from distilpose.data.skeleton import COCO
 from distilpose.data.stream import Batch
 from distilpose.models import HeatmapOutput
+from distilpose.training.member import Criterion
 from experiments import build
 from experiments import run as run_module
 from experiments.datasets import data_facts, data_root, prepare
 from experiments.launch.inline import InlineLauncher
 from experiments.launch.scheduler import LaunchSettings, Outcome, launch_plan
 from experiments.plan import Plan, make_plan
-from experiments.recipe import CirculationChoice, MMPoseChoice
+from experiments.recipe import CirculationChoice, LossChoice, MMPoseChoice
 from experiments.run import FINISHED, PREEMPTED, run_job
 from experiments.spec import read_sweep
 from experiments.store import Store
@@ -252,6 +254,51 @@ def test_students_train_under_a_given_teacher_and_not_once_it_has_changed(
     assert any("was planned as mmpose-" in why for why in failed.values())
 
 
+def test_out_of_memory_is_tried_again_with_fewer_people_at_once_and_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = build.student_criterion
+
+    def greedy(losses: LossChoice) -> Criterion:
+        criterion = whole(losses)
+
+        def limited(output: Any, batch: Batch, teacher: HeatmapOutput | None) -> dict[str, Tensor]:
+            if len(batch.images) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return criterion(output, batch, teacher)
+
+        return limited
+
+    monkeypatch.setattr(build, "student_criterion", greedy)
+    plan = planned(tmp_path)
+    assert launched(plan, tmp_path / "runs").complete
+    store = Store(tmp_path / "runs")
+    students = [store.run(run.run_id) for row in plan.rows for run in row.runs]
+    for run in students:
+        assert [event.get("micro_batch") for event in run.read_journal() if event["event"] == "start"] == [None, 4, 2]
+        assert (run.result() or {})["micro_batch"] == 2
+        assert (
+            "CUDA out of memory" in next(event for event in run.read_journal() if event["event"] == "stop")["message"]
+        )
+    assert "micro_batch" not in (store.run(plan.teachers[0].run_id).result() or {})
+
+
+def test_a_full_disk_fails_runs_with_that_reason_and_a_later_launch_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    plan = planned(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("distilpose.training.cohort.save_checkpoint", full)
+        outcome = launched(plan, tmp_path / "runs", retries=1)
+    teacher = plan.teachers[0].run_id
+    assert "No space left on device" in outcome.failed[teacher]
+    assert "(disk, attempt 2)" in outcome.failed[teacher]
+    assert launched(plan, tmp_path / "runs").complete
+
+
 def test_pictures_that_cannot_be_drawn_stop_no_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -278,7 +325,7 @@ def test_a_process_told_to_end_writes_its_checkpoint_and_says_so(tmp_path: Path)
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGUSR1)
     assert process.wait(timeout=60) == PREEMPTED
     events = store.run(teacher.run_id).read_journal()
     assert [event["event"] for event in events[-2:]] == ["checkpoint", "stop"]

@@ -3,9 +3,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from test_lease import pretend
 
-from experiments.lease import LeaseLostError, acquire
-from experiments.store import AlreadyFinishedError, Store
+from distilpose.whole_files import FencedError
+from experiments.journal import Journal
+from experiments.lease import acquire
+from experiments.store import AlreadyFinishedError, Failure, Store
 
 
 def test_a_run_goes_from_planned_to_running_to_finished(tmp_path: Path) -> None:
@@ -62,13 +65,38 @@ def test_a_process_that_lost_its_lease_cannot_finish_or_fail_the_run(tmp_path: P
     run = Store(tmp_path).run("abc")
     lease = run.claim()
     assert lease is not None
-    (run.path / "lease" / "00000002").touch()
-    with pytest.raises(LeaseLostError):
+    journal = run.journal(lease)
+    journal.start(attempt=1, step=0)
+    pretend(lease, started="another process of the same id")
+    second = run.claim()
+    assert second is not None
+    with pytest.raises(FencedError):
         run.write_result({"metrics": {}}, lease)
-    with pytest.raises(LeaseLostError):
+    with pytest.raises(FencedError):
         run.fail("x", lease=lease)
+    with pytest.raises(FencedError):
+        journal.note("late")
+    with pytest.raises(FencedError):
+        run.journal(lease)
     assert not run.finished
     assert run.failure is None
+    assert run.starts == 1
+
+
+def test_a_journal_line_of_a_process_replaced_after_its_last_check_reaches_nobody(tmp_path: Path) -> None:
+    run = Store(tmp_path).run("abc")
+    lease = run.claim()
+    assert lease is not None
+    stale = Journal(run.path / "journal.jsonl", aside=lease.aside)  # that no longer looks before it writes
+    stale.note("first")
+    pretend(lease, started="another process of the same id")
+    second = run.claim()
+    assert second is not None
+    with run.journal(second) as journal:
+        stale.note("late")
+        journal.note("second")
+        stale.note("later")
+    assert [event["message"] for event in run.read_journal()] == ["first", "second"]
 
 
 def test_what_a_run_is_stays_as_first_written(tmp_path: Path) -> None:
@@ -108,3 +136,36 @@ def test_a_lease_left_by_another_test_process_does_not_hold_the_run(tmp_path: Pa
 def test_the_store_imports_no_torch() -> None:
     script = "import sys, experiments.store, experiments.recipe; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_the_last_lines_of_a_runs_log_are_those_of_its_last_job(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    run = store.run("abc")
+    lease = run.claim()
+    assert lease is not None
+    assert run.log_tail() == []
+    jobs = [store.write_job({"cohort_id": "c", "device": device}) for device in ("cpu", "cuda:0")]
+    assert len(set(jobs)) == 2
+    for job, words in zip(jobs, ("one\ntwo\n", f"{'x' * 50_000}\nthree\nfour\n"), strict=True):
+        job.with_suffix(".log").write_text(words)
+        run.link_log(job.with_suffix(".log"), lease)
+    assert run.log_tail(2) == ["three", "four"]
+    assert not run.log.readlink().is_absolute()
+
+
+def test_what_did_not_fit_is_remembered_over_later_failures(tmp_path: Path) -> None:
+    run = Store(tmp_path).run("abc")
+    run.fail("out of memory", "oom", did_not_fit=32)
+    assert run.fail("lightning").did_not_fit == 32
+    run.fail("again", "oom", did_not_fit=16)
+    assert run.failure == Failure(attempts=3, kind="oom", message="again", did_not_fit=16)
+
+
+def test_attempts_are_counted_anew_once_one_got_further(tmp_path: Path) -> None:
+    run = Store(tmp_path).run("abc")
+    lease = run.claim()
+    with run.journal(lease) as journal:
+        for step, attempts in ((0, 1), (0, 2), (10, 1), (10, 2), (10, 3), (20, 1)):
+            if step:
+                journal.checkpoint(step=step, epoch=None, path="x")
+            assert run.fail("killed", "killed", lease).attempts == attempts

@@ -10,8 +10,9 @@ from distilpose.training.checkpoint import load_checkpoint, load_weights, save_c
 def test_the_newest_checkpoint_is_loaded(tmp_path: Path) -> None:
     for step in (5, 100, 20):
         save_checkpoint(tmp_path, step, {"step": step, "tensor": torch.full((3,), float(step))})
-    state = load_checkpoint(tmp_path)
+    state, damaged = load_checkpoint(tmp_path)
     assert state is not None
+    assert damaged == ()
     assert state["step"] == 100
     assert state["tensor"].tolist() == [100.0] * 3
 
@@ -34,13 +35,12 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     else:
         content[len(content) // 2] ^= 1
     newest.write_bytes(content)
-    state = load_checkpoint(tmp_path)
-    assert state == {"step": 1}
+    assert load_checkpoint(tmp_path) == ({"step": 1}, (newest,))
     assert newest.name in caplog.text
 
 
 def test_a_folder_without_checkpoints_has_no_state(tmp_path: Path) -> None:
-    assert load_checkpoint(tmp_path / "absent") is None
+    assert load_checkpoint(tmp_path / "absent") == (None, ())
 
 
 def test_a_checkpoint_cannot_carry_code(tmp_path: Path) -> None:

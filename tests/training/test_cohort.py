@@ -1,7 +1,7 @@
 """The training loop, on students and a teacher so small that every test takes a moment."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -16,9 +16,10 @@ from distilpose.evaluation.evaluate import Evaluation
 from distilpose.losses.circulation import CirculationWeights, circulation_loss
 from distilpose.losses.total import LossWeights, student_loss
 from distilpose.models import HeatmapOutput, build_model, initialise
-from distilpose.training.cohort import train_cohort
+from distilpose.training.cohort import Interrupted, Validate, train_cohort
 from distilpose.training.member import Member
 from distilpose.training.schedule import Schedule
+from distilpose.whole_files import FencedError
 
 SMALL = {"joints": 3, "input_size": (16, 16), "width": 4, "dim": 8, "depth": 1, "heads": 2, "patch": (2, 2)}
 ALL = LossWeights(KT=5e-4, VT=5e-4, SH=1.0, CS=1e-2)
@@ -50,15 +51,23 @@ class Witness:
     def __init__(self) -> None:
         self.said: list[tuple[str, str, int]] = []
         self.values: dict[str, list[dict[str, float]]] = {}
+        self.damaged: dict[str, int] = {}
 
-    def restored(self, member: Member) -> None:
+    def restored(self, member: Member, damaged: Sequence[Path]) -> None:
         self.said.append(("restored", member.name, member.step))
+        self.damaged[member.name] = len(damaged)
 
     def metrics(self, member: Member, epoch: int, values: dict[str, float]) -> None:
         self.values.setdefault(member.name, []).append({"epoch": epoch, "step": member.step, **values})
 
     def validated(self, member: Member, epoch: int, evaluation: Evaluation, *, is_best: bool) -> None:
         self.said.append(("best" if is_best else "validated", member.name, epoch))
+
+    def checkpointing(self, member: Member) -> None:
+        pass
+
+    def left(self, member: Member) -> None:
+        self.said.append(("left", member.name, member.step))
 
     def checkpointed(self, member: Member) -> None:
         self.said.append(("checkpointed", member.name, member.step))
@@ -105,9 +114,12 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     checkpoint_seconds: float = 1e9,
     precision: Literal["32-true", "bf16-mixed"] = "32-true",
+    witness: Witness | None = None,
+    micro_batch: int | None = None,
+    validate: Validate = validate,
 ) -> tuple[bool, Witness]:
     teacher = build_model("teacher_stemnet", **SMALL)
-    witness = Witness()
+    witness = witness or Witness()
     done = train_cohort(
         members,
         stream=Stream(),
@@ -118,6 +130,7 @@ def train(
         log_every=2,
         should_stop=should_stop,
         checkpoint_seconds=checkpoint_seconds,
+        micro_batch=micro_batch,
     )
     return done, witness
 
@@ -312,5 +325,122 @@ def test_the_seconds_of_a_cohort_add_up_to_those_of_its_process(tmp_path: Path) 
     began = time.perf_counter()
     train(members)
     passed = time.perf_counter() - began
-    assert 0 < members[1].seconds < members[0].seconds
+    assert all(run.seconds > 0 for run in members)
     assert members[0].seconds + members[1].seconds <= passed
+
+
+class TakenOver(Witness):
+    """A listener that learns at a step that another process has one of the runs."""
+
+    def __init__(self, name: str, at: str) -> None:
+        super().__init__()
+        self.name, self.at = name, at
+
+    def checkpointing(self, member: Member) -> None:
+        self._tell(member, "checkpointing")
+
+    def restored(self, member: Member, damaged: Sequence[Path]) -> None:
+        self._tell(member, "restored")
+
+    def metrics(self, member: Member, epoch: int, values: dict[str, float]) -> None:
+        self._tell(member, "metrics")
+
+    def finished(self, member: Member) -> None:
+        self._tell(member, "finished")
+        super().finished(member)
+
+    def _tell(self, member: Member, what: str) -> None:
+        if (member.name, what) == (self.name, self.at):
+            raise FencedError("another has it")
+
+
+@pytest.mark.parametrize("at", ["restored", "metrics", "checkpointing", "finished"])
+def test_a_run_that_another_process_took_leaves_and_its_cohort_goes_on(tmp_path: Path, at: str) -> None:
+    lost, kept = member("lost", tmp_path), member("kept", tmp_path)
+    done, witness = train([lost, kept], witness=TakenOver("lost", at))
+    assert done
+    assert [event[:2] for event in witness.said if event[1] == "lost"][-1] == ("left", "lost")
+    assert ("finished", "kept", 6) in witness.said
+    alone = member("kept", tmp_path / "alone")
+    train([alone])
+    assert same(alone, kept)
+
+
+def test_a_run_whose_folder_to_write_in_is_taken_away_writes_no_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "aside").mkdir()
+    fenced, sound = member("fenced", tmp_path), member("sound", tmp_path)
+    fenced.aside = tmp_path / "aside"
+
+    def stolen() -> bool:
+        (tmp_path / "aside").rename(tmp_path / "gone")
+        return True
+
+    done, witness = train([fenced, sound], should_stop=stolen)
+    assert not done
+    assert [event[:2] for event in witness.said if event[1] == "fenced"] == [("restored", "fenced"), ("left", "fenced")]
+    assert not list((tmp_path / "fenced").iterdir())
+    assert len(list((tmp_path / "sound").iterdir())) == 1
+
+
+def test_a_damaged_checkpoint_is_told_and_removed_and_the_one_before_gone_on_from(tmp_path: Path) -> None:
+    whole = member("x", tmp_path / "whole")
+    train([whole])
+    train([member("x", tmp_path / "cut")], should_stop=stop_after(3), checkpoint_seconds=0)
+    newest = max((tmp_path / "cut" / "x").iterdir())
+    newest.write_bytes(newest.read_bytes()[:-9])
+    resumed = member("x", tmp_path / "cut")
+    _, witness = train([resumed])
+    assert witness.said[0] == ("restored", "x", 2)
+    assert witness.damaged == {"x": 1}
+    assert not newest.exists()
+    assert same(whole, resumed)
+
+
+def test_a_validation_asked_to_stop_is_done_again_later(tmp_path: Path) -> None:
+    def interrupted(models: Mapping[str, nn.Module]) -> dict[str, Evaluation]:
+        raise Interrupted
+
+    run = member("x", tmp_path / "cut", epochs=1)
+    done, witness = train([run], validate=interrupted)
+    assert not done
+    assert witness.said == [("restored", "x", 0), ("checkpointed", "x", 3)]
+    resumed, whole = member("x", tmp_path / "cut", epochs=1), member("x", tmp_path / "whole", epochs=1)
+    train([resumed])
+    train([whole])
+    assert (resumed.last, resumed.step) == (whole.last, 3)
+
+
+def freeze_statistics(run: Member) -> None:
+    """Let batch normalisation use its stored statistics, whatever mode the model is put in."""
+    for module in run.model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+            module.train = lambda mode=True, module=module: module  # type: ignore[method-assign, misc]
+
+
+@pytest.mark.parametrize("micro_batch", [1, 2, 3, 4, 7])
+def test_a_smaller_micro_batch_gives_the_numbers_of_the_whole_batch(tmp_path: Path, micro_batch: int) -> None:
+    whole, parts = member("x", tmp_path / "whole"), member("x", tmp_path / "parts")
+    for run in (whole, parts):
+        freeze_statistics(run)
+        run.optimizer = torch.optim.SGD(run.model.parameters(), lr=1e-2)
+    _, told = train([whole])
+    _, told_in_parts = train([parts], micro_batch=micro_batch)
+    for first, second in zip(weights_of(whole), weights_of(parts), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-6)
+    for row, other in zip(told.values["x"], told_in_parts.values["x"], strict=True):
+        assert row.keys() == other.keys()
+        for name in row.keys() - {"train/images_per_second"}:
+            assert row[name] == pytest.approx(other[name], rel=1e-3), name
+
+
+def test_a_micro_batch_changes_what_batch_normalisation_sees(tmp_path: Path) -> None:
+    whole, parts = member("x", tmp_path / "whole"), member("x", tmp_path / "parts")
+    train([whole])
+    train([parts], micro_batch=2)
+    assert not same(whole, parts)
+
+
+def test_a_micro_batch_of_nobody_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="micro_batch: must be at least 1"):
+        train([member("x", tmp_path)], micro_batch=0)

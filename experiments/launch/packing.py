@@ -1,0 +1,107 @@
+"""Which cohorts may share a device: those whose like were seen to leave room for each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.plan import Cohort, Plan
+from experiments.store import RunDir, Store
+
+RESERVE = 0.1  # of a device's memory stays free: allocators fragment, and two peaks are never quite those seen
+GPU_CONTEXT = 600 * 2**20  # bytes a process takes on a GPU before its first tensor, which PyTorch does not count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """The memory of a device in bytes: all of it, and what nobody uses just now.
+
+    `guess` is what a cohort is taken to need of which nothing was measured; None: it has the device to itself.
+    """
+
+    total: int
+    free: int
+    guess: int | None = None
+
+
+def fits(need: int | None, tenants: Sequence[int | None], room: Room) -> bool:
+    """Whether a cohort may start on a device beside its tenants, all given by their peak in bytes, None for unknown.
+
+    Alone on a device any cohort may try. Together they may, if all their peaks at once leave the reserve, and what the
+    new one will need is free: the first holds for tenants that have not grown yet, the second for others' processes.
+    """
+    if not tenants:
+        return True
+    peaks = [room.guess if peak is None else peak for peak in (need, *tenants)]
+    known = [peak for peak in peaks if peak is not None]
+    reserve = int(RESERVE * room.total)
+    return len(known) == len(peaks) and sum(known) + reserve <= room.total and known[0] + reserve <= room.free
+
+
+class Peaks:
+    """The most memory that processes of a plan's cohorts took, as their results and journals say."""
+
+    def __init__(self, plan: Plan, store: Store) -> None:
+        self._plan, self._store = plan, store
+        self._seen: dict[tuple[str, frozenset[str], int], int] = {}
+        self._looked_back = False
+
+    def expected(self, run_ids: Collection[str], device: str) -> int | None:
+        """What a process of these runs will take on a device of this kind: the least that one of as many runs or more,
+        with all their models among its own, was seen to take; None where there was none.
+        """
+        if not self._looked_back:  # only now: where nothing is shared nobody asks
+            self._looked_back = True
+            for cohort in self._plan.cohorts:
+                self.learn(cohort)
+        sizes, kind = self._sizes(run_ids), _kind(device)
+        enough = [
+            peak
+            for (on, theirs, count), peak in self._seen.items()
+            if on == kind and count >= len(run_ids) and theirs >= sizes
+        ]
+        return min(enough, default=None)
+
+    def learn(self, cohort: Cohort) -> None:
+        """See what the runs of a cohort that has ended took."""
+        for run_id in cohort.run_ids:
+            result = self._store.run(run_id).result() or {}
+            peak, count = result.get("memory_bytes"), len(cohort.run_ids)
+            # Unfinished, or what only a part of the cohort took, or only parts of its batches.
+            if peak is None or result["cohort_size"] != count or "micro_batch" in result:
+                continue
+            device = result["provenance"]["device"]
+            key = (_kind(device), self._sizes(cohort.run_ids), count)
+            self._seen[key] = max(self._seen.get(key, 0), peak + _context(device))
+
+    def _sizes(self, run_ids: Collection[str]) -> frozenset[str]:
+        return frozenset(_size(self._plan.runs[run_id].recipe) for run_id in run_ids)
+
+    def running(self, run_ids: Collection[str], device: str) -> int | None:
+        """What a running process of these runs takes at most: what it said after validating, else what is expected."""
+        said = [_said(self._store.run(run_id)) for run_id in run_ids]
+        measured = [peak for peak in said if peak is not None]
+        return max(measured) + _context(device) if measured else self.expected(run_ids, device)
+
+
+def _said(run: RunDir) -> int | None:
+    progress = run.progress()
+    if progress is None or not any(name.startswith("val/") for name in progress.values):
+        return None
+    return progress.memory_bytes
+
+
+def _kind(device: str) -> str:
+    return device.partition(":")[0]
+
+
+def _context(device: str) -> int:
+    return GPU_CONTEXT if _kind(device) == "cuda" else 0
+
+
+def _size(recipe: Mapping[str, Any]) -> str:
+    """What makes two runs take equally much."""
+    parts = {name: recipe[name] for name in ("role", "model", "input_size", "precision")}
+    return json.dumps([parts, recipe["schedule"]["batch_size"]], sort_keys=True)
