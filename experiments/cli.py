@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import typer
 
-from experiments.commands import data, launch, models, plan, report, status
+from experiments.commands import data, launch, models, plan, replay, report, status
 from experiments.commands.options import USER_ERROR, console
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     plan.plan,
     launch.launch,
     status.status,
+    replay.replay,
+    replay.show,
     report.report,
     models.models,
     models.convert,

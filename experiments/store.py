@@ -284,5 +284,11 @@ class Store:
         write_text(path, json_text(dict(job)))
         return path
 
+    def job(self, cohort_id: str) -> dict[str, Any]:
+        """What the process of a cohort was last told; nothing where that is gone."""
+        job = read_json(self.root / "jobs" / f"{cohort_id}.json") or {}
+        assert isinstance(job, dict)
+        return job
+
     def _plan_file(self, sweep: str, profile: str) -> Path:
         return self.root / "sweeps" / f"{sweep}.{profile}.json"
