@@ -181,7 +181,7 @@ def _weights_equal(original: RunDir, again: RunDir) -> bool | None:
 
 
 def _tensors(path: Path) -> tuple[dict[str, Any], str] | None:
-    """What tensors a safetensors file has, and the hash of their bytes; what it says beside them may be in any order."""
+    """What tensors a safetensors file has, and the hash of their bytes; its other words may be in any order."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
