@@ -78,7 +78,7 @@ def table_of(columns: Sequence[str], lines: Sequence[Sequence[str]], *, styled: 
         table.add_column(
             column,
             justify="right" if column in ("steps", "metric") else "left",
-            no_wrap=column in ("run", "teacher", "cohort", "metric"),
+            no_wrap=column in ("run", "teacher", "cohort", "state", "metric"),
         )
     for line in lines:
         table.add_row(

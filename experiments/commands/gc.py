@@ -33,7 +33,7 @@ def gc(
         for kind in KINDS:
             some = [waste for waste in gone if waste.kind == kind]
             if some:
-                names = [str(waste.path.relative_to(runs)) for waste in some]
+                names = list(dict.fromkeys(waste.run_id or str(waste.path.relative_to(runs)) for waste in some))
                 plural = "" if len(some) == 1 else "s"
                 out.print(f"{len(some):,} {kind}{plural}, {data_size(sum(w.size for w in some))}: {some_of(names)}")
         if everything:
