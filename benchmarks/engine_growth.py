@@ -224,9 +224,10 @@ def main() -> None:
             for seeds in (1, 4)
             for count in counts
         }
+    place = file_system(Path(tempfile.gettempdir()))
     print(
         f"Measured {datetime.date.today()} by `benchmarks/engine_growth.py`, commit {commit.stdout.strip()}, on "
-        f"{os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()}, runs on {file_system(Path(tempfile.gettempdir()))}, "
+        f"{os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()}, runs on {place}, "
         f"{load:.1f} other processes wanting a core when it began; medians of {options.repeats}, in brackets the least "
         "to the most.\n"
     )
