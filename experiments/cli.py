@@ -17,6 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # what draws boxes round help takes as long to import as all the rest
 )
 data_app = typer.Typer(help="Check data sets, and draw synthetic people.", no_args_is_help=True)
 app.add_typer(data_app, name="data")

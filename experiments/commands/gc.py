@@ -15,7 +15,7 @@ def gc(
     everything: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Free what no saved plan needs: orphaned runs, checkpoints of finished ones, old jobs and leftovers."""
+    """Free the disk of what no saved plan needs. Orphaned runs, checkpoints of finished ones, old jobs, leftovers."""
     from experiments.garbage import KINDS, find_waste, free
     from experiments.store import Store
     from experiments.tables import data_size, some_of

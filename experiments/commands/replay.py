@@ -30,7 +30,7 @@ def replay(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a finished run again, alone and beside the store, and compare the results. Ends with 1 if they differ."""
+    """Train a finished run again, alone, and compare the results. Ends with 1 if they differ."""
     from experiments.rerun import compare, make_ready
     from experiments.store import Store
 
@@ -52,7 +52,7 @@ def replay(
 
 
 def show(run_id: RunId, runs: Runs = RUNS, as_json: AsJson = False) -> None:
-    """What a run is, what it came to and where that came from: recipe, result, code, machine."""
+    """What a run is, what it came to, and where that came from."""
     from experiments.provenance import kept_file
     from experiments.store import Store
 

@@ -19,7 +19,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="A live view, until q or Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Where every run of a launched sweep stands, and that none was lost or done twice."""
+    """Where every run stands. Proves that none was lost or done twice; --watch shows it live."""
     from experiments.standing import proof, run_names
     from experiments.status_view import proof_parts
     from experiments.store import Store
