@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
+from experiments.atomic import read_json
 from experiments.lease import acquire
 from experiments.standing import wanted
 from experiments.store import RunDir, Store
@@ -31,13 +32,12 @@ Kind = Literal["orphaned run", "checkpoint", "job", "temporary file"]
 KINDS: tuple[Kind, ...] = ("orphaned run", "checkpoint", "job", "temporary file")
 YOUNG_SECONDS = 3600.0
 
-_JOB = re.compile(r"[0-9a-f]{12}\.(json|log)")
+_JOB = re.compile(r"[0-9a-f]{12}(-[0-9a-f]{8})?\.(json|log)")
 _CHECKPOINT = re.compile(r"step-\d+-[0-9a-f]{16}\.pt")
-# What a killed writer leaves: a text or a checkpoint not yet renamed, a claim not yet linked, a look at the clock, a
-# set of synthetic people half drawn, a run half removed.
+# What a killed writer leaves: anything not yet renamed or half removed, which has a random name; a checkpoint named by
+# its process, as they once were; synthetic people half drawn.
 _TEMPORARY = re.compile(
-    r"\..+\.[0-9a-f]{32}\.tmp|\.step-\d+-[0-9a-f]{16}\.pt\.\d+|\..+\.safetensors\.\d+|\.claim\.[0-9a-f]{32}"
-    r"|\.clock\.[0-9a-f]{32}|\.synthetic-[0-9a-f]{12}\.\w{8}|\.freed\.[0-9a-f]{32}"
+    r"\.(.+\.)?[0-9a-f]{32}(\.tmp)?|\.(step-.+\.pt|.+\.safetensors)\.\d+|\.synthetic-[0-9a-f]{12}\.\w{8}"
 )
 
 
@@ -108,15 +108,12 @@ def _in_runs(store: Store, known: set[str]) -> Iterator[Waste]:
 
 def _jobs(store: Store) -> Iterator[Waste]:
     """The files of jobs that have nothing left to do: a job's log is worth keeping while a run of it is unfinished."""
-    over: dict[str, bool] = {}
     for path in _entries(store.root / "jobs"):
         if not _JOB.fullmatch(path.name) or not _is_file(path) or _is_young(path):
             continue
-        cohort = path.stem
-        if cohort not in over:
-            runs = [store.run(run_id) for run_id in store.job(cohort).get("run_ids", ())]
-            over[cohort] = all(run.finished or not run.path.exists() for run in runs)
-        if over[cohort]:
+        job = read_json(path.with_suffix(".json")) or {}
+        runs = [store.run(run_id) for run_id in job.get("run_ids", ())]
+        if all(run.finished or not run.path.exists() for run in runs):
             yield Waste(kind="job", path=path, size=size_of(path), why="its runs are finished or gone")
 
 

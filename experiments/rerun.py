@@ -142,8 +142,8 @@ def compare(original: RunDir, again: RunDir, *, tolerance: float | None = None) 
 
 def _recorded_root(store: Store, result: Mapping[str, Any]) -> Path | None:
     """Where the run's data were: said by its result, or by an older one's job."""
-    root = (result["provenance"].get("job") or store.job(result["cohort"])).get("data_root")
-    return None if root is None else Path(root)
+    job = result["provenance"].get("job") or store.last_job(result["cohort"])
+    return None if job is None else Path(job["data_root"])
 
 
 def _new_folder(store: Store, run_id: str) -> Path:

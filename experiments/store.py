@@ -284,10 +284,11 @@ class Store:
         write_text(path, json_text(dict(job)))
         return path
 
-    def job(self, cohort_id: str) -> dict[str, Any]:
-        """What the process of a cohort was last told; nothing where that is gone."""
-        job = read_json(self.root / "jobs" / f"{cohort_id}.json") or {}
-        assert isinstance(job, dict)
+    def last_job(self, cohort_id: str) -> dict[str, Any] | None:
+        """What the cohort's last process was told, or None."""
+        files = list((self.root / "jobs").glob(f"{cohort_id}*.json"))
+        job = read_json(max(files, key=lambda file: file.stat().st_mtime)) if files else None
+        assert job is None or isinstance(job, dict)
         return job
 
     def _plan_file(self, sweep: str, profile: str) -> Path:
