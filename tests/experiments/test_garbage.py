@@ -188,7 +188,8 @@ def test_old_jobs_and_leftovers_go_and_young_ones_stay(changed: tuple[Plan, Plan
     young = run.path / f".run.json.{'1' * 32}.tmp"
     young.touch()
     gone = freed(store)
-    assert {"jobs/aaaaaaaaaaaa.json", "jobs/aaaaaaaaaaaa.log"} <= gone
+    old = paths["a" * 12].stem
+    assert {f"jobs/{old}.json", f"jobs/{old}.log"} <= gone
     assert {str(path.relative_to(store.root)) for path in leftovers} <= gone
     assert stranger.exists()
     assert paths["b" * 12].exists()
