@@ -61,7 +61,7 @@ def worth_showing(states: Mapping[str, State]) -> tuple[list[str], str | None]:
 def table_of(columns: Sequence[str], lines: Sequence[Sequence[str]], *, styled: str) -> Table | Text:
     """Lines of cells under headings, the column `styled` in the colour of the state it tells.
 
-    Very many are set in plain text, a line each, which a terminal's table would take minutes for.
+    Very many are set in plain text, a line each, which a terminal's table would take long over.
     """
     if len(lines) > SHOWN:
         widths = [max(map(len, column)) for column in zip(columns, *lines, strict=True)]
