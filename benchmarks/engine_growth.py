@@ -30,6 +30,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from experiments.atomic import json_text
 from experiments.datasets import data_facts
 from experiments.launch.inline import InlineLauncher
@@ -196,6 +198,12 @@ def measure(folder: Path, count: int, seeds: int, repeats: int) -> dict[str, lis
     return found
 
 
+def file_system(folder: Path) -> str:
+    """The kind of file system a folder is on."""
+    mounts = {part.mountpoint: part.fstype for part in psutil.disk_partitions(all=True)}
+    return next(mounts[str(place)] for place in (folder, *folder.parents) if str(place) in mounts)
+
+
 def spread(values: list[float], unit: float) -> str:
     """The median, and the least to the most."""
     return f"{unit * statistics.median(values):.3g} ({unit * min(values):.3g} to {unit * max(values):.3g})"
@@ -207,6 +215,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--counts", default="100,1000,10000")
     options = parser.parse_args()
+    load = os.getloadavg()[0]
     counts = [int(count) for count in options.counts.split(",")]
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     with tempfile.TemporaryDirectory() as directory:
@@ -215,10 +224,12 @@ def main() -> None:
             for seeds in (1, 4)
             for count in counts
         }
+    place = file_system(Path(tempfile.gettempdir()))
     print(
         f"Measured {datetime.date.today()} by `benchmarks/engine_growth.py`, commit {commit.stdout.strip()}, on "
-        f"{os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()}, runs on a local disk; "
-        f"medians of {options.repeats}, in brackets the least to the most.\n"
+        f"{os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()}, runs on {place}, "
+        f"{load:.1f} other processes wanting a core when it began; medians of {options.repeats}, in brackets the least "
+        "to the most.\n"
     )
     for seeds in (1, 4):
         print(f"\n### {'One seed a row' if seeds == 1 else f'{seeds} seeds a row'}\n")

@@ -1,14 +1,14 @@
 """The `distilpose` command. Heavy imports wait inside the commands, so that help and mistakes come at once."""
 
-import gc
 import logging
 import os
 import sys
 from collections.abc import Callable
+from gc import set_threshold
 
 import typer
 
-from experiments.commands import data, launch, models, plan, report, status
+from experiments.commands import data, gc, launch, models, plan, replay, report, status
 from experiments.commands.options import USER_ERROR, console
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # what draws boxes round help takes as long to import as all the rest
 )
 data_app = typer.Typer(help="Check data sets, and draw synthetic people.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
@@ -26,7 +27,10 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     plan.plan,
     launch.launch,
     status.status,
+    replay.replay,
+    replay.show,
     report.report,
+    gc.gc,
     models.models,
     models.convert,
 )
@@ -39,9 +43,7 @@ for _command in DATA_COMMANDS:
 
 def main() -> None:
     """Run the command. A user's mistake is one message and exit code 2; DISTILPOSE_DEBUG=1 adds the traceback."""
-    gc.set_threshold(
-        100_000
-    )  # plans are made of many small records that stay: looking through them again costs a third
+    set_threshold(100_000)  # plans are made of many small records that stay: looking through them again costs a third
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         app()

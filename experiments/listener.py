@@ -187,6 +187,8 @@ class RunListener:
                 "epochs": member.schedule.epochs,
                 "steps": member.step,
                 "seconds": round(member.seconds, 3),
+                "cpu_seconds": round(member.cpu_seconds, 3),
+                "gpu_seconds": round(member.seconds, 3) if recorder.origin["device"].startswith("cuda") else 0.0,
                 "cohort": recorder.cohort["id"],
                 "cohort_size": recorder.cohort["size"],
                 "memory_bytes": _peak(member),

@@ -116,11 +116,12 @@ def _train(job: dict[str, Any], store: Store, claimed: list[RunRecorder], should
         )
     stream = build_stream(recipe, train, workers=workers, source=source)
     origin = {
-        **provenance(),
+        **provenance(store.root),
         "data_fingerprint": {"train": train.fingerprint, "val": val.fingerprint},
         "precision": recipe.precision,
         "device": job["device"],
         "started": began,
+        "job": {name: job.get(name) for name in ("sweep", "profile", "data_root", "threads", "workers")},
     }
     for recorder, member in zip(claimed, members, strict=True):
         spec = specs[member.name]

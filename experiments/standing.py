@@ -47,9 +47,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What is in the store beside or against its plans, each a line for people.
+    """What is in the store beside or against its plans.
 
-    `orphaned` are the ids of runs that no saved plan wants; `duplicates` say which work was done or kept twice.
+    `orphaned` are the ids of runs that no saved plan wants; `duplicates` say, a line each, what was done or kept twice.
     """
 
     orphaned: tuple[str, ...]
@@ -77,7 +77,7 @@ def standings(store: Store, plan: Mapping[str, Any]) -> list[Standing]:
 
 
 def standing(run: RunDir, what: str, metric: str) -> Standing:
-    """Where one run stands; of a finished run its journal is not read."""
+    """Where one run stands."""
     result = run.result()
     if result is not None:
         steps = result.get("steps")
@@ -92,6 +92,8 @@ def standing(run: RunDir, what: str, metric: str) -> Standing:
             starts=count_events(run.path / "journal.jsonl", "start")[0],
         )
     state, progress, owner, failure = run.state(), run.progress(), run.holder(), run.failure
+    if state == "finished":  # between the two looks
+        return standing(run, what, metric)
     told: dict[str, Any] = {}
     if progress is not None:
         value = progress.values.get(f"val/{metric}")

@@ -346,7 +346,7 @@ class Store:
 
     def last_job(self, cohort_id: str) -> dict[str, Any] | None:
         """What the cohort's last process was told, or None."""
-        files = list((self.root / "jobs").glob(f"{cohort_id}-*.json"))
+        files = list((self.root / "jobs").glob(f"{cohort_id}*.json"))
         job = read_json(max(files, key=lambda file: file.stat().st_mtime)) if files else None
         assert job is None or isinstance(job, dict)
         return job

@@ -25,6 +25,18 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86400:.1f} days"
 
 
+def data_size(count: int) -> str:
+    """Bytes in words: `512 B`, `1.4 MB`, `20.0 GB`."""
+    if count < 1000:
+        return f"{count} B"
+    size = count / 1000
+    for unit in ("kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
 def some_of(names: Sequence[str]) -> str:
     """The first few names, and how many more there are."""
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
@@ -49,7 +61,7 @@ def worth_showing(states: Mapping[str, State]) -> tuple[list[str], str | None]:
 def table_of(columns: Sequence[str], lines: Sequence[Sequence[str]], *, styled: str) -> Table | Text:
     """Lines of cells under headings, the column `styled` in the colour of the state it tells.
 
-    Very many are set in plain text, a line each, which a terminal's table would take minutes for.
+    Very many are set in plain text, a line each, which a terminal's table would take long over.
     """
     if len(lines) > SHOWN:
         widths = [max(map(len, column)) for column in zip(columns, *lines, strict=True)]
@@ -66,7 +78,7 @@ def table_of(columns: Sequence[str], lines: Sequence[Sequence[str]], *, styled: 
         table.add_column(
             column,
             justify="right" if column in ("steps", "metric") else "left",
-            no_wrap=column in ("run", "teacher", "cohort", "metric"),
+            no_wrap=column in ("run", "teacher", "cohort", "state", "metric"),
         )
     for line in lines:
         table.add_row(

@@ -207,7 +207,7 @@ class _Loop:
         self.fabric, self.stream, self.listener, self.log_every = fabric, stream, listener, log_every
         self.teacher = None if teacher is None else teacher.to(fabric.device).eval().requires_grad_(False)
         self.wrapped: dict[str, Any] = {}
-        self.charged = time.perf_counter()
+        self.charged, self.charged_cpu = time.perf_counter(), time.process_time()
         self.restart_clock()
 
     def set_up(self, member: Member) -> None:
@@ -233,7 +233,7 @@ class _Loop:
         for member in due:
             self._report(member, epoch)
         if due:
-            self.charged = time.perf_counter()
+            self.charged, self.charged_cpu = time.perf_counter(), time.process_time()
         self.restart_clock()
 
     def restart_clock(self) -> None:
@@ -243,13 +243,17 @@ class _Loop:
     def charge(self, members: Sequence[Member], own: Sequence[float]) -> None:
         """Give members the seconds since the last charge: each its `own`, the rest (data, teacher, validation) evenly.
 
-        So the seconds of a cohort's members add up to those of its process.
+        So the seconds of a cohort's members add up to those of its process, and so do their seconds of CPU, which are
+        shared out in proportion.
         """
-        now = time.perf_counter()
-        shared = (now - self.charged - sum(own)) / len(members)
+        now, cpu = time.perf_counter(), time.process_time()
+        elapsed = now - self.charged
+        shared = (elapsed - sum(own)) / len(members)
+        busy = (cpu - self.charged_cpu) / max(elapsed, 1e-9)
         for member, seconds in zip(members, own, strict=True):
             member.seconds += seconds + shared
-        self.charged = now
+            member.cpu_seconds += (seconds + shared) * busy
+        self.charged, self.charged_cpu = now, cpu
 
     def is_finite(self, member: Member) -> bool:
         """False, and the run is failed, once a gradient of it was not finite."""

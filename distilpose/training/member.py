@@ -49,7 +49,8 @@ class Member:
         forward: how a training step runs the model, given wrapped for the device and precision; evaluation runs it
             plainly.
 
-    `seconds` counts the computing time so far: the member's own, and its share of what its cohort shares.
+    `seconds` counts the computing time so far: the member's own, and its share of what its cohort shares; `cpu_seconds`
+    its share of the process's time on all cores.
 
     There is no generator to carry: the batches are a function of (seed, epoch, step) and no model here draws numbers
     after its initialisation.
@@ -68,6 +69,7 @@ class Member:
     step: int = 0
     validated_step: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     best_epoch: int = 0
     best: dict[str, float] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
@@ -106,7 +108,7 @@ class Member:
         device = next(self.model.parameters()).device
         self.sums = {name: tensor.to(device) for name, tensor in state["sums"].items()}
         for name in _PLAIN:
-            setattr(self, name, state[name])
+            setattr(self, name, state.get(name, getattr(self, name)))  # an older checkpoint has fewer
 
 
-_PLAIN = ("step", "validated_step", "seconds", "best_epoch", "best", "last", "summed_steps")
+_PLAIN = ("step", "validated_step", "seconds", "cpu_seconds", "best_epoch", "best", "last", "summed_steps")

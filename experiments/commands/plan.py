@@ -27,7 +27,7 @@ def plan(
     everything: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show rows, run ids, cohorts, what is done, and the cost of the rest. Starts nothing."""
+    """Show rows, run ids, cohorts, and the cost of what is left. Starts nothing."""
     from experiments.display import plan_tables
     from experiments.estimate import estimate
     from experiments.store import Store

@@ -19,15 +19,21 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="A live view, until q or Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Where every run of a launched sweep stands, and that none was lost or done twice."""
+    """Where every run stands. Proves that none was lost or done twice; --watch shows it live."""
     from experiments.standing import proof, run_names
     from experiments.status_view import proof_parts
     from experiments.store import Store
 
+    if watch and (as_json or everything):
+        raise ValueError("--watch: draws for people, what there is room for; leave out --json and --all")
+    if sweep is None and profile is not None:
+        raise ValueError(f"--profile {profile}: means nothing without a sweep; name one before it")
     store = Store(runs)
     names = [launched(sweep, profile)] if sweep is not None else store.plans()
     if not names:
         raise ValueError(f"sweep: there is no launched one in {runs}; launch one, or name its folder with --runs")
+    if everything and len(names) > 1:
+        raise ValueError("--all: shows the runs of one sweep; name it")
     plans = [store.load_plan(*name) for name in names]
     if watch:
         if len(plans) > 1:

@@ -1,4 +1,5 @@
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,72 @@ def test_a_zip_takes_its_lists_in_step(tmp_path_factory: pytest.TempPathFactory,
     rows = _rows(tmp_path_factory.mktemp("zip"), axes)
     found = [(row.recipe.schedule.epochs, row.recipe.schedule.batch_size) for row in rows]
     assert found == [*pairs, *pairs]
+
+
+FIELDS = {
+    "schedule.lr": st.integers(1, 99).map(lambda n: n / 1000),
+    "schedule.epochs": st.integers(1, 99),
+    "schedule.batch_size": st.integers(1, 99),
+    "augmentation.rotation": st.integers(0, 90).map(float),
+    "losses.VT": st.integers(1, 99).map(float),
+}
+
+
+@st.composite
+def _axes(draw: st.DrawFn) -> tuple[dict[str, list[float]], dict[str, list[float]], dict[str, list[float]]]:
+    """A grid, a zip of another two fields, and a conditional axis of a fifth: any of them may be absent."""
+    fields = draw(st.permutations(sorted(FIELDS)))
+    crossed = {
+        f: draw(st.lists(FIELDS[f], min_size=1, max_size=3, unique=True)) for f in fields[: draw(st.integers(0, 2))]
+    }
+    length = draw(st.integers(1, 3))
+    stepped = {
+        f: draw(st.lists(FIELDS[f], min_size=length, max_size=length, unique=True))
+        for f in fields[2 : 2 + draw(st.integers(0, 2))]
+    }
+    conditional = {
+        f: draw(st.lists(FIELDS[f], min_size=1, max_size=2, unique=True))
+        for f in fields[4 : 4 + draw(st.integers(0, 1))]
+    }
+    return crossed, stepped, conditional
+
+
+@settings(max_examples=40, deadline=None)
+@given(axes=_axes())
+def test_every_cell_is_there_once_in_the_order_of_the_file(
+    tmp_path_factory: pytest.TempPathFactory, axes: tuple[dict[str, list[float]], ...]
+) -> None:
+    crossed, stepped, conditional = axes
+    if not (crossed or stepped or conditional):
+        return
+    when = [{"given": {"losses.KT": [5e-4]}, "grid": conditional}] if conditional else []
+    written = json.dumps({"grid": crossed, "zip": stepped, "when": when})
+    folder = tmp_path_factory.mktemp("cells")
+    rows = _rows(folder, written)
+
+    cells = list(itertools.product(*crossed.values()))
+    steps = list(zip(*stepped.values(), strict=True)) if stepped else [()]
+    expected = []
+    for row in ("none", "KT"):  # the condition holds for the second alone
+        extra = list(itertools.product(*conditional.values())) if row == "KT" else [()]
+        expected += [(row, *cell, *step, *more) for cell in cells for step in steps for more in extra]
+    names = [*crossed, *stepped, *conditional]
+    found = [
+        (
+            row.name.split()[0],
+            *(_value(row, name) for name in names if name not in conditional or row.name.startswith("KT")),
+        )
+        for row in rows
+    ]
+    assert found == expected
+    assert len({row.name for row in rows}) == len(rows)
+    assert _rows(folder, written) == rows
+
+
+def _value(row: RowSpec, field: str) -> float:
+    part, name = field.split(".")
+    value: float = getattr(getattr(row.recipe, part), name)
+    return value
 
 
 def test_a_conditional_axis_applies_where_its_condition_holds(tmp_path: Path) -> None:

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from small_sweeps import FACTS
 
 from experiments.identity import DataFacts, canonical, digest, run_id, run_identity
-from experiments.recipe import RunRecipe, recipe_from_values, run_recipe_from_json, to_json
+from experiments.recipe import (
+    AugmentationChoice,
+    DataChoice,
+    EvaluationChoice,
+    LossChoice,
+    RunRecipe,
+    ScheduleChoice,
+    recipe_from_values,
+    run_recipe_from_json,
+    to_json,
+)
 
 VALUES: dict[str, Any] = {
     "student": {"model": "distilpose_s"},
@@ -92,6 +102,64 @@ def test_writing_a_default_out_changes_no_id() -> None:
         evaluation={"flip_test": True, "boxes": "gt"},
     )
     assert _id(written) == _id(_run())
+
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    name: {
+        field.name: list(field.default) if isinstance(field.default, tuple) else field.default
+        for field in dataclasses.fields(record)
+        if field.default is not dataclasses.MISSING
+    }
+    for name, record in {
+        "augmentation": AugmentationChoice,
+        "schedule": ScheduleChoice,
+        "evaluation": EvaluationChoice,
+        "losses": LossChoice,
+        "data": DataChoice,
+    }.items()
+}
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_any_default_may_be_written_out_or_left_out(data: st.DataObject) -> None:
+    written = {
+        name: {**{field: defaults[field] for field in sorted(data.draw(st.sets(st.sampled_from(sorted(defaults)))))}}
+        for name, defaults in DEFAULTS.items()
+    }
+    values = {name: {**written[name], **VALUES[name]} for name in written}
+    if data.draw(st.booleans()):
+        values["precision"] = "fp32"
+    assert _id(_run(**values)) == _id(_run())
+
+
+@settings(deadline=None)
+@given(number=st.integers(0, 2**53), field=st.sampled_from(["lr", "gamma"]))
+def test_a_whole_number_for_any_rate_is_the_same_rate(number: int, field: str) -> None:
+    def rate(value: float) -> str:
+        return _id(_run(schedule={**VALUES["schedule"], field: value}))
+
+    assert rate(number + 1) == rate(float(number + 1))
+
+
+@settings(deadline=None)
+@given(root=st.text(st.characters(codec="utf-8"), min_size=1), split=st.text(min_size=1))
+def test_no_path_and_no_split_name_is_in_an_identity(root: str, split: str) -> None:
+    assert _id(_run(data={"root": root, "train": split, "val": split})) == _id(_run())
+
+
+def test_what_a_machine_offers_is_no_part_of_a_run() -> None:
+    names: set[str] = set()
+
+    def collect(value: Any) -> None:
+        if isinstance(value, dict):
+            names.update(value)
+            for item in value.values():
+                collect(item)
+
+    collect(run_identity(_run(), FACTS, "t"))
+    assert names & {"device", "devices", "workers", "threads", "host", "root", "path", "wandb", "sweep", "row"} == set()
+    assert "batch_size" in names
 
 
 def test_where_the_data_lie_changes_no_id_and_what_they_are_does() -> None:

@@ -2,6 +2,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from small_sweeps import CIRCLING, FACTS, SMALL, facts, small_plan
 
 from experiments.identity import DataFacts
@@ -17,6 +19,34 @@ def _ids(plan: Plan) -> set[str]:
 def test_a_renamed_sweep_row_or_title_wants_the_same_runs(tmp_path: Path, plan: Plan) -> None:
     renamed = SMALL.replace("sweep: small", "sweep: other").replace("row: KT", "row: tokens").replace("A small", "Any")
     assert _ids(small_plan(tmp_path, renamed)) == _ids(plan)
+
+
+NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,9}", fullmatch=True)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    names=st.lists(NAMES, min_size=3, max_size=3, unique=True),
+    seeds=st.lists(st.integers(0, 999), min_size=1, max_size=4, unique=True),
+    limit=st.none() | st.integers(1, 5),
+)
+def test_whatever_things_are_called_every_cell_is_one_run_in_one_cohort(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], seeds: list[int], limit: int | None
+) -> None:
+    folder = tmp_path_factory.mktemp("cells")
+    text = SMALL.replace("seeds: [0, 1]", f"seeds: {seeds}")
+    sweep, none, tokens = (f"n{name}" for name in names)  # no word that YAML takes for something else
+    renamed = text.replace("sweep: small", f"sweep: {sweep}").replace("baseline: none", f"baseline: {none}")
+    renamed = renamed.replace("row: none", f"row: {none}").replace("row: KT", f"row: {tokens}")
+    plan, other = small_plan(folder, text, max_cohort=limit), small_plan(folder, renamed, max_cohort=limit)
+    assert [run.run_id for row in other.rows for run in row.runs] == [
+        run.run_id for row in plan.rows for run in row.runs
+    ]
+    assert other.cohorts == plan.cohorts
+    cells = [(row.name, run.seed) for row in plan.rows for run in row.runs]
+    assert cells == [(row, seed) for row in ("none", "KT") for seed in seeds]
+    assert len(plan.runs) == len(cells) + 1
+    assert sorted(run_id for cohort in plan.cohorts for run_id in cohort.run_ids) == sorted(plan.runs)
 
 
 def test_a_row_that_uses_no_teacher_has_none_in_its_identity(tmp_path: Path, plan: Plan) -> None:
