@@ -46,8 +46,10 @@ def load_splits(data: DataChoice, root: Path) -> tuple[PoseData, PoseData]:
     return load_pose_data(root, data.train), load_pose_data(root, data.val)
 
 
-def build_stream(recipe: RunRecipe, train: PoseData, *, workers: int, source: ImageSource) -> PeopleStream:
-    """The batches that every run of the recipe's cohort sees."""
+def build_stream(
+    recipe: RunRecipe, train: PoseData, *, workers: int, source: ImageSource, share: tuple[int, int] = (0, 1)
+) -> PeopleStream:
+    """The batches that every run of the recipe's cohort sees; of several processes, the `share` of one."""
     choice = recipe.augmentation
     augmentation = Augmentation(
         flip=choice.flip,
@@ -67,6 +69,7 @@ def build_stream(recipe: RunRecipe, train: PoseData, *, workers: int, source: Im
         batch_size=recipe.schedule.batch_size,
         workers=workers,
         cache=source,
+        share=share,
     )
 
 

@@ -8,19 +8,33 @@ _GPU_PROCESSES = 4  # more seldom fit, and each takes a core
 _CPU_PROCESSES = 2  # more processes than this each hold the data in memory again for little
 
 
-def slots_for(device: str, jobs: int) -> tuple[Slot, ...]:
-    """The rooms for processes: `device` is auto, cpu, cuda or cuda:N.
+def slots_for(device: str, jobs: int, gpus_per_run: int = 1) -> tuple[Slot, ...]:
+    """The rooms for cohorts: `device` is auto, cpu, cuda or cuda:N.
 
     `jobs` is 0 for two on a CPU, and on every GPU as many as may share it once their memory is known: four where the
     cores suffice and the driver tells how full it is, else one.
 
 
-    Raises ValueError for a device that is not here.
+    With `gpus_per_run` a room is so many GPUs (cuda:0,1), or on a CPU so many processes, which share its cores.
+
+    Raises ValueError for a device that is not here, or too few GPUs.
     """
     devices = _devices(device)
     cores = available_cores()
     slots = jobs or (min(cores, _CPU_PROCESSES) if devices == ("cpu",) else _on_gpus(devices, cores))
+    if gpus_per_run > 1:
+        cores = max(1, cores // gpus_per_run)
+        if devices != ("cpu",):
+            devices = _grouped(devices, gpus_per_run)
+            slots = jobs or len(devices)
     return share_out(devices, slots=slots, cores=cores)
+
+
+def _grouped(devices: tuple[str, ...], size: int) -> tuple[str, ...]:
+    if len(devices) < size:
+        raise ValueError(f"--gpus-per-run {size}: there are only {len(devices)} GPUs here ({', '.join(devices)})")
+    numbers = [device.removeprefix("cuda:") for device in devices]
+    return tuple("cuda:" + ",".join(numbers[i : i + size]) for i in range(0, len(numbers) - size + 1, size))
 
 
 def _on_gpus(devices: tuple[str, ...], cores: int) -> int:

@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
@@ -23,13 +23,15 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import LightningEnvironment
+from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 from torch import nn
 
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.stream import ImageSource
-from distilpose.training.cohort import train_cohort
+from distilpose.training.cohort import Listener, train_cohort
 from distilpose.training.memory import is_out_of_memory
+from distilpose.training.ranks import Ranks, meet
+from distilpose.training.silent import SilentListener
 from experiments.build import (
     build_given_teacher,
     build_member,
@@ -58,7 +60,10 @@ def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
     with ExitStack() as stack:
         claimed: list[RunRecorder] = []
         try:
-            for run_id in job["run_ids"]:
+            devices = _devices(job["device"])
+            meet(devices[int(os.environ.get("LOCAL_RANK", 0))])
+            ranks = Ranks()
+            for run_id in job["run_ids"] if ranks.leads else ():
                 run = store.run(run_id)
                 lease = run.claim()
                 if lease is None:
@@ -67,14 +72,15 @@ def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
                 stack.enter_context(lease)
                 run.link_log(file.with_suffix(".log"), lease)
                 claimed.append(stack.enter_context(RunRecorder(run, lease)))
-            return _train(job, store, claimed, should_stop) if claimed else FINISHED
+            run_ids = ranks.of_first([recorder.run.run_id for recorder in claimed])
+            return _train(job, store, run_ids, claimed, ranks, should_stop) if run_ids else FINISHED
         except Exception as error:
             log.exception("the cohort %s failed", job["cohort_id"])
             kind = _kind(error)
             last = traceback.extract_tb(error.__traceback__)[-1]
             message = f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
             for recorder in claimed:
-                recorder.failed(message, kind, did_not_fit=_micro_batch(job, recorder) if kind == "oom" else None)
+                recorder.failed(message, kind, did_not_fit=_at_once(job, recorder) if kind == "oom" else None)
             return FAILED
 
 
@@ -86,44 +92,52 @@ def _kind(error: Exception) -> FailureKind:
     return "error"
 
 
-def _micro_batch(job: dict[str, Any], recorder: RunRecorder) -> int:
+def _at_once(job: dict[str, Any], recorder: RunRecorder) -> int:
     """How many people went through a model at once."""
-    whole: int = recorder.run.spec()["recipe"]["schedule"]["batch_size"]
-    return min(whole, job.get("micro_batch") or whole)
+    share: int = recorder.run.spec()["recipe"]["schedule"]["batch_size"] // int(os.environ.get("WORLD_SIZE", 1))
+    return min(share, job.get("micro_batch") or share)
 
 
-def _train(job: dict[str, Any], store: Store, claimed: list[RunRecorder], should_stop: Callable[[], bool]) -> int:
+def _train(
+    job: dict[str, Any],
+    store: Store,
+    run_ids: Sequence[str],
+    claimed: Sequence[RunRecorder],
+    ranks: Ranks,
+    should_stop: Callable[[], bool],
+) -> int:
+    """The exit code after training runs that are claimed: by the first process, which alone has their recorders."""
     if job.get("threads"):
         torch.set_num_threads(job["threads"])
     began = time.time()
-    specs = {recorder.run.run_id: recorder.run.spec() for recorder in claimed}
+    specs = {run_id: store.run(run_id).spec() for run_id in run_ids}
     recipes = {run_id: run_recipe_from_json(spec["recipe"]) for run_id, spec in specs.items()}
     recipe = next(iter(recipes.values()))
     root = Path(job["data_root"])
     workers = int(job.get("workers", 0))
     train, val = load_splits(recipe.data, root)
-    fabric = _fabric(job["device"], recipe)
+    fabric = _fabric(_devices(job["device"]), recipe, ranks)
     # On a CPU run pictures are read again and again by the one process there is; elsewhere workers read ahead.
     source = ImageSource("ram" if workers == 0 else "none")
     joints = train.skeleton.num_joints
 
     teacher = _teacher(store, specs, recipes, train.skeleton)
-    members = []
-    for recorder in claimed:
-        run_id = recorder.run.run_id
-        members.append(
-            build_member(recipes[run_id], recorder.run, joints=joints, teacher=teacher, aside=recorder.lease.aside)
-        )
-    stream = build_stream(recipe, train, workers=workers, source=source)
+    asides = {recorder.run.run_id: recorder.lease.aside for recorder in claimed}
+    members = [
+        build_member(recipes[run_id], store.run(run_id), joints=joints, teacher=teacher, aside=asides.get(run_id))
+        for run_id in run_ids
+    ]
+    stream = build_stream(recipe, train, workers=workers, source=source, share=(ranks.rank, ranks.size))
     origin = {
         **provenance(store.root),
         "data_fingerprint": {"train": train.fingerprint, "val": val.fingerprint},
         "precision": recipe.precision,
         "device": job["device"],
+        "processes": ranks.size,
         "started": began,
         "job": {name: job.get(name) for name in ("sweep", "profile", "data_root", "threads", "workers")},
     }
-    for recorder, member in zip(claimed, members, strict=True):
+    for recorder, member in zip(claimed, members, strict=ranks.leads):
         spec = specs[member.name]
         recorder.open(
             title=run_title(spec),
@@ -134,13 +148,15 @@ def _train(job: dict[str, Any], store: Store, claimed: list[RunRecorder], should
             micro_batch=job.get("micro_batch"),
             weights_say=describe_run(recipes[member.name], train.skeleton).to_metadata(),
         )
-    listener = RunListener(
-        {recorder.run.run_id: recorder for recorder in claimed},
-        val=val,
-        input_size=recipe.input_size,
-        source=source,
-        teacher=teacher,
-    )
+    listener: Listener = SilentListener()
+    if ranks.leads:
+        listener = RunListener(
+            {recorder.run.run_id: recorder for recorder in claimed},
+            val=val,
+            input_size=recipe.input_size,
+            source=source,
+            teacher=teacher,
+        )
     done = train_cohort(
         members,
         stream=stream,
@@ -160,7 +176,9 @@ def _train(job: dict[str, Any], store: Store, claimed: list[RunRecorder], should
         metric=recipe.evaluation.best_by,
         micro_batch=job.get("micro_batch"),
         should_stop=should_stop,
+        ranks=ranks,
     )
+    ranks.wait()  # torchrun stops the others when one ends with a code
     return FINISHED if done else PREEMPTED
 
 
@@ -184,12 +202,32 @@ def _teacher(
     return load_trained(run_recipe_from_json(run.spec()["recipe"]), run, joints=skeleton.num_joints)
 
 
-def _fabric(device: str, recipe: RunRecipe) -> Fabric:
-    accelerator, _, index = device.partition(":")
-    precision = "bf16-mixed" if recipe.precision == "bf16" else "32-true"
-    devices: Any = [int(index)] if index else 1
-    # One process, also where Fabric sees a batch system around it.
-    return Fabric(accelerator=accelerator, devices=devices, precision=precision, plugins=[LightningEnvironment()])
+def _devices(device: str) -> list[torch.device]:
+    """What each process on this machine computes on; `device` is cpu, cuda, or such as cuda:1 or cuda:0,1."""
+    kind, _, numbers = device.partition(":")
+    if kind == "cpu":
+        return [torch.device("cpu")] * int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    indices = numbers.split(",") if numbers else range(int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    return [torch.device(kind, int(index)) for index in indices]
+
+
+def _fabric(devices: Sequence[torch.device], recipe: RunRecipe, ranks: Ranks) -> Fabric:
+    if ranks.size > 1 and recipe.losses is not None and recipe.losses.SH and recipe.losses.SH_form == "official":
+        raise ValueError("SH_form: official mixes all people of a batch, which several processes share; use per_sample")
+    kind = devices[0].type
+    together = ranks.size > 1
+    fabric = Fabric(
+        accelerator=kind,
+        devices=len(devices) if kind == "cpu" else [device.index for device in devices],
+        num_nodes=ranks.size // len(devices) if together else 1,
+        strategy="ddp" if together else "auto",
+        precision="bf16-mixed" if recipe.precision == "bf16" else "32-true",
+        # Without torchrun it is one process, also where Fabric sees a batch system around it.
+        plugins=[TorchElasticEnvironment() if together else LightningEnvironment()],
+    )
+    if together:
+        fabric.launch()  # starts nothing: the processes are there
+    return fabric
 
 
 def _trackers(job: dict[str, Any], run: RunDir, spec: dict[str, Any], origin: dict[str, Any]) -> list[Tracker]:

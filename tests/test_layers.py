@@ -83,6 +83,14 @@ def test_mmpose_is_imported_inside_functions_alone(module: str) -> None:
     assert [name for package in MMPOSE for name in names_of(package, named)] == []
 
 
+def test_ray_is_imported_by_its_launcher_alone_and_late() -> None:
+    for module, file in MODULES.items():
+        tops = [node for node in ast.parse(file.read_text()).body if isinstance(node, ast.Import)]
+        assert "ray" not in {alias.name for node in tops for alias in node.names}, module
+        if module != "experiments.launch.ray":
+            assert names_of("ray", imports(file)) == [], module
+
+
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("experiments")])
 def test_the_engine_touches_the_science_only_where_it_builds_and_runs(module: str) -> None:
     if module.startswith(ROOF):

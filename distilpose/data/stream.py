@@ -105,6 +105,8 @@ class PeopleStream:
         workers: threads that prepare batches ahead; 0 prepares them in the caller.
         cache: 'ram' keeps decoded pictures; or an `ImageSource` to share.
         drop_last: leave out the last batch where it is smaller, unless the split itself is smaller than a batch.
+        share: (rank, size) of one of several processes that train together: it gets every size-th person of each batch
+            from the rank-th on, so that the batches of all make up the batch of one.
     """
 
     def __init__(
@@ -118,8 +120,10 @@ class PeopleStream:
         workers: int = 0,
         cache: Literal["none", "ram"] | ImageSource = "none",
         drop_last: bool = True,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         _check(input_size, batch_size, workers)
+        _check_share(share, len(data.people), batch_size, drop_last)
         if seed < 0:
             raise ValueError(f"seed: at least 0, got {seed}")
         self._table = _Table(data)
@@ -128,6 +132,7 @@ class PeopleStream:
         self._seed = seed
         self._batch_size = batch_size
         self._workers = workers
+        self._share = share
         self._source = cache if isinstance(cache, ImageSource) else ImageSource(cache)
         whole, rest = divmod(len(data.people), batch_size)
         self.steps_per_epoch: int = whole + (1 if rest and (not drop_last or whole == 0) else 0)
@@ -137,6 +142,7 @@ class PeopleStream:
         if epoch < 0 or not 0 <= start_step <= self.steps_per_epoch:
             raise ValueError(f"epoch {epoch}, start_step {start_step}: an epoch has steps 0 to {self.steps_per_epoch}")
         table, people = self._table, len(self._table.paths)
+        rank, size = self._share
         order = self._generator(epoch, _ORDER).permutation(people)
         # the whole epoch's decisions are drawn at once: row i is person i's, whichever step it falls in
         drawn = None
@@ -144,7 +150,7 @@ class PeopleStream:
             drawn = draw(self._augmentation, people, self._generator(epoch, _AUGMENTATION))
 
         def make(step: int) -> Batch:
-            rows = order[step * self._batch_size : (step + 1) * self._batch_size]
+            rows = order[step * self._batch_size : (step + 1) * self._batch_size][rank::size]
             if drawn is None or self._augmentation is None:
                 boxes = padded_boxes(table.bboxes[rows], self._input_size)
             else:
@@ -193,6 +199,16 @@ def _check(input_size: tuple[int, int], batch_size: int, workers: int) -> None:
         raise ValueError(f"batch_size: at least 1, got {batch_size}")
     if workers < 0:
         raise ValueError(f"workers: at least 0, got {workers}")
+
+
+def _check_share(share: tuple[int, int], people: int, batch_size: int, drop_last: bool) -> None:
+    rank, size = share
+    if not 0 <= rank < size:
+        raise ValueError(f"share: (rank, size) with 0 <= rank < size, got {share}")
+    sizes = {min(batch_size, people)} | ({people % batch_size} if not drop_last else set())
+    for batch in sizes:
+        if batch % size:
+            raise ValueError(f"batch_size: {batch} people cannot be shared evenly by {size} processes")
 
 
 def _batch(

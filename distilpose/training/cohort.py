@@ -8,7 +8,7 @@ stream starts at the one furthest behind, and the others join when it reaches th
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,8 +19,10 @@ from torch import Tensor, nn
 from distilpose.data.stream import Batch
 from distilpose.evaluation.evaluate import Evaluation
 from distilpose.models.outputs import HeatmapOutput
-from distilpose.training.checkpoint import load_checkpoint, save_checkpoint
+from distilpose.training.batch_norm import synchronise_batch_norm
+from distilpose.training.checkpoint import Found, load_checkpoint, save_checkpoint
 from distilpose.training.member import Member
+from distilpose.training.ranks import Ranks
 from distilpose.whole_files import FencedError
 
 Validate = Callable[[Mapping[str, nn.Module]], Mapping[str, Evaluation]]
@@ -80,6 +82,7 @@ def train_cohort(
     checkpoint_seconds: float = 60.0,
     micro_batch: int | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    ranks: Ranks | None = None,
 ) -> bool:
     """True once every member has finished, failed or left; False when `should_stop` ended it early, all checkpointed.
 
@@ -100,11 +103,16 @@ def train_cohort(
             the whole batch, but for batch normalisation, whose statistics are of each part, and the official form of
             SH, which mixes the people of a batch.
         should_stop: asked after every step. `validate` may raise `Interrupted` when it is asked to stop.
+        ranks: the processes that train this cohort together, each on its share of every batch: the gradients are those
+            of the whole batch, and so are the statistics of batch normalisation. The first evaluates, writes
+            checkpoints and is the one whose `listener` should say anything. How many they are may change between a
+            checkpoint and going on from it.
     """
-    loop = _Loop(fabric, stream, listener, teacher, log_every, micro_batch)
+    ranks = ranks or Ranks()
+    loop = _Loop(fabric, stream, listener, teacher, log_every, micro_batch, ranks)
     for member in members:
         member.model.to(fabric.device)
-        state, damaged = load_checkpoint(member.checkpoints)
+        state, damaged = ranks.of_first(load_checkpoint(member.checkpoints) if ranks.leads else Found(None, ()))
         if state is not None:
             member.restore(state)
         for path in damaged:  # or it would be kept for the newest
@@ -115,12 +123,13 @@ def train_cohort(
     saved_at = time.monotonic()
 
     def checkpoint(those: Sequence[Member]) -> None:
-        for member in those:
+        for member in those if ranks.leads else ():
             with _may_leave(member, listener):
                 listener.checkpointing(member)
                 save_checkpoint(member.checkpoints, member.step, member.state(), aside=member.aside)
                 listener.checkpointed(member)
 
+    ranks.agree_on_leaving(members)
     running = [member for member in members if member.works]
     while running:
         position = min(member.step for member in running)
@@ -130,11 +139,12 @@ def train_cohort(
             due = [m for m in here if m.schedule.validates_after(epoch) and m.validated_step < m.step]
             due = [m for m in due if loop.is_finite(m)]
             if due:
-                try:
-                    _validate(due, epoch, validate, listener, metric)
-                except Interrupted:  # it will be done again
+                interrupted = ranks.of_first(ranks.leads and _is_interrupted(due, epoch, validate, listener, metric))
+                if interrupted:  # it will be done again
                     checkpoint([member for member in here if member.works])
                     return False
+                for member in due:
+                    member.validated_step = member.step
                 loop.charge(due, [0.0] * len(due))
                 checkpoint([member for member in due if member.works])
                 saved_at = time.monotonic()
@@ -142,6 +152,7 @@ def train_cohort(
                 if member.works and member.step >= member.schedule.epochs * stream.steps_per_epoch:
                     with _may_leave(member, listener):
                         listener.finished(member)
+            ranks.agree_on_leaving(running)
         running = [m for m in running if m.works and m.step < m.schedule.epochs * stream.steps_per_epoch]
         if not running or min(member.step for member in running) != position:
             continue
@@ -151,9 +162,10 @@ def train_cohort(
             here = [member for member in running if member.step == position and member.works]
             loop.step(here, batch, epoch)
             position += 1
-            stop = should_stop()
-            if stop or time.monotonic() - saved_at > checkpoint_seconds:
+            stop, save = ranks.any_of([should_stop(), ranks.leads and time.monotonic() - saved_at > checkpoint_seconds])
+            if stop or save:
                 checkpoint([m for m in running if m.works and loop.is_finite(m)])
+                ranks.agree_on_leaving(running)
                 saved_at = time.monotonic()
             if stop:
                 return False
@@ -173,10 +185,14 @@ def _may_leave(member: Member, listener: Listener) -> Iterator[None]:
         listener.left(member)
 
 
-def _validate(due: Sequence[Member], epoch: int, validate: Validate, listener: Listener, metric: str) -> None:
+def _is_interrupted(due: Sequence[Member], epoch: int, validate: Validate, listener: Listener, metric: str) -> bool:
+    """Evaluate and tell, unless it is interrupted."""
     for member in due:
         member.model.eval()
-    evaluations = validate({member.name: member.model for member in due})
+    try:
+        evaluations = validate({member.name: member.model for member in due})
+    except Interrupted:
+        return True
     for member in due:
         evaluation = evaluations[member.name]
         is_best = member.improves(evaluation.metrics, metric)
@@ -187,6 +203,7 @@ def _validate(due: Sequence[Member], epoch: int, validate: Validate, listener: L
         with _may_leave(member, listener):
             listener.metrics(member, epoch, {f"val/{name}": value for name, value in evaluation.metrics.items()})
             listener.validated(member, epoch, evaluation, is_best=is_best)
+    return False
 
 
 class _Loop:
@@ -200,10 +217,11 @@ class _Loop:
         teacher: nn.Module | None,
         log_every: int,
         micro_batch: int | None,
+        ranks: Ranks,
     ) -> None:
         if micro_batch is not None and micro_batch < 1:
             raise ValueError(f"micro_batch: must be at least 1, got {micro_batch}")
-        self.micro_batch = micro_batch
+        self.micro_batch, self.ranks = micro_batch, ranks
         self.fabric, self.stream, self.listener, self.log_every = fabric, stream, listener, log_every
         self.teacher = None if teacher is None else teacher.to(fabric.device).eval().requires_grad_(False)
         self.wrapped: dict[str, Any] = {}
@@ -213,6 +231,8 @@ class _Loop:
     def set_up(self, member: Member) -> None:
         if member.needs_teacher and self.teacher is None:
             raise ValueError(f"run {member.name}: its losses distil a teacher, but the cohort was given none")
+        if self.ranks.size > 1:
+            synchronise_batch_norm(member.model)
         wrapped, _ = self.fabric.setup(member.model, member.optimizer)
         self.wrapped[member.name] = wrapped
 
@@ -228,11 +248,12 @@ class _Loop:
             self._step_one(member, parts, taught)
             own.append(time.perf_counter() - began)
         self.charge(members, own)
-        self.images += len(batch.images)
+        self.images += len(batch.images) * self.ranks.size
         due = [m for m in members if m.step % self.log_every == 0 or m.step % self.stream.steps_per_epoch == 0]
         for member in due:
             self._report(member, epoch)
         if due:
+            self.ranks.agree_on_leaving(due)
             self.charged, self.charged_cpu = time.perf_counter(), time.process_time()
         self.restart_clock()
 
@@ -282,15 +303,18 @@ class _Loop:
         member.optimizer.zero_grad(set_to_none=True)
         people = sum(len(part.images) for part in parts)
         sums: dict[str, Tensor] = {}
-        for part, target in zip(parts, taught, strict=True):
-            output = member.forward(self.wrapped[member.name], part.images)
-            # Every term is a mean over the people of the batch: that of a part counts by its share of them.
-            terms = member.criterion(output, part, target)
-            terms = {name: term * (len(part.images) / people) for name, term in terms.items()}
-            loss = torch.stack(list(terms.values())).sum()
-            self.fabric.backward(loss)
+        for index, (part, target) in enumerate(zip(parts, taught, strict=True)):
+            with self._gradients_stay_here(member, index < len(parts) - 1):
+                output = member.forward(self.wrapped[member.name], part.images)
+                # Every term is a mean over the people of the batch: that of a part counts by its share of them.
+                terms = member.criterion(output, part, target)
+                terms = {name: term * (len(part.images) / people) for name, term in terms.items()}
+                loss = torch.stack(list(terms.values())).sum()
+                self.fabric.backward(loss)
             for name, value in {"loss": loss, **{f"loss_{name}": term for name, term in terms.items()}}.items():
                 sums[name] = sums[name] + value.detach() if name in sums else value.detach()
+        if self.ranks.size > 1:
+            sums = dict(zip(sums, self.ranks.mean(torch.stack(list(sums.values()))).unbind(), strict=True))
         gradients = [p.grad for p in member.model.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         member.optimizer.step()
@@ -301,6 +325,13 @@ class _Loop:
         bad = member.sums.get("bad_step", torch.full_like(norm, -1.0))
         member.sums["bad_step"] = torch.where((bad < 0) & ~torch.isfinite(norm + sums["loss"]), member.step, bad)
         member.summed_steps += 1
+
+    def _gradients_stay_here(self, member: Member, stay: bool) -> AbstractContextManager[None]:
+        """Among several processes, a context whose backward pass adds to the gradients and does not yet share them."""
+        if self.ranks.size == 1:
+            return nullcontext()
+        context: AbstractContextManager[None] = self.fabric.no_backward_sync(self.wrapped[member.name], enabled=stay)
+        return context
 
     def _report(self, member: Member, epoch: int) -> None:
         if not self.is_finite(member):

@@ -57,16 +57,20 @@ def launch(
     wandb: Wandb = "auto",
     workers: Annotated[int, typer.Option(help="Threads that prepare batches, per process.", min=0)] = 0,
     retry_failed: Annotated[bool, typer.Option(help="Try runs again that failed for good.")] = False,
-    on: Annotated[str, typer.Option(help="Where to train: local or slurm.")] = "local",
+    gpus_per_run: Annotated[
+        int, typer.Option(help="GPUs that train one cohort together; on a CPU, processes.", min=1)
+    ] = 1,
+    on: Annotated[str, typer.Option(help="Where to train: local, slurm or ray.")] = "local",
     slurm: Annotated[
         list[str] | None,
         typer.Option(help="A job's needs on Slurm, such as partition=gpu; may be given often.", metavar="KEY=VALUE"),
     ] = None,
+    ray_address: Annotated[str | None, typer.Option(help="The Ray cluster, such as auto; none: this machine.")] = None,
 ) -> None:
     """Train what a sweep still lacks. Finished runs are skipped, interrupted ones go on where they were."""
     chosen = read_profile(sweep, profile)
     place = Place(data=data, runs=runs)
-    where = choose(on, device=device, jobs=jobs, slurm=slurm or ())
+    where = choose(on, device=device, jobs=jobs, gpus_per_run=gpus_per_run, slurm=slurm or (), ray_address=ray_address)
     complete = _train(chosen, place, where, wandb=wandb, workers=workers, retry_failed=retry_failed)
     console.print(f"Report: distilpose report {sweep} --profile {chosen.profile} --runs {runs}", soft_wrap=True)
     if not complete:
@@ -86,7 +90,7 @@ def _train(sweep: "Sweep", place: Place, where: Chosen, *, wandb: str, workers: 
             problems = prepare(data, root=place.data, runs=place.runs, on_progress=on_progress)
         end_on(map(str, problems))
     planned = plan_sweep(sweep, place)
-    end_on(planned.problems)
+    end_on([*planned.problems, *where.faults(planned)])
     end_on(given_teacher_faults((row.recipe for row in sweep.rows), root=place.data, runs=place.runs))
     store = Store(place.runs)
     console.print(launch_summary(planned, store.states(planned.runs), estimate(planned, store), where.launcher.slots))

@@ -7,29 +7,54 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from experiments.launch.local import LocalLauncher
+from experiments.launch import torchrun
+from experiments.launch.local import COMMAND, LocalLauncher
 from experiments.launch.protocol import Launcher, Slot
 from experiments.launch.slurm import SlurmLauncher
 from experiments.launch.slurm_script import SlurmOptions, read_options
 
 if TYPE_CHECKING:
     from experiments.launch.packing import Room
+    from experiments.plan import Plan
 
-PLACES = ("local", "slurm")
+PLACES = ("local", "slurm", "ray")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """A launcher, what is known of its devices, how often to look at it, and what a user who interrupts should know."""
+    """A launcher, how many processes train one of its cohorts, what is known of its devices, how often to look at it,
+    and what a user who interrupts should know.
+    """
 
     launcher: Launcher
+    processes: int = 1
     rooms: Callable[[Slot], Room | None] = lambda slot: None
     poll_seconds: float = 0.1
     farewell: str = "every run has its checkpoint, and the same command goes on from there."
 
+    def faults(self, plan: Plan) -> list[str]:
+        """Why cohorts of the plan cannot be trained by so many processes."""
+        found: dict[str, None] = {}
+        for run_id, run in plan.runs.items() if self.processes > 1 else ():
+            people = min(run.recipe["schedule"]["batch_size"], plan.train_people[run_id])
+            if people % self.processes:
+                found[f"a batch of {people} people cannot be shared evenly by {self.processes} processes"] = None
+            losses = run.recipe.get("losses") or {}
+            if losses.get("SH") and losses["SH_form"] == "official":
+                found["SH_form: official mixes all people of a batch, and cannot be shared; use per_sample"] = None
+        return [f"--gpus-per-run {self.processes}: {fault}" for fault in found]
 
-def choose(on: str = "local", *, device: str = "auto", jobs: int = 0, slurm: Sequence[str] = ()) -> Chosen:
-    """What `--on`, `--device`, `--jobs` and `--slurm` ask for.
+
+def choose(
+    on: str = "local",
+    *,
+    device: str = "auto",
+    jobs: int = 0,
+    gpus_per_run: int = 1,
+    slurm: Sequence[str] = (),
+    ray_address: str | None = None,
+) -> Chosen:
+    """What `--on`, `--device`, `--jobs`, `--gpus-per-run`, `--slurm` and `--ray-address` ask for.
 
     Raises ValueError for a place or device that is not there, and for options that mean nothing where they are given.
     """
@@ -37,22 +62,49 @@ def choose(on: str = "local", *, device: str = "auto", jobs: int = 0, slurm: Seq
         raise ValueError(f"--on: must be one of {', '.join(PLACES)}, got {on!r}")
     if slurm and on != "slurm":
         raise ValueError(f"--slurm {slurm[0]}: means nothing on {on}; add --on slurm")
+    if ray_address is not None and on != "ray":
+        raise ValueError(f"--ray-address {ray_address}: means nothing on {on}; add --on ray")
     if on == "slurm":
-        return _slurm(read_options(slurm), device, jobs)
+        return _slurm(read_options(slurm), device, jobs, gpus_per_run)
+    if on == "ray":
+        return _ray(ray_address, device, jobs, gpus_per_run)
     from experiments.devices import slots_for
     from experiments.launch.rooms import Rooms
 
-    return Chosen(launcher=LocalLauncher(slots_for(device, jobs)), rooms=Rooms())
+    slots = slots_for(device, jobs, gpus_per_run)
+    if gpus_per_run > 1:  # cohorts of several GPUs share none
+        return Chosen(launcher=LocalLauncher(slots, command=_command(gpus_per_run)), processes=gpus_per_run)
+    return Chosen(launcher=LocalLauncher(slots), rooms=Rooms())
 
 
-def _slurm(options: SlurmOptions, device: str, jobs: int) -> Chosen:
+def _command(processes: int, nodes: int = 1) -> tuple[str, ...]:
+    return COMMAND if processes == 1 else torchrun.command(processes, nodes)
+
+
+def _slurm(options: SlurmOptions, device: str, jobs: int, processes: int) -> Chosen:
     if device not in ("auto", "cuda", "cpu"):
         raise ValueError(f"--device: on Slurm must be auto, cuda or cpu (it chooses the GPUs), got {device!r}")
+    if processes % options.nodes:
+        raise ValueError(f"--slurm nodes={options.nodes}: must divide --gpus-per-run, which is {processes}")
     if shutil.which("sbatch") is None:
         raise ValueError("--on slurm: sbatch was not found; launch from a machine that has Slurm's commands")
-    device = "cuda" if device == "auto" else device  # the machine that launches tells nothing of those that compute
-    launcher = SlurmLauncher(options, device=device, jobs=jobs or 100)
+    launcher = SlurmLauncher(
+        options,
+        device="cuda" if device == "auto" else device,  # a machine that launches tells nothing of those that compute
+        jobs=jobs or 100,
+        processes=processes,
+        command=_command(processes, options.nodes),
+    )
     if options.on_interrupt == "cancel":
-        return Chosen(launcher=launcher, poll_seconds=1.0)
+        return Chosen(launcher=launcher, processes=processes, poll_seconds=1.0)
     farewell = "Slurm goes on with the jobs it has, and the same command follows them and submits the rest."
-    return Chosen(launcher=launcher, poll_seconds=1.0, farewell=farewell)
+    return Chosen(launcher=launcher, processes=processes, poll_seconds=1.0, farewell=farewell)
+
+
+def _ray(address: str | None, device: str, jobs: int, processes: int) -> Chosen:
+    from experiments.launch.ray import RayLauncher
+
+    if device not in ("auto", "cuda", "cpu"):
+        raise ValueError(f"--device: on Ray must be auto, cuda or cpu (it chooses the GPUs), got {device!r}")
+    launcher = RayLauncher(address, jobs=jobs, device=device, processes=processes, command=_command(processes))
+    return Chosen(launcher=launcher, processes=processes, poll_seconds=0.5)

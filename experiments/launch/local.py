@@ -12,7 +12,7 @@ from pathlib import Path
 from experiments.launch.protocol import Slot
 
 COMMAND = (sys.executable, "-m", "experiments.run")
-_TETHER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("tether.py")))
+TETHER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("tether.py")))
 
 
 def available_cores() -> int:
@@ -77,7 +77,7 @@ class LocalLauncher:
         environment = {**os.environ, "OMP_NUM_THREADS": str(slot.threads)}
         with job.with_suffix(".log").open("ab") as log:
             process = subprocess.Popen(
-                [*_TETHER, str(os.getpid()), *self._command, str(job)],
+                [*TETHER, str(os.getpid()), *self._command, str(job)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -103,10 +103,7 @@ def sbatch_text(
     it does. Before its time is up it asks the command for a checkpoint and puts itself back in the queue. Where
     `processes` of a cohort are spread over several nodes, srun starts the command once on each.
     """
-    if processes % options.nodes:
-        raise ValueError(
-            f"--slurm nodes={options.nodes}: must divide the processes of a run, got --gpus-per-run {processes}"
-        )
+    assert processes % options.nodes == 0, f"{processes} processes cannot be spread evenly over {options.nodes} nodes"
     per_node = processes // options.nodes
     throttle = "" if options.throttle is None else f"%{options.throttle}"
     kind = "" if options.gpu_type is None else f"{options.gpu_type}:"

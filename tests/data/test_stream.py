@@ -66,6 +66,27 @@ def test_a_persons_augmentation_does_not_depend_on_the_batch_size(data):
     assert sorted(crops) == list(range(7))
 
 
+def test_the_shares_of_several_processes_make_up_the_batch_of_one(data):
+    shares = [stream(data, batch_size=6, share=(rank, 3)).epoch(4) for rank in range(3)]
+    for whole, *parts in zip(stream(data, batch_size=6).epoch(4), *shares, strict=True):
+        for rank, part in enumerate(parts):
+            assert_same([part], [Batch(*(tensor[rank::3] for tensor in whole))])
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({"batch_size": 5, "share": (0, 2)}, "5 people cannot be shared evenly by 2"),
+        ({"batch_size": 6, "share": (0, 2), "drop_last": False}, "1 people cannot be shared"),
+        ({"batch_size": 64, "share": (0, 2)}, "7 people cannot be shared"),
+        ({"share": (2, 2)}, "0 <= rank < size"),
+    ],
+)
+def test_a_share_that_cannot_be_is_refused(data, options, rule):
+    with pytest.raises(ValueError, match=rule):
+        stream(data, **options)
+
+
 def test_epochs_and_seeds_differ(data):
     first = torch.cat([b.images for b in stream(data).epoch(0)])
     assert not torch.equal(first, torch.cat([b.images for b in stream(data).epoch(1)]))

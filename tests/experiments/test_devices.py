@@ -28,6 +28,15 @@ def test_every_gpu_gets_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [slot.device for slot in devices.slots_for("cuda:1", 0)] == ["cuda:1"]
 
 
+def test_cohorts_of_several_gpus_share_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 5)
+    monkeypatch.setattr(devices, "available_cores", lambda: 16)
+    assert devices.slots_for("cuda", 0, 2) == (Slot(device="cuda:0,1", threads=4), Slot(device="cuda:2,3", threads=4))
+    assert devices.slots_for("cpu", 1, 2) == (Slot(threads=8),)
+    with pytest.raises(ValueError, match="only 5 GPUs"):
+        devices.slots_for("cuda", 0, 6)
+
+
 @pytest.mark.parametrize("device", ["cuda", "cuda:5", "tpu"])
 def test_a_device_that_is_not_here_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)

@@ -1,6 +1,7 @@
 """The Slurm launcher against what Slurm's commands say; against a real Slurm it is tested in tests/cluster."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from experiments.launch.choose import choose
 from experiments.launch.protocol import PREEMPTED
 from experiments.launch.slurm import SlurmError, SlurmHandle, SlurmLauncher
 from experiments.launch.slurm_script import SlurmOptions
+from experiments.plan import Plan
 
 
 class Cluster:
@@ -141,7 +143,10 @@ def test_what_was_not_submitted_yet_is_not_submitted_after_a_stop(cluster: Clust
 @pytest.mark.parametrize(
     ("words", "rule"),
     [
-        ({"on": "moon"}, "one of local, slurm"),
+        ({"on": "moon"}, "one of local, slurm, ray"),
+        ({"ray_address": "auto"}, "add --on ray"),
+        ({"on": "ray", "device": "cuda:1"}, "it chooses the GPUs"),
+        ({"on": "slurm", "gpus_per_run": 4, "slurm": ["nodes=3"]}, "must divide"),
         ({"slurm": ["mem=1G"]}, "add --on slurm"),
         ({"on": "slurm", "slurm": ["men=1G"]}, "did you mean mem?"),
         ({"on": "slurm", "device": "cuda:1"}, "it chooses the GPUs"),
@@ -157,3 +162,16 @@ def test_slurm_without_its_commands_is_a_message(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ValueError, match="sbatch was not found"):
         choose("slurm")
+
+
+def test_a_plan_whose_batches_cannot_be_shared_is_a_message(plan: Plan) -> None:
+    assert choose(device="cpu", gpus_per_run=2).faults(plan) == []
+    assert choose(device="cpu", gpus_per_run=3).faults(plan) == [
+        "--gpus-per-run 3: a batch of 4 people cannot be shared evenly by 3 processes"
+    ]
+
+
+def test_ray_that_is_not_installed_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match="pip install 'distilpose"):
+        choose("ray")
