@@ -19,7 +19,9 @@ from experiments.atomic import json_text, write_text
 from experiments.build import WEIGHTS
 from experiments.lease import Lease
 from experiments.store import FailureKind, RunDir
+from experiments.track.card import run_summary
 from experiments.track.protocol import Tracker
+from experiments.track.replay import tell
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,11 @@ class RunRecorder:
         self.total_steps = total_steps
 
     def started(self, step: int) -> None:
-        """The run begins, or goes on from `step`."""
+        """The run begins, or goes on from `step`: trackers are told what led to it, which they may have lost."""
+        if self.trackers and step:
+            events = self.run.read_journal()
+            for tracker in self.trackers:
+                tell(events, tracker, until=step)
         self.journal.start(attempt=self.run.attempts + 1, step=step, total_steps=self.total_steps)
 
     def metrics(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
@@ -72,8 +78,9 @@ class RunRecorder:
     def finished(self, result: Mapping[str, Any]) -> None:
         """The run is over and came to this."""
         self.journal.finish()
+        summary = run_summary(result)
         for tracker in self.trackers:
-            tracker.summary(result["metrics"])
+            tracker.summary(summary)
         self._close_trackers("finished")
         self.run.write_result(result, self.lease)
 

@@ -40,7 +40,10 @@ from experiments.listener import RunListener, RunRecorder
 from experiments.provenance import provenance
 from experiments.recipe import RunRecipe, run_recipe_from_json
 from experiments.store import FailureKind, RunDir, Store
+from experiments.track.card import run_card, title
+from experiments.track.courier import Courier
 from experiments.track.protocol import Tracker
+from experiments.track.wandb import PROJECT, WandbTracker, wandb_courier
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,7 @@ def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
     job = json.loads(file.read_text(encoding="utf-8"))
     store = Store(file.parent.parent)
     with ExitStack() as stack:
+        courier = stack.enter_context(wandb_courier())  # entered first: mirrors finish when the runs are over
         claimed: list[RunRecorder] = []
         for run_id in job["run_ids"]:
             run = store.run(run_id)
@@ -64,7 +68,7 @@ def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
         if not claimed:
             return FINISHED
         try:
-            return _train(job, store, claimed, should_stop)
+            return _train(job, store, claimed, courier, should_stop)
         except Exception as error:
             log.exception("the cohort %s failed", job["cohort_id"])
             kind: FailureKind = "oom" if isinstance(error, torch.OutOfMemoryError | MemoryError) else "error"
@@ -75,7 +79,13 @@ def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
             return FAILED
 
 
-def _train(job: dict[str, Any], store: Store, claimed: list[RunRecorder], should_stop: Callable[[], bool]) -> int:
+def _train(
+    job: dict[str, Any],
+    store: Store,
+    claimed: list[RunRecorder],
+    courier: Courier,
+    should_stop: Callable[[], bool],
+) -> int:
     if job.get("threads"):
         torch.set_num_threads(job["threads"])
     began = time.time()
@@ -106,8 +116,8 @@ def _train(job: dict[str, Any], store: Store, claimed: list[RunRecorder], should
     for recorder, member in zip(claimed, members, strict=True):
         spec = specs[member.name]
         recorder.open(
-            title=_title(spec),
-            trackers=_trackers(job, recorder.run, spec, origin),
+            title=title(spec),
+            trackers=_trackers(job, recorder.run, spec, origin, courier),
             cohort={"id": job["cohort_id"], "size": len(job["run_ids"])},
             origin=origin,
             total_steps=member.schedule.epochs * stream.steps_per_epoch,
@@ -167,29 +177,19 @@ def _fabric(device: str, recipe: RunRecipe) -> Fabric:
     return Fabric(accelerator=accelerator, devices=devices, precision=precision)
 
 
-def _title(spec: dict[str, Any]) -> str:
-    """How people call the run."""
-    return f"{spec['row'] or 'teacher ' + spec['recipe']['model']['model']}, seed {spec['seed']}"
-
-
-def _trackers(job: dict[str, Any], run: RunDir, spec: dict[str, Any], origin: dict[str, Any]) -> list[Tracker]:
+def _trackers(
+    job: dict[str, Any], run: RunDir, spec: dict[str, Any], origin: dict[str, Any], courier: Courier
+) -> list[Tracker]:
     wandb = job.get("wandb") or {"mode": "disabled"}
     if wandb["mode"] == "disabled":
         return []
-    from experiments.track.wandb import WandbTracker
-
-    row = spec["row"] or spec["recipe"]["model"]["model"]
     return [
         WandbTracker(
-            run.run_id,
-            name=_title(spec),
+            run_card(run.run_id, spec, sweep=job["sweep"], profile=job["profile"], commit=origin["commit"]),
             run_dir=run.path,
-            project=wandb.get("project") or "distilpose",
+            courier=courier,
+            project=wandb.get("project") or PROJECT,
             entity=wandb.get("entity"),
-            group=f"{job['sweep']}.{job['profile']}",
-            job_type=spec["role"],
-            tags=(spec["role"], row),
-            config={**spec["recipe"], "row": row, "commit": origin["commit"]},
             mode=wandb["mode"],
         )
     ]

@@ -29,6 +29,8 @@ from experiments.recipe import CirculationChoice, MMPoseChoice
 from experiments.run import FINISHED, PREEMPTED, run_job
 from experiments.spec import read_sweep
 from experiments.store import Store
+from experiments.track.wandb_files import folders
+from experiments.track.wandb_mirror import whole_folder
 
 
 def planned(folder: Path, text: str = MINI, runs: Path | None = None) -> Plan:
@@ -133,6 +135,7 @@ def test_a_preempted_job_goes_on_to_the_same_numbers(done: tuple[Plan, Store], t
                 "data_root": str(data_root(plan.data[0], root=None, runs=runs)),
                 "device": "cpu",
                 "threads": 1,
+                "wandb": {"mode": "offline"},
             }
         )
         assert run_job(job, should_stop=lambda: True) == PREEMPTED
@@ -145,6 +148,8 @@ def test_a_preempted_job_goes_on_to_the_same_numbers(done: tuple[Plan, Store], t
             assert theirs is not None
             assert mine["metrics"] == theirs["metrics"]
             assert mine["last"] == theirs["last"]
+            # Each attempt tells W&B the whole story, so the newest of its folders holds every step and picture.
+            assert whole_folder(store.run(run_id)) == folders(store.run(run_id).path)[-1]
 
 
 def test_a_heatmap_model_learns_from_its_own_cycles_and_is_measured_by_the_first(tmp_path: Path) -> None:
@@ -262,6 +267,7 @@ def test_a_process_told_to_end_writes_its_checkpoint_and_says_so(tmp_path: Path)
     store.run(teacher.run_id).write_spec(teacher.spec)
     root = data_root(plan.data[0], root=None, runs=store.root)
     job = {"cohort_id": "one", "run_ids": [teacher.run_id], "data_root": str(root), "device": "cpu", "threads": 1}
+    job |= {"sweep": "mini", "profile": "default", "wandb": {"mode": "offline"}}
     command = [sys.executable, "-m", "experiments.run", str(store.write_job(job))]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))
     deadline = time.monotonic() + 90
@@ -274,4 +280,5 @@ def test_a_process_told_to_end_writes_its_checkpoint_and_says_so(tmp_path: Path)
     events = store.run(teacher.run_id).read_journal()
     assert [event["event"] for event in events[-2:]] == ["checkpoint", "stop"]
     assert store.run(teacher.run_id).state() == "interrupted"
+    assert whole_folder(store.run(teacher.run_id)) is not None, "W&B's files lack steps or pictures of the journal"
     assert json.loads((store.run(teacher.run_id).path / "run.json").read_text())["role"] == "teacher"
