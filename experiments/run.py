@@ -32,6 +32,7 @@ from experiments.build import (
     build_member,
     build_stream,
     build_validation,
+    describe_run,
     load_splits,
     load_trained,
 )
@@ -39,8 +40,8 @@ from experiments.given_teacher import given_teacher_id
 from experiments.listener import RunListener, RunRecorder
 from experiments.provenance import provenance
 from experiments.recipe import RunRecipe, run_recipe_from_json
-from experiments.store import FailureKind, RunDir, Store
-from experiments.track.card import run_card, title
+from experiments.store import FailureKind, RunDir, Store, run_title
+from experiments.track.card import run_card
 from experiments.track.courier import Courier
 from experiments.track.protocol import Tracker
 from experiments.track.wandb import PROJECT, WandbTracker, wandb_courier
@@ -116,11 +117,12 @@ def _train(
     for recorder, member in zip(claimed, members, strict=True):
         spec = specs[member.name]
         recorder.open(
-            title=title(spec),
+            title=run_title(spec),
             trackers=_trackers(job, recorder.run, spec, origin, courier),
             cohort={"id": job["cohort_id"], "size": len(job["run_ids"])},
             origin=origin,
             total_steps=member.schedule.epochs * stream.steps_per_epoch,
+            weights_say=describe_run(recipes[member.name], train.skeleton).to_metadata(),
         )
     listener = RunListener(
         {recorder.run.run_id: recorder for recorder in claimed},

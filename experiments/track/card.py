@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
+from experiments.store import run_title
+
 TAG_LENGTH = 64  # W&B refuses longer ones
 
 
@@ -24,11 +26,6 @@ class RunCard:
     config: Mapping[str, Any]
 
 
-def title(spec: Mapping[str, Any]) -> str:
-    """How people call a run, by what its run.json says."""
-    return f"{spec['row'] or 'teacher ' + spec['recipe']['model']['model']}, seed {spec['seed']}"
-
-
 def run_card(run_id: str, spec: Mapping[str, Any], *, sweep: str, profile: str, commit: str | None = None) -> RunCard:
     """The card of a run, from its run.json and the sweep it was trained for.
 
@@ -46,7 +43,7 @@ def run_card(run_id: str, spec: Mapping[str, Any], *, sweep: str, profile: str, 
     }
     return RunCard(
         run_id=run_id,
-        name=title(spec),
+        name=run_title(spec),
         group=f"{sweep}.{profile}",
         job_type=spec["role"],
         tags=tuple(dict.fromkeys(tag[:TAG_LENGTH] for tag in (spec["role"], row, sweep, profile))),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from experiments.store import RunDir, Store
-from experiments.track.card import run_card, run_summary, title
+from experiments.store import RunDir, Store, run_title
+from experiments.track.card import run_card, run_summary
 from experiments.track.replay import replay
 from experiments.track.wandb import PROJECT, WandbTracker, wandb_courier
 from experiments.track.wandb_files import folders, log_file, missing, read_folder
@@ -129,7 +129,7 @@ def _mirrored(run: RunDir, what: What, why: str = "") -> Mirrored:
 
 
 def _name(run: RunDir) -> str:
-    return title(run.spec()) if (run.path / "run.json").exists() else ""
+    return run_title(run.spec()) if (run.path / "run.json").exists() else ""
 
 
 def _tell(
