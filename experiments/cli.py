@@ -32,7 +32,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     models.convert,
 )
 DATA_COMMANDS: tuple[Callable[..., None], ...] = (data.check, data.synthetic)
-WANDB_COMMANDS: tuple[Callable[..., None], ...] = (wandb.sync, wandb.replay)
+WANDB_COMMANDS: tuple[Callable[..., None], ...] = (wandb.sync, wandb.replay, wandb.dashboard)
 for _command in COMMANDS:
     app.command()(_command)
 for _command in DATA_COMMANDS:

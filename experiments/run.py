@@ -44,7 +44,8 @@ from experiments.store import FailureKind, RunDir, Store, run_title
 from experiments.track.card import run_card
 from experiments.track.courier import Courier
 from experiments.track.protocol import Tracker
-from experiments.track.wandb import PROJECT, WandbTracker, wandb_courier
+from experiments.track.wandb import PROJECT, UPLOAD_SECONDS, WAIT_SECONDS, WandbTracker, wandb_courier
+from experiments.track.wandb_outputs import outputs_of
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
     job = json.loads(file.read_text(encoding="utf-8"))
     store = Store(file.parent.parent)
     with ExitStack() as stack:
-        courier = stack.enter_context(wandb_courier())  # entered first: mirrors finish when the runs are over
+        courier = stack.enter_context(_courier(job))  # entered first: mirrors finish when the runs are over
         claimed: list[RunRecorder] = []
         for run_id in job["run_ids"]:
             run = store.run(run_id)
@@ -179,6 +180,11 @@ def _fabric(device: str, recipe: RunRecipe) -> Fabric:
     return Fabric(accelerator=accelerator, devices=devices, precision=precision)
 
 
+def _courier(job: dict[str, Any]) -> Courier:
+    uploads = (job.get("wandb") or {}).get("artifacts")
+    return wandb_courier(UPLOAD_SECONDS * len(job["run_ids"])) if uploads else wandb_courier()
+
+
 def _trackers(
     job: dict[str, Any], run: RunDir, spec: dict[str, Any], origin: dict[str, Any], courier: Courier
 ) -> list[Tracker]:
@@ -193,6 +199,8 @@ def _trackers(
             project=wandb.get("project") or PROJECT,
             entity=wandb.get("entity"),
             mode=wandb["mode"],
+            outputs=outputs_of(run, spec["teacher_id"], weights=bool(wandb.get("artifacts"))),
+            wait_seconds=UPLOAD_SECONDS if wandb.get("artifacts") else WAIT_SECONDS,
         )
     ]
 

@@ -1,6 +1,6 @@
 """`distilpose launch` and `distilpose demo`: train what a sweep lacks."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from experiments.commands.options import (
     Runs,
     SweepName,
     Wandb,
+    WandbArtifacts,
     console,
     end_on,
     plan_sweep,
@@ -38,7 +39,7 @@ def demo(
     """The loss ablation on synthetic people, from nothing to a report, in minutes on two CPU cores."""
     place = Place(data=None, runs=runs)
     sweep = read_profile("losses", "tiny")
-    complete = _train(sweep, place, jobs=jobs, device=device, wandb=wandb, workers=0, retry_failed=False)
+    complete = _train(sweep, place, jobs=jobs, device=device, wandb={"mode": wandb}, workers=0, retry_failed=False)
     write_and_show(runs, sweep.sweep, sweep.profile, out)
     if not complete:
         raise typer.Exit(INCOMPLETE)
@@ -54,18 +55,20 @@ def launch(
     wandb: Wandb = "auto",
     workers: Annotated[int, typer.Option(help="Threads that prepare batches, per process.", min=0)] = 0,
     retry_failed: Annotated[bool, typer.Option(help="Try runs again that failed for good.")] = False,
+    wandb_artifacts: WandbArtifacts = False,
 ) -> None:
     """Train what a sweep still lacks. Finished runs are skipped, interrupted ones go on where they were."""
     chosen = read_profile(sweep, profile)
     place = Place(data=data, runs=runs)
-    complete = _train(chosen, place, jobs=jobs, device=device, wandb=wandb, workers=workers, retry_failed=retry_failed)
+    mirror = {"mode": wandb, "artifacts": wandb_artifacts}
+    complete = _train(chosen, place, jobs=jobs, device=device, wandb=mirror, workers=workers, retry_failed=retry_failed)
     console.print(f"Report: distilpose report {sweep} --profile {chosen.profile} --runs {runs}", soft_wrap=True)
     if not complete:
         raise typer.Exit(INCOMPLETE)
 
 
 def _train(
-    sweep: "Sweep", place: Place, *, jobs: int, device: str, wandb: str, workers: int, retry_failed: bool
+    sweep: "Sweep", place: Place, *, jobs: int, device: str, wandb: dict[str, Any], workers: int, retry_failed: bool
 ) -> bool:
     from experiments.build import data_root
     from experiments.datasets import prepare
@@ -90,7 +93,7 @@ def _train(
     settings = LaunchSettings(
         data_root=lambda data: data_root(data, root=place.data, runs=place.runs).resolve(),
         workers=workers,
-        wandb={"mode": wandb},
+        wandb=wandb,
         retry_failed=retry_failed,
     )
     with LaunchDisplay(planned, console) as display:

@@ -14,6 +14,7 @@ from experiments.commands.options import (
     Profile,
     Runs,
     SweepName,
+    WandbArtifacts,
     console,
     launched,
     print_json,
@@ -55,6 +56,7 @@ def replay(
     mode: Mode = "auto",
     project: ProjectName = None,
     entity: Entity = None,
+    wandb_artifacts: WandbArtifacts = False,
     as_json: AsJson = False,
 ) -> None:
     """Rebuild the W&B runs of a sweep from the journals and pictures; what W&B has already is passed over."""
@@ -72,7 +74,32 @@ def replay(
     plan = store.load_plan(*launched(sweep, profile))
     if chosen == "online":
         check_server()
-    _show(replay_sweep(store, plan, Project.of(project, entity), mode=chosen), as_json=as_json)
+    told = replay_sweep(store, plan, Project.of(project, entity), mode=chosen, artifacts=wandb_artifacts)
+    _show(told, as_json=as_json)
+
+
+def dashboard(
+    sweep: SweepName,
+    profile: Profile = None,
+    runs: Runs = RUNS,
+    project: ProjectName = None,
+    entity: Entity = None,
+) -> None:
+    """Make, or bring up to date, a Workspace and a Report of a sweep on W&B; prints their addresses."""
+    from experiments.store import Store
+    from experiments.track.dashboard import check_installed, make_dashboard, save_dashboard
+    from experiments.track.wandb_mirror import Project
+    from experiments.track.wandb_server import check_server, default_entity
+
+    check_installed()
+    plan = Store(runs).load_plan(*launched(sweep, profile))
+    check_server()
+    place = Project.of(project, entity)
+    owner = place.entity or default_entity()
+    memory = runs / "wandb" / f"{plan['sweep']}.{plan['profile']}.json"
+    addresses = save_dashboard(make_dashboard(plan, entity=owner, project=place.project), memory)
+    for address in addresses.values():
+        print(address)
 
 
 def _show(done: "Iterable[Mirrored]", *, as_json: bool) -> None:

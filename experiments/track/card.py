@@ -1,5 +1,6 @@
 """What a mirror shows a run as: a name, a group, tags, a configuration. A function of the run alone."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
@@ -52,6 +53,11 @@ def run_card(run_id: str, spec: Mapping[str, Any], *, sweep: str, profile: str, 
             **{name: value for name, value in facts.items() if value is not None},
         },
     )
+
+
+def shown_name(metric: str) -> str:
+    """The name of a metric on W&B, which sorts and filters by letters, digits and underscores alone: PCK_0_1."""
+    return re.sub(r"[^A-Za-z0-9_/]", "_", metric)
 
 
 def run_summary(result: Mapping[str, Any]) -> dict[str, float]:

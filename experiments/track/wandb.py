@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import psutil
 
-from experiments.track.card import RunCard
+from experiments.track.card import RunCard, shown_name
 from experiments.track.courier import PATIENCE_SECONDS, Courier
 from experiments.track.protocol import Status
+from experiments.track.wandb_outputs import Outputs, send_outputs
 from experiments.track.wandb_record import journal_digest, note, place_of
 from experiments.track.wandb_server import Mode, reach_server, resolve_mode
 
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 PROJECT = "distilpose"
 EXIT_CODES: dict[Status, int] = {"finished": 0, "failed": 1, "preempted": 143}
 WAIT_SECONDS = 60.0
+UPLOAD_SECONDS = 600.0  # where weights are sent
 # Validation is drawn over epochs, so that rows of any batch size compare, and its best value is what tables show;
 # training over steps, which is W&B's own axis.
 METRICS: dict[str, dict[str, Any]] = {
@@ -44,6 +46,7 @@ class WandbTracker:
         entity: W&B user or team; None is the key's own.
         mode: "online", "offline" or "disabled"; "auto" is what the environment variable WANDB_MODE says or else online
             where there is a key (WANDB_API_KEY or a netrc entry), offline where there is none.
+        outputs: files that W&B is given when the run has finished.
         times: when a step was, in seconds since 1970, for a run that is told again; now by default.
         wait_seconds: for a server's answer, at the start and at the end.
 
@@ -60,6 +63,7 @@ class WandbTracker:
         project: str = PROJECT,
         entity: str | None = None,
         mode: Mode = "auto",
+        outputs: Outputs | None = None,
         times: Mapping[int, float] | None = None,
         wait_seconds: float = WAIT_SECONDS,
     ) -> None:
@@ -69,6 +73,7 @@ class WandbTracker:
         self._project, self._entity = project, entity
         self._run: Any = None
         self._online = False
+        self._outputs, self._last_step = outputs, 0
         self._times, self._wait_seconds = times or {}, wait_seconds
         self._closed = False
         chosen = resolve_mode(mode)
@@ -77,7 +82,7 @@ class WandbTracker:
 
     def metrics(self, step: int, values: Mapping[str, float], *, epoch: float | None = None) -> None:
         """Log numbers of a step. W&B drops what comes with an earlier step than the last."""
-        row = {name: float(value) for name, value in values.items()}
+        row = {shown_name(name): float(value) for name, value in values.items()}
         if epoch is not None:
             row["epoch"] = float(epoch)
         self._send(lambda run: self._log(run, step, row))
@@ -95,7 +100,8 @@ class WandbTracker:
 
     def summary(self, values: Mapping[str, float]) -> None:
         """Put numbers into the run's summary, where W&B's tables read them."""
-        self._send(lambda run: run.summary.update({name: float(value) for name, value in values.items()}))
+        row = {shown_name(name): float(value) for name, value in values.items()}
+        self._send(lambda run: run.summary.update(row))
 
     def close(self, status: Status) -> None:
         """End the W&B run, with an exit code that says how (143 for a preempted one)."""
@@ -105,6 +111,8 @@ class WandbTracker:
         digest = journal_digest(self._run_dir)  # as it stands now: whoever has the run next goes on writing
 
         def send(run: Any) -> None:
+            if status == "finished" and self._outputs is not None:
+                send_outputs(run, self.card, self._outputs, self._last_step)
             run.summary["status"] = status
             run.finish(exit_code=EXIT_CODES[status])
             self._run = None
@@ -166,6 +174,7 @@ class WandbTracker:
             return
         if step in self._times:
             row = {**row, "_timestamp": self._times[step]}
+        self._last_step = step
         run.log(row, step=step)
 
     def _picture(self, path: Path | str, caption: str) -> Any:

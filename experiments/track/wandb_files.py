@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.journal import MetricRow, PictureRow
+from experiments.track.card import shown_name
 
 BLOCK = 32768  # W&B writes the log format of LevelDB, after a header of its own
 FILE_HEADER, CHUNK_HEADER = 7, 7
@@ -64,7 +65,7 @@ def missing(rows: Iterable[MetricRow], pictures: Iterable[PictureRow], logged: L
         f"step {row.step}: {name}"
         for row in rows
         for name, value in row.values.items()
-        if not _same(value, logged.values.get((row.step, name)))
+        if not _same(value, logged.values.get((row.step, shown_name(name))))
     ]
     for picture in pictures:
         name = f"pictures/{picture.kind}"

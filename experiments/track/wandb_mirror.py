@@ -10,12 +10,12 @@ from typing import Any, Literal, Self
 from experiments.store import RunDir, Store, run_title
 from experiments.track.card import run_card, run_summary
 from experiments.track.replay import replay
-from experiments.track.wandb import PROJECT, WandbTracker, wandb_courier
+from experiments.track.wandb import PROJECT, UPLOAD_SECONDS, WandbTracker, wandb_courier
 from experiments.track.wandb_files import folders, log_file, missing, read_folder
+from experiments.track.wandb_outputs import outputs_of
 from experiments.track.wandb_record import is_noted, journal_digest, note, place_of
 
 What = Literal["told", "sent", "there", "running", "not begun", "failed"]
-SYNC_SECONDS = 600.0  # for the upload of one run
 TOGETHER = 16  # runs sent by one command
 OUT_OF_REACH = "W&B's server went out of reach; the run was mirrored to files, for `distilpose wandb sync`"
 
@@ -53,16 +53,22 @@ class Mirrored:
 
 
 def replay_sweep(
-    store: Store, plan: Mapping[str, Any], project: Project, *, mode: Literal["online", "offline"]
+    store: Store,
+    plan: Mapping[str, Any],
+    project: Project,
+    *,
+    mode: Literal["online", "offline"],
+    artifacts: bool = False,
 ) -> Iterator[Mirrored]:
     """Tell W&B of every run of a saved plan by its journal, one after another; what W&B has is passed over.
 
     Online, what the server has of a run is passed over step by step. Offline, a run whose files hold all of its journal
-    is passed over whole, and any other gets a new folder that does.
+    is passed over whole, and any other gets a new folder that does. With `artifacts` the weights of finished runs go
+    along.
     """
     for runs in _batches(planned_runs(store, plan)):
         standing = {run.run_id: _standing(run, project if mode == "online" else None) for run in runs}
-        told = _tell([run for run in runs if standing[run.run_id] is None], plan, project, mode)
+        told = _tell([run for run in runs if standing[run.run_id] is None], plan, project, mode, artifacts)
         yield from (told.get(run.run_id) or _mirrored(run, standing[run.run_id] or "failed") for run in runs)
 
 
@@ -133,10 +139,14 @@ def _name(run: RunDir) -> str:
 
 
 def _tell(
-    runs: Sequence[RunDir], plan: Mapping[str, Any], project: Project, mode: Literal["online", "offline"]
+    runs: Sequence[RunDir],
+    plan: Mapping[str, Any],
+    project: Project,
+    mode: Literal["online", "offline"],
+    artifacts: bool = False,
 ) -> dict[str, Mirrored]:
     """Tell W&B of runs by their journals; what came of each."""
-    courier = wandb_courier(patience_seconds=SYNC_SECONDS * len(runs))
+    courier = wandb_courier(patience_seconds=UPLOAD_SECONDS * len(runs))
     trackers = []
     for run in runs:
         result = run.result()
@@ -148,8 +158,9 @@ def _tell(
             project=project.project,
             entity=project.entity,
             mode=mode,
+            outputs=outputs_of(run, run.spec()["teacher_id"], weights=artifacts),
             times={row.step: row.time for row in run.metrics()},
-            wait_seconds=SYNC_SECONDS,
+            wait_seconds=UPLOAD_SECONDS,
         )
         replay(run.path / "journal.jsonl", tracker, run_summary(result) if result else None)
         trackers.append(tracker)
@@ -179,10 +190,10 @@ def _send(files: Sequence[Path], project: Project) -> str:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=SYNC_SECONDS * len(files),
+            timeout=UPLOAD_SECONDS * len(files),
         )
     except subprocess.TimeoutExpired:
-        return f"`wandb sync` did not end in {SYNC_SECONDS * len(files):.0f} s"
+        return f"`wandb sync` did not end in {UPLOAD_SECONDS * len(files):.0f} s"
     said = (done.stdout + done.stderr).strip().splitlines()
     return said[-1] if said else f"`wandb sync` ended with {done.returncode} and did not say why"
 

@@ -1,4 +1,4 @@
-"""Whether and where there is a W&B server to mirror runs to. Imports nothing of W&B's."""
+"""Whether and where there is a W&B server to mirror runs to."""
 
 import netrc
 import os
@@ -65,6 +65,19 @@ def check_server(environment: Mapping[str, str] | None = None) -> None:
         reach_server(environment)
     except OSError as error:
         raise ConnectionError(f"wandb: {url} is out of reach ({error}); nothing was sent") from None
+
+
+def default_entity() -> str:
+    """Return the user or team that the key belongs to.
+
+    Raises ValueError where the server names none.
+    """
+    import wandb
+
+    entity = wandb.Api().default_entity
+    if not entity:
+        raise ValueError("wandb: entity: must be given by --entity, since the key names none")
+    return str(entity)
 
 
 def server(environment: Mapping[str, str]) -> SplitResult:

@@ -12,11 +12,14 @@ import pytest
 from PIL import Image
 from wandb.util import get_core_path
 
+from experiments.atomic import json_text, write_text
 from experiments.cli import main
 from experiments.store import Store
 from experiments.track import wandb_mirror
-from experiments.track.wandb_files import folders, log_file, missing, read_folder
+from experiments.track.card import RunCard
+from experiments.track.wandb_files import folders, log_file, missing, read_folder, records
 from experiments.track.wandb_mirror import Project, replay_sweep, sync_sweep, whole_folder
+from experiments.track.wandb_outputs import outputs_of, send_outputs
 from experiments.track.wandb_record import is_noted, journal_digest, note
 
 PLAN = {
@@ -137,7 +140,6 @@ def test_a_torn_file_is_read_up_to_its_tear(store):
 
 
 def test_a_record_over_several_blocks_is_read_whole(tmp_path):
-    from experiments.track.card import RunCard
     from experiments.track.wandb import WandbTracker, wandb_courier
 
     values = {f"train/number_{n:05d}": float(n) for n in range(3000)}
@@ -192,6 +194,77 @@ def test_what_a_killed_process_lost_is_told_again(store):
     history, _ = inspected(whole_folder(run))
     assert [row["_step"] for row in history] == list(range(1, 30))
     assert all("pictures/skeleton.path" in row for row in history)
+
+
+def test_a_finished_run_brings_a_table_of_predictions_of_bounded_size(store):
+    run = store.run("teacher")
+    results = [
+        {"image_id": n, "category_id": 1, "keypoints": [1.0, 2.0, 0.9, 3.0, 4.0, 0.1], "score": n / 500}
+        for n in range(500)
+    ]
+    write_text(run.predictions, json_text(results))
+    told(store)
+    (file,) = run.path.glob("wandb/offline-run-*/files/media/table/predictions*.table.json")
+    table = json.loads(file.read_text())
+    assert len(table["data"]) == 100
+    assert {row[2] for row in table["data"]} == set(range(0, 500, 5))
+    assert dict(zip(table["columns"], table["data"][1], strict=True)) == {
+        "row": "teacher_stemnet",
+        "seed": 0,
+        "image": 5,
+        "score": 0.01,
+        "joints counted": 1,
+        "mean joint score": 0.5,
+        "least sure joint": 1,
+        "keypoints": "[1.0, 2.0, 0.9, 3.0, 4.0, 0.1]",
+    }
+    assert whole_folder(run) is not None
+
+
+def artifacts_in(run):
+    """Names and files of the artifacts that the newest offline folder of a run sends."""
+    sent = [record.request.log_artifact.artifact for record in records(log_file(folders(run.path)[-1]))]
+    sent += [record.artifact for record in records(log_file(folders(run.path)[-1]))]
+    return {artifact.name: [entry.path for entry in artifact.manifest.contents] for artifact in sent if artifact.name}
+
+
+def test_weights_go_along_only_when_they_are_asked_for(store):
+    run = store.run("teacher")
+    run.checkpoints.mkdir()
+    (run.checkpoints / "weights.safetensors").write_bytes(b"weights")
+    told(store)
+    assert artifacts_in(run) == {}
+    with run.journal() as journal:
+        journal.finish()  # the journal grew, so it is told again
+        measure(run, journal, [3])
+        journal.finish()
+    told(store, artifacts=True)
+    assert artifacts_in(run) == {"weights-teacher": ["weights.safetensors"]}
+
+
+def test_a_students_weights_are_said_to_come_from_its_teachers(store, tmp_path):
+    class Run:
+        """Stands in for a W&B run that is online."""
+
+        offline, calls = False, []
+
+        def use_artifact(self, artifact):
+            self.calls.append(("used", artifact.name, artifact.digest))
+
+        def log_artifact(self, artifact):
+            self.calls.append(("made", artifact.name, artifact.digest))
+
+    for run_id in ("teacher", "student"):
+        store.run(run_id).checkpoints.mkdir()
+        (store.run(run_id).checkpoints / "weights.safetensors").write_bytes(run_id.encode())
+    card = RunCard(run_id="teacher", name="teacher", config={"seed": 0})
+    send_outputs(Run(), card, outputs_of(store.run("teacher"), None, weights=True), 1)
+    card = RunCard(run_id="student", name="student", config={"seed": 1})
+    send_outputs(Run(), card, outputs_of(store.run("student"), "teacher", weights=True), 1)
+    made, used, own = Run.calls
+    assert (made[0], used[0], own[:2]) == ("made", "used", ("made", "weights-student"))
+    assert made[1:] == used[1:]  # the same name and content are one artifact on W&B
+    assert outputs_of(store.run("student"), "mmpose-abc", weights=True).teacher is None
 
 
 class FakeSync:
