@@ -62,7 +62,8 @@ class RunRecorder:
             events = self.run.read_journal()
             for tracker in self.trackers:
                 tell(events, tracker, until=step)
-        self.journal.start(attempt=self.run.attempts + 1, step=step, total_steps=self.total_steps)
+        device = self.origin.get("device")
+        self.journal.start(attempt=self.run.attempts + 1, step=step, total_steps=self.total_steps, device=device)
 
     def metrics(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
         """Numbers of one step."""
