@@ -1,11 +1,15 @@
 """Weights & Biases as a mirror of runs."""
 
 import contextlib
+import glob
+import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import PIL.Image
 import psutil
 
 from experiments.track.card import RunCard, shown_name
@@ -182,8 +186,9 @@ class WandbTracker:
         import wandb
 
         inside = self._run_dir / path
+        file = inside if inside.exists() else Path(path)
         try:
-            return wandb.Image(str(inside if inside.exists() else path), caption=caption)
+            return wandb.Image(str(file), caption=caption, masks=masks_beside(file) or None)
         except Exception as error:
             self._warn("W&B gets no picture", error)
             return None
@@ -212,6 +217,18 @@ class WandbTracker:
         what = f"{consequence} ({type(error).__name__}: {error})"
         log.warning("run %s: %s", self.card.run_id, what)
         return what
+
+
+def masks_beside(picture: Path) -> dict[str, Any]:
+    """W&B's masks for a picture, from files `STEM.NAME.mask.png` beside it, whose text `labels` names the classes."""
+    masks = {}
+    for file in sorted(picture.parent.glob(f"{glob.escape(picture.stem)}.*.mask.png")):
+        with PIL.Image.open(file) as image:
+            names = json.loads(image.info["labels"])
+            name = file.name.removeprefix(f"{picture.stem}.").removesuffix(".mask.png")
+            labels = {0: "nothing", **dict(enumerate(names, start=1))}
+            masks[name] = {"mask_data": np.asarray(image), "class_labels": labels}
+    return masks
 
 
 def wandb_courier(patience_seconds: float = PATIENCE_SECONDS) -> Courier:

@@ -98,7 +98,7 @@ def test_pictures_of_every_kind_are_drawn_at_every_validation(done: tuple[Plan, 
     run = store.run(row.runs[0].run_id)
     pictures = run.picture_rows()
     assert {(picture.kind, picture.step) for picture in pictures} == {
-        (kind, step) for kind in ("attention", "heatmaps", "skeleton") for step in (2, 4)
+        (kind, step) for kind in ("attention", "heatmaps", "layers", "skeleton") for step in (2, 4)
     }
     assert all((run.path / picture.path).stat().st_size > 1000 for picture in pictures)
 
@@ -177,7 +177,12 @@ def test_a_heatmap_model_learns_from_its_own_cycles_and_is_measured_by_the_first
     }
     assert terms == {"alone": {"heatmap"}, "tokens": {"heatmap", "KT", "VT"}, "stopped": {"heatmap", "KT", "VT"}}
     assert {run.read_journal()[-1]["event"] for run in runs.values()} == {"finish"}
-    assert {picture.kind for picture in runs["tokens"].picture_rows()} == {"attention", "heatmaps", "skeleton"}
+    assert {picture.kind for picture in runs["tokens"].picture_rows()} == {
+        "attention",
+        "heatmaps",
+        "layers",
+        "skeleton",
+    }
     weights = {name: build.load_weights(run.checkpoints / build.WEIGHTS) for name, run in runs.items()}
     patches = [state["encoder.patch_embedding.weight"] for state in weights.values()]
     assert not any(torch.equal(a, b) for a, b in combinations(patches, 2))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from wandb.util import get_core_path
 
 from experiments.journal import Journal
@@ -158,6 +159,30 @@ def test_validation_is_drawn_over_epochs_and_its_best_value_is_kept(courier, tmp
         if (item.key or item.nested_key[0]) == "val/AP"
     ]
     assert kept[-1] == {"max": 0.75}
+
+
+def test_masks_beside_a_picture_can_be_switched_on_and_off_class_by_class(courier, tmp_path):
+    said = PngInfo()
+    said.add_text("labels", json.dumps(["nose", "knee"]))
+    picture = draw(tmp_path, "pictures/layers.png")
+    for name in ("layers.attention", "layers.teacher_heatmaps", "other.attention"):
+        mask = Image.new("L", (8, 6), 0)
+        mask.putpixel((1, 2), 2)
+        mask.save(tmp_path / f"pictures/{name}.mask.png", pnginfo=said)
+    tracker = wandb_tracker(tmp_path, courier)
+    tracker.metrics(1, {"train/loss": 1.0})
+    tracker.picture(1, "layers", picture, "in layers")
+    tracker.close("finished")
+    courier.close()
+    records = logged(tmp_path)
+    (row,) = history(records)
+    masks = {name.split(".")[-2] for name in row if name.endswith(".path") and "masks" in name}
+    assert masks == {"attention", "teacher_heatmaps"}
+    (folder,) = tmp_path.glob("wandb/offline-run-*")
+    with Image.open(folder / "files" / row["pictures/layers.masks.attention.path"]) as file:
+        assert (file.getpixel((1, 2)), file.getpixel((2, 1))) == (2, 0)
+    labels = {"0": "nothing", "1": "nose", "2": "knee"}
+    assert json.dumps(labels) in json.dumps([record["config"] for record in records if record["type"] == "config"])
 
 
 def test_no_path_or_name_of_the_machine_is_in_the_file(courier, tmp_path):
