@@ -45,8 +45,9 @@ from experiments.store import FailureKind, RunDir, Store, run_title
 from experiments.track.card import run_card
 from experiments.track.courier import Courier
 from experiments.track.protocol import Tracker
-from experiments.track.wandb import PROJECT, UPLOAD_SECONDS, WAIT_SECONDS, WandbTracker, wandb_courier
+from experiments.track.wandb import UPLOAD_SECONDS, WAIT_SECONDS, WandbTracker, wandb_courier
 from experiments.track.wandb_outputs import outputs_of
+from experiments.track.wandb_record import Project
 
 log = logging.getLogger(__name__)
 
@@ -198,8 +199,7 @@ def _trackers(
             run_card(run.run_id, spec, sweep=job["sweep"], profile=job["profile"], commit=origin["commit"]),
             run_dir=run.path,
             courier=courier,
-            project=wandb.get("project") or PROJECT,
-            entity=wandb.get("entity"),
+            project=Project.of(wandb.get("project"), wandb.get("entity")),
             mode=wandb["mode"],
             outputs=outputs_of(run, spec["teacher_id"], weights=bool(wandb.get("artifacts"))),
             wait_seconds=UPLOAD_SECONDS if wandb.get("artifacts") else WAIT_SECONDS,

@@ -17,7 +17,7 @@ from distilpose.pictures.palette import Image
 from distilpose.pictures.png import save_png
 from distilpose.pictures.scene import Scene
 
-HEIGHT = 272
+HEIGHT = 192
 SHOWN_ABOVE = 0.5  # of a map's peak
 LABELS = "labels"  # the PNG text that names a mask's classes
 
@@ -63,7 +63,7 @@ def write_layers(layers: Layers, path: Path) -> None:
     for name, classes in layers.masks.items():
         said = PngInfo()
         said.add_text(LABELS, json.dumps(layers.labels))
-        Pillow.fromarray(classes).save(path.with_name(f"{path.stem}.{name}.mask.png"), pnginfo=said, optimize=True)
+        Pillow.fromarray(classes).save(path.with_name(f"{path.stem}.{name}.mask.png"), pnginfo=said)
     save_png(layers.image, path)
 
 

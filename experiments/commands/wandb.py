@@ -23,8 +23,8 @@ from experiments.commands.options import (
 if TYPE_CHECKING:
     from experiments.track.wandb_mirror import Mirrored
 
-ProjectName = Annotated[str | None, typer.Option("--project", help="W&B project; distilpose by default.")]
-Entity = Annotated[str | None, typer.Option(help="W&B user or team; the key's own by default.")]
+ProjectName = Annotated[str | None, typer.Option("--project", help="W&B project; else WANDB_PROJECT, or distilpose.")]
+Entity = Annotated[str | None, typer.Option(help="W&B user or team; else WANDB_ENTITY, or the key's own.")]
 
 
 Mode = Annotated[str, typer.Option(help="auto (offline without a key), online, or offline: files alone.")]
@@ -40,7 +40,8 @@ def sync(
 ) -> None:
     """Send what was mirrored offline to W&B's server, each run once; what was lost is rebuilt from the journals."""
     from experiments.store import Store
-    from experiments.track.wandb_mirror import Project, sync_sweep
+    from experiments.track.wandb_mirror import sync_sweep
+    from experiments.track.wandb_record import Project
     from experiments.track.wandb_server import check_server
 
     store = Store(runs)
@@ -63,7 +64,8 @@ def replay(
     from typing import cast
 
     from experiments.store import Store
-    from experiments.track.wandb_mirror import Project, replay_sweep
+    from experiments.track.wandb_mirror import replay_sweep
+    from experiments.track.wandb_record import Project
     from experiments.track.wandb_server import Mode as AnyMode
     from experiments.track.wandb_server import check_server, resolve_mode
 
@@ -88,7 +90,7 @@ def dashboard(
     """Make, or bring up to date, a Workspace and a Report of a sweep on W&B; prints their addresses."""
     from experiments.store import Store
     from experiments.track.dashboard import check_installed, make_dashboard, save_dashboard
-    from experiments.track.wandb_mirror import Project
+    from experiments.track.wandb_record import Project
     from experiments.track.wandb_server import check_server, default_entity
 
     check_installed()

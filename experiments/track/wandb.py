@@ -16,12 +16,11 @@ from experiments.track.card import RunCard, shown_name
 from experiments.track.courier import PATIENCE_SECONDS, Courier
 from experiments.track.protocol import Status
 from experiments.track.wandb_outputs import Outputs, send_outputs
-from experiments.track.wandb_record import journal_digest, note, place_of
+from experiments.track.wandb_record import Project, journal_digest, note
 from experiments.track.wandb_server import Mode, reach_server, resolve_mode
 
 log = logging.getLogger(__name__)
 
-PROJECT = "distilpose"
 EXIT_CODES: dict[Status, int] = {"finished": 0, "failed": 1, "preempted": 143}
 WAIT_SECONDS = 60.0
 UPLOAD_SECONDS = 600.0  # where weights are sent
@@ -46,8 +45,7 @@ class WandbTracker:
         card: what the run is shown as. The same id again continues the run online; offline it adds a folder.
         run_dir: the run's directory, which pictures' paths are relative to.
         courier: does the work, in the order of the calls, until it is closed.
-        project: W&B project.
-        entity: W&B user or team; None is the key's own.
+        project: where on W&B; what the environment names by default.
         mode: "online", "offline" or "disabled"; "auto" is what the environment variable WANDB_MODE says or else online
             where there is a key (WANDB_API_KEY or a netrc entry), offline where there is none.
         outputs: files that W&B is given when the run has finished.
@@ -64,8 +62,7 @@ class WandbTracker:
         *,
         run_dir: Path,
         courier: Courier,
-        project: str = PROJECT,
-        entity: str | None = None,
+        project: Project | None = None,
         mode: Mode = "auto",
         outputs: Outputs | None = None,
         times: Mapping[int, float] | None = None,
@@ -74,7 +71,7 @@ class WandbTracker:
         self.card = card
         self.fault = ""  # why the mirror was switched off, if it was
         self._run_dir, self._courier = run_dir, courier
-        self._project, self._entity = project, entity
+        self._project = project or Project.of()
         self._run: Any = None
         self._online = False
         self._outputs, self._last_step = outputs, 0
@@ -121,7 +118,7 @@ class WandbTracker:
             run.finish(exit_code=EXIT_CODES[status])
             self._run = None
             if self._online:
-                note(self._run_dir, place_of(self._project, self._entity), digest)
+                note(self._run_dir, self._project.place, digest)
 
         self._send(send)
 
@@ -161,8 +158,8 @@ class WandbTracker:
             job_type=card.job_type,
             tags=list(card.tags),
             config=dict(card.config),
-            project=self._project,
-            entity=self._entity,
+            project=self._project.project,
+            entity=self._project.entity,
             dir=str(self._run_dir),
             mode=mode,
             resume="allow" if mode == "online" else None,

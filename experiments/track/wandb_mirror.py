@@ -5,37 +5,19 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from experiments.store import RunDir, Store, run_title
 from experiments.track.card import run_card, run_summary
 from experiments.track.replay import replay
-from experiments.track.wandb import PROJECT, UPLOAD_SECONDS, WandbTracker, wandb_courier
+from experiments.track.wandb import UPLOAD_SECONDS, WandbTracker, wandb_courier
 from experiments.track.wandb_files import folders, log_file, missing, read_folder
 from experiments.track.wandb_outputs import outputs_of
-from experiments.track.wandb_record import is_noted, journal_digest, note, place_of
+from experiments.track.wandb_record import Project, is_noted, journal_digest, note
 
 What = Literal["told", "sent", "there", "running", "not begun", "failed"]
 TOGETHER = 16  # runs sent by one command
 OUT_OF_REACH = "W&B's server went out of reach; the run was mirrored to files, for `distilpose wandb sync`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
-    """Where on W&B. Without an entity the key's own is meant."""
-
-    project: str = PROJECT
-    entity: str | None = None
-
-    @classmethod
-    def of(cls, project: str | None, entity: str | None) -> Self:
-        """The project so named; None means the usual one."""
-        return cls(project=project or PROJECT, entity=entity)
-
-    @property
-    def place(self) -> str:
-        """Its address."""
-        return place_of(self.project, self.entity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +137,7 @@ def _tell(
             run_card(run.run_id, run.spec(), sweep=plan["sweep"], profile=plan["profile"], commit=commit),
             run_dir=run.path,
             courier=courier,
-            project=project.project,
-            entity=project.entity,
+            project=project,
             mode=mode,
             outputs=outputs_of(run, run.spec()["teacher_id"], weights=artifacts),
             times={row.step: row.time for row in run.metrics()},

@@ -1,18 +1,34 @@
-"""What of a run W&B's server is known to have: a small file beside the run, so that nothing is sent twice."""
+"""What of a run a project on W&B is known to have: a small file beside the run, so that nothing is sent twice."""
 
 import hashlib
 import os
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from experiments.atomic import json_text, read_json, write_text
 from experiments.track.wandb_server import server
 
 
-def place_of(project: str, entity: str | None, environment: Mapping[str, str] | None = None) -> str:
-    """The address of a project: its server, its owner (the key's own where none is given) and its name."""
-    host = server(os.environ if environment is None else environment).netloc
-    return "/".join((host, entity or "-", project))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """Where on W&B runs are shown. Without an entity the key's own is meant."""
+
+    project: str = "distilpose"
+    entity: str | None = None
+
+    @classmethod
+    def of(cls, project: str | None = None, entity: str | None = None) -> Self:
+        """The project so named, or else the one that WANDB_PROJECT and WANDB_ENTITY name, or else the usual one."""
+        return cls(
+            project=project or os.environ.get("WANDB_PROJECT") or "distilpose",
+            entity=entity or os.environ.get("WANDB_ENTITY") or None,
+        )
+
+    @property
+    def place(self) -> str:
+        """Its address: the server, the owner and the name."""
+        return "/".join((server(os.environ).netloc, self.entity or "-", self.project))
 
 
 def journal_digest(run_dir: Path) -> str:

@@ -29,8 +29,11 @@ from experiments.recipe import CirculationChoice, MMPoseChoice
 from experiments.run import FINISHED, PREEMPTED, run_job
 from experiments.spec import read_sweep
 from experiments.store import Store
+from experiments.track import wandb as wandb_module
+from experiments.track.wandb import WandbTracker
 from experiments.track.wandb_files import folders
-from experiments.track.wandb_mirror import whole_folder
+from experiments.track.wandb_mirror import replay_sweep, whole_folder
+from experiments.track.wandb_record import Project
 from experiments.weights import load_weights
 
 
@@ -272,6 +275,31 @@ def test_pictures_that_cannot_be_drawn_stop_no_run(
     plan = planned(tmp_path)
     assert launched(plan, tmp_path / "runs").complete
     assert "no ink" in caplog.text
+
+
+def test_training_goes_on_when_wandbs_service_is_killed_in_its_middle(
+    done: tuple[Plan, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    picture = WandbTracker.picture
+
+    def killing(self: WandbTracker, *arguments: Any, **options: Any) -> None:
+        wandb_module._kill_service()  # at every validation: of the teacher, then of the students
+        picture(self, *arguments, **options)
+
+    monkeypatch.setattr(WandbTracker, "picture", killing)
+    plan = planned(tmp_path)
+    store = Store(tmp_path / "runs")
+    assert launched(plan, store.root, wandb={"mode": "offline"}).complete
+    for run_id in plan.runs:
+        mine, theirs = store.run(run_id).result(), done[1].run(run_id).result()
+        assert mine is not None
+        assert theirs is not None
+        assert mine["metrics"] == theirs["metrics"]
+        assert whole_folder(store.run(run_id)) is None
+        assert f"run {run_id}: W&B failed; the run goes on without it" in caplog.text
+    monkeypatch.undo()
+    told = replay_sweep(store, store.load_plan("mini", "default"), Project(), mode="offline")
+    assert [run.what for run in told] == ["told"] * 3
 
 
 def test_a_process_told_to_end_writes_its_checkpoint_and_says_so(tmp_path: Path) -> None:

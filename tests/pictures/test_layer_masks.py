@@ -40,7 +40,7 @@ def at(mask, person, x, y):
 
 def test_a_pixel_has_the_class_of_the_joint_that_is_highest_there(scene):
     layers = layers_of(scene, COCO)
-    assert layers.image.shape[:2] == (HEIGHT, 2 * 204)
+    assert layers.image.shape[:2] == (HEIGHT, 2 * HEIGHT * 3 // 4)
     assert layers.masks.keys() == {"simulated_heatmaps", "attention"}
     mask = layers.masks["simulated_heatmaps"]
     assert mask.shape == layers.image.shape[:2]

@@ -19,6 +19,7 @@ from experiments.track.null import NullTracker
 from experiments.track.replay import replay
 from experiments.track.wandb import WandbTracker, wandb_courier
 from experiments.track.wandb_files import records
+from experiments.track.wandb_record import Project
 from experiments.track.wandb_server import check_server, reach_server, resolve_mode
 
 
@@ -104,7 +105,7 @@ def test_the_offline_file_holds_what_was_logged(courier, tmp_path):
         tags=("tiny",),
         config={"losses": {"KT": 5e-4}, "seed": 0},
     )
-    tracker = WandbTracker(card, run_dir=tmp_path, courier=courier, project="poses", mode="offline")
+    tracker = WandbTracker(card, run_dir=tmp_path, courier=courier, project=Project(project="poses"), mode="offline")
     for step in (10, 20):
         tracker.metrics(step, {"train/loss": 1 / step, "train/lr": 1e-3}, epoch=step / 10)
     tracker.metrics(20, {"val/AP": 0.25})

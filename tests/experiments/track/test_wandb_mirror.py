@@ -18,9 +18,9 @@ from experiments.store import Store
 from experiments.track import wandb_mirror
 from experiments.track.card import RunCard
 from experiments.track.wandb_files import folders, log_file, missing, read_folder, records
-from experiments.track.wandb_mirror import Project, replay_sweep, sync_sweep, whole_folder
+from experiments.track.wandb_mirror import replay_sweep, sync_sweep, whole_folder
 from experiments.track.wandb_outputs import outputs_of, send_outputs
-from experiments.track.wandb_record import is_noted, journal_digest, note
+from experiments.track.wandb_record import Project, is_noted, journal_digest, note
 
 PLAN = {
     "sweep": "mini",
@@ -335,6 +335,17 @@ def test_a_run_that_went_on_since_is_sent_again(store):
     with run.journal() as journal:
         journal.start(attempt=3, step=4)
     assert not is_noted(run.path, "here")
+
+
+def test_a_project_is_what_is_asked_for_or_what_the_environment_names(monkeypatch):
+    for name in ("WANDB_PROJECT", "WANDB_ENTITY", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    assert Project.of().place == "api.wandb.ai/-/distilpose"
+    monkeypatch.setenv("WANDB_PROJECT", "poses")
+    monkeypatch.setenv("WANDB_ENTITY", "us")
+    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.org")
+    assert Project.of().place == "wandb.example.org/us/poses"
+    assert Project.of("other", "them").place == "wandb.example.org/them/other"
 
 
 def test_a_run_that_trains_now_mirrors_itself(store):
