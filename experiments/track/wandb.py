@@ -69,7 +69,7 @@ class WandbTracker:
         wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         self.card = card
-        self.fault = ""  # why the mirror was switched off, if it was
+        self.fault = ""  # why W&B lacks something that it could have, if it does
         self._run_dir, self._courier = run_dir, courier
         self._project = project or Project.of()
         self._run: Any = None
@@ -117,7 +117,7 @@ class WandbTracker:
             run.summary["status"] = status
             run.finish(exit_code=EXIT_CODES[status])
             self._run = None
-            if self._online:
+            if self._online and not self.fault:
                 note(self._run_dir, self._project.place, digest)
 
         self._send(send)
@@ -127,7 +127,7 @@ class WandbTracker:
             try:
                 reach_server()
             except OSError as error:
-                self._warn("W&B is out of reach; the run is mirrored offline", error)
+                self.fault = self._warn("W&B is out of reach; the run is mirrored offline", error)
                 mode = "offline"
         self._guarded("W&B does not start; the run is not mirrored", lambda: self._open(mode))
 
@@ -186,9 +186,11 @@ class WandbTracker:
         file = inside if inside.exists() else Path(path)
         try:
             return wandb.Image(str(file), caption=caption, masks=masks_beside(file) or None)
-        except Exception as error:
+        except FileNotFoundError as error:  # it was tidied away, and nothing can bring it back
             self._warn("W&B gets no picture", error)
-            return None
+        except Exception as error:
+            self.fault = self._warn("W&B gets no picture", error)
+        return None
 
     def _send(self, action: Callable[[Any], None]) -> None:
         self._courier.send(lambda: self._do(action))
@@ -237,6 +239,8 @@ def _end_service() -> None:
     """Wait until W&B's service has written everything, and end it; when the process ends it would be waited for too."""
     import wandb
 
+    if wandb.run is not None:
+        return  # somebody else in this process, say a notebook, has a run of their own
     with contextlib.suppress(Exception):  # a dead one was warned of already
         wandb.teardown()
 

@@ -17,7 +17,6 @@ from experiments.track.wandb_record import Project, is_noted, journal_digest, no
 
 What = Literal["told", "sent", "there", "running", "not begun", "failed"]
 TOGETHER = 16  # runs sent by one command
-OUT_OF_REACH = "W&B's server went out of reach; the run was mirrored to files, for `distilpose wandb sync`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +148,6 @@ def _tell(
     done = {}
     for run, tracker in zip(runs, trackers, strict=True):
         why = tracker.fault or ("" if in_time else "W&B gave no answer in time")
-        if not why and mode == "online" and not is_noted(run.path, project.place):
-            why = OUT_OF_REACH
         if not why and mode == "offline" and (lost := _lost(run, folders(run.path)[-1])):
             why = f"W&B's files lack {', '.join(lost)}"
         done[run.run_id] = _mirrored(run, "failed" if why else "told", why)

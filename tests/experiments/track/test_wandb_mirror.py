@@ -125,6 +125,20 @@ def test_what_a_folder_lacks_is_named(store):
     assert missing(rows, [], logged) == ["step 2: train/loss"]
 
 
+def test_a_picture_tidied_away_is_not_asked_for_and_one_that_cannot_be_read_is_a_failure(store):
+    run = store.run("teacher")
+    first, second = (run.path / picture.path for picture in run.picture_rows())
+    first.unlink()
+    assert told(store)["teacher"] == "told"
+    second.write_bytes(b"no picture")
+    with run.journal() as journal:
+        measure(run, journal, [3])
+        journal.finish()
+    (done,) = (done for done in replay_sweep(store, PLAN, Project(), mode="offline") if done.run_id == "teacher")
+    assert done.what == "failed"
+    assert "W&B gets no picture (UnidentifiedImageError" in done.why
+
+
 def test_a_torn_file_is_read_up_to_its_tear(store):
     told(store)
     run = store.run("teacher")
