@@ -8,7 +8,7 @@ from gc import set_threshold
 
 import typer
 
-from experiments.commands import data, gc, launch, models, plan, replay, report, status
+from experiments.commands import data, gc, launch, models, plan, replay, report, status, wandb
 from experiments.commands.options import USER_ERROR, console
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Check data sets, and draw synthetic people.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+wandb_app = typer.Typer(help="Make good the mirror of a sweep on W&B, and show it there.", no_args_is_help=True)
+app.add_typer(wandb_app, name="wandb")
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     launch.demo,
@@ -35,10 +37,13 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     models.convert,
 )
 DATA_COMMANDS: tuple[Callable[..., None], ...] = (data.check, data.synthetic)
+WANDB_COMMANDS: tuple[Callable[..., None], ...] = (wandb.sync, wandb.replay, wandb.dashboard)
 for _command in COMMANDS:
     app.command()(_command)
 for _command in DATA_COMMANDS:
     data_app.command()(_command)
+for _command in WANDB_COMMANDS:
+    wandb_app.command()(_command)
 
 
 def main() -> None:

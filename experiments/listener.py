@@ -22,7 +22,9 @@ from experiments.atomic import json_text, write_text
 from experiments.build import WEIGHTS
 from experiments.lease import Lease
 from experiments.store import FailureKind, RunDir
+from experiments.track.card import run_summary
 from experiments.track.protocol import Status, Tracker
+from experiments.track.replay import tell
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +62,14 @@ class RunRecorder:
         self.total_steps, self.micro_batch, self.weights_say = total_steps, micro_batch, weights_say
 
     def started(self, step: int, damaged: Sequence[Path]) -> None:
-        """The run begins, or goes on from `step`, because newer checkpoints were `damaged`."""
+        """The run begins, or goes on from `step`, because newer checkpoints were `damaged`.
+
+        Trackers are told what led to it, which they may have lost.
+        """
+        if self.trackers and step:
+            events = self.run.read_journal()
+            for tracker in self.trackers:
+                tell(events, tracker, until=step)
         self.journal.start(
             attempt=self.run.attempts + 1,
             step=step,
@@ -97,8 +106,9 @@ class RunRecorder:
         self.journal.finish()
         self.run.write_result(result, self.lease)
         self.over = True  # whatever becomes of the mirrors
+        summary = run_summary(result)
         for tracker in self.trackers:
-            tracker.summary(result["metrics"])
+            tracker.summary(summary)
         self._end("finished", self.journal.close)
 
     def __enter__(self) -> Self:

@@ -46,7 +46,12 @@ from experiments.listener import RunListener, RunRecorder
 from experiments.provenance import provenance
 from experiments.recipe import RunRecipe, run_recipe_from_json
 from experiments.store import FailureKind, RunDir, Store, run_title
+from experiments.track.card import run_card
+from experiments.track.courier import Courier
 from experiments.track.protocol import Tracker
+from experiments.track.wandb import UPLOAD_SECONDS, WAIT_SECONDS, WandbTracker, wandb_courier
+from experiments.track.wandb_outputs import outputs_of
+from experiments.track.wandb_record import Project
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +63,7 @@ def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
     job = json.loads(file.read_text(encoding="utf-8"))
     store = Store(file.parent.parent)
     with ExitStack() as stack:
+        courier = stack.enter_context(_courier(job))  # entered first: mirrors finish when the runs are over
         claimed: list[RunRecorder] = []
         try:
             devices = _devices(job["device"])
@@ -73,7 +79,7 @@ def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
                 run.link_log(file.with_suffix(".log"), lease)
                 claimed.append(stack.enter_context(RunRecorder(run, lease)))
             run_ids = ranks.of_first([recorder.run.run_id for recorder in claimed])
-            return _train(job, store, run_ids, claimed, ranks, should_stop) if run_ids else FINISHED
+            return _train(job, store, run_ids, claimed, ranks, courier, should_stop) if run_ids else FINISHED
         except Exception as error:
             log.exception("the cohort %s failed", job["cohort_id"])
             kind = _kind(error)
@@ -104,6 +110,7 @@ def _train(
     run_ids: Sequence[str],
     claimed: Sequence[RunRecorder],
     ranks: Ranks,
+    courier: Courier,
     should_stop: Callable[[], bool],
 ) -> int:
     """The exit code after training runs that are claimed: by the first process, which alone has their recorders."""
@@ -141,7 +148,7 @@ def _train(
         spec = specs[member.name]
         recorder.open(
             title=run_title(spec),
-            trackers=_trackers(job, recorder.run, spec, origin),
+            trackers=_trackers(job, recorder.run, spec, origin, courier),
             cohort={"id": job["cohort_id"], "size": len(job["run_ids"])},
             origin=origin,
             total_steps=member.schedule.epochs * stream.steps_per_epoch,
@@ -230,25 +237,26 @@ def _fabric(devices: Sequence[torch.device], recipe: RunRecipe, ranks: Ranks) ->
     return fabric
 
 
-def _trackers(job: dict[str, Any], run: RunDir, spec: dict[str, Any], origin: dict[str, Any]) -> list[Tracker]:
+def _courier(job: dict[str, Any]) -> Courier:
+    uploads = (job.get("wandb") or {}).get("artifacts")
+    return wandb_courier(UPLOAD_SECONDS * len(job["run_ids"])) if uploads else wandb_courier()
+
+
+def _trackers(
+    job: dict[str, Any], run: RunDir, spec: dict[str, Any], origin: dict[str, Any], courier: Courier
+) -> list[Tracker]:
     wandb = job.get("wandb") or {"mode": "disabled"}
     if wandb["mode"] == "disabled":
         return []
-    from experiments.track.wandb import WandbTracker
-
-    row = spec["row"] or spec["recipe"]["model"]["model"]
     return [
         WandbTracker(
-            run.run_id,
-            name=run_title(spec),
+            run_card(run.run_id, spec, sweep=job["sweep"], profile=job["profile"], commit=origin["commit"]),
             run_dir=run.path,
-            project=wandb.get("project") or "distilpose",
-            entity=wandb.get("entity"),
-            group=f"{job['sweep']}.{job['profile']}",
-            job_type=spec["role"],
-            tags=(spec["role"], row),
-            config={**spec["recipe"], "row": row, "commit": origin["commit"]},
+            courier=courier,
+            project=Project.of(wandb.get("project"), wandb.get("entity")),
             mode=wandb["mode"],
+            outputs=outputs_of(run, spec["teacher_id"], weights=bool(wandb.get("artifacts"))),
+            wait_seconds=UPLOAD_SECONDS if wandb.get("artifacts") else WAIT_SECONDS,
         )
     ]
 

@@ -58,6 +58,9 @@ def _reason(run: RunDir, state: str, epochs: float | None, curves: Mapping[str, 
     return f"{where}, still running" if state == "running" else f"{where}, stopped before its end"
 
 
+LAYERS = "layers"  # plain people, for W&B to lay masks over: a page has the sheets
+
+
 def _pictures(run: RunDir, rows: Iterable[PictureRow], seed: int, best_epoch: float | None) -> tuple[Picture, ...]:
     """The pictures of the best evaluation, or else the newest, one of each kind, from the run's directory alone."""
     inside = run.path.resolve()
@@ -65,7 +68,7 @@ def _pictures(run: RunDir, rows: Iterable[PictureRow], seed: int, best_epoch: fl
     for row in rows:
         path = (inside / row.path).resolve()
         earlier = chosen.get(row.kind)
-        if not path.is_relative_to(inside) or not path.is_file():
+        if row.kind == LAYERS or not path.is_relative_to(inside) or not path.is_file():
             continue
         if earlier is None or best_epoch is None or earlier.epoch != best_epoch:
             chosen[row.kind] = Picture(kind=row.kind, path=path, caption=row.caption, seed=seed, epoch=row.epoch)

@@ -101,6 +101,11 @@ def test_the_engine_touches_the_science_only_where_it_builds_and_runs(module: st
         assert [name for name in names_of("distilpose", imported) if not name.startswith(WHOLE_FILES)] == []
 
 
+@pytest.mark.parametrize("module", [m for m in MODULES if not m.startswith("experiments.track.")])
+def test_wandb_is_imported_by_the_trackers_alone(module: str) -> None:
+    assert names_of("wandb", imports(MODULES[module])) == []
+
+
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("reports")])
 def test_reports_read_only_what_is_on_disk(module: str) -> None:
     imported = imports(MODULES[module])

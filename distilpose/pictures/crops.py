@@ -12,6 +12,7 @@ from torch import Tensor
 from distilpose.data.stream import IMAGENET_MEAN, IMAGENET_STD
 from distilpose.pictures.palette import Image, heat
 
+Lattice = Literal["patches", "points"]
 HEATMAP_STRIDE = 4  # crop pixels in a step of a heatmap
 
 
@@ -39,25 +40,30 @@ def dimmed(image: Image, share: float = 0.45) -> Image:
     return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=-1)
 
 
-def overlaid(
-    image: Image, values: Float[NDArray[np.floating], "rows columns"], *, lattice: Literal["patches", "points"]
-) -> Image:
-    """Return a picture in grey under a heat map of values in [0, 1]; 0 lets the picture through.
+def overlaid(image: Image, values: Float[NDArray[np.floating], "rows columns"], *, lattice: Lattice) -> Image:
+    """Return a picture in grey under a heat map of values in [0, 1]; 0 lets the picture through."""
+    large = np.clip(resampled(values, (image.shape[1], image.shape[0]), lattice), 0, 1)
+    opacity = np.minimum(1, large * 1.6)[..., None] * 0.85
+    return np.asarray((dimmed(image) * (1 - opacity) + heat(large) * opacity).astype(np.uint8))
+
+
+def resampled(
+    values: Float[NDArray[np.floating], "rows columns"], size: tuple[int, int], lattice: Lattice
+) -> Float[NDArray[np.float32], "height width"]:
+    """Return a map as large as a picture of a size, (width, height) in pixels.
 
     lattice: what a value stands for. "patches": the middle of one of rows x columns equal patches. "points": as in
         heatmaps, column j is at j / columns of the width and row i at i / rows of the height, where a pixel of the crop
         is a quarter of a step wide.
     """
-    height, width = image.shape[:2]
+    width, height = size
     rows, columns = values.shape
     inset = 0.5 if lattice == "patches" else 0.5 / HEATMAP_STRIDE
     scale = np.array([columns / width, rows / height])
     shift = 0.5 * scale - inset
     matrix = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
     how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    large = cv2.warpAffine(
+    large: NDArray[np.float32] = cv2.warpAffine(
         values.astype(np.float32), matrix, (width, height), flags=how, borderMode=cv2.BORDER_REPLICATE
     )
-    large = np.clip(large, 0, 1)
-    opacity = np.minimum(1, large * 1.6)[..., None] * 0.85
-    return np.asarray((dimmed(image) * (1 - opacity) + heat(large) * opacity).astype(np.uint8))
+    return large

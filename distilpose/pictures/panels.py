@@ -7,12 +7,14 @@ from torch import nn
 
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.stream import Batch
+from distilpose.pictures.layers import layers_of, write_layers
 from distilpose.pictures.palette import Image
 from distilpose.pictures.png import save_png
 from distilpose.pictures.scene import observe
 from distilpose.pictures.sheets import attention_sheet, heatmap_sheet, skeleton_sheet
 
-Kind = Literal["skeleton", "heatmaps", "attention"]
+Kind = Literal["skeleton", "heatmaps", "attention", "layers"]
+LAYERS_CAPTION = "The same people: heatmaps and attention as masks to be switched on and off, a colour for each joint."
 
 
 class PictureFile(NamedTuple):
@@ -34,14 +36,14 @@ def write_pictures(
     title: str = "",
     aside: Path | None = None,
 ) -> list[PictureFile]:
-    """Return the pictures written into a directory: of skeletons, of heatmaps, and of attention where the model has it.
+    """Return the pictures written into a directory: skeletons, heatmaps, attention where the model has it, layers.
 
     Args:
         student: the model that is shown, a heatmap model too; on the device of the batch.
         teacher: whose heatmaps are shown beside a student's.
         batch: people; the first `count` are shown.
         skeleton: the data's.
-        directory: is made if need be. The files are `KIND.png`.
+        directory: is made if need be. The files are `KIND.png`; the masks of `layers.png` lie beside it.
         count: of people.
         title: said first on each sheet, say the row's name.
         aside: the folder where files are first written; see `write_whole`.
@@ -64,4 +66,9 @@ def write_pictures(
         path = directory / f"{kind}.png"
         save_png(image, path, aside=aside)
         files.append(PictureFile(kind, path, caption))
+    layers = layers_of(scene, skeleton)
+    if layers.masks:
+        path = directory / "layers.png"
+        write_layers(layers, path)
+        files.append(PictureFile("layers", path, LAYERS_CAPTION))
     return files

@@ -1,6 +1,6 @@
 """`distilpose launch` and `distilpose demo`: train what a sweep lacks."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from experiments.commands.options import (
     Runs,
     SweepName,
     Wandb,
+    WandbArtifacts,
     console,
     end_on,
     plan_sweep,
@@ -41,7 +42,7 @@ def demo(
     place = Place(data=None, runs=runs)
     sweep = read_profile("losses", "tiny")
     where = choose(device=device, jobs=jobs)
-    complete = _train(sweep, place, where, wandb=wandb, workers=0, retry_failed=False)
+    complete = _train(sweep, place, where, wandb={"mode": wandb}, workers=0, retry_failed=False)
     write_and_show(runs, sweep.sweep, sweep.profile, out)
     if not complete:
         raise typer.Exit(INCOMPLETE)
@@ -57,6 +58,7 @@ def launch(
     wandb: Wandb = "auto",
     workers: Annotated[int, typer.Option(help="Threads that prepare batches, per process.", min=0)] = 0,
     retry_failed: Annotated[bool, typer.Option(help="Try runs again that failed for good.")] = False,
+    wandb_artifacts: WandbArtifacts = False,
     gpus_per_run: Annotated[
         int, typer.Option(help="GPUs that train one cohort together; on a CPU, processes.", min=1)
     ] = 1,
@@ -70,14 +72,17 @@ def launch(
     """Train what a sweep still lacks. Finished runs are skipped, interrupted ones go on where they were."""
     chosen = read_profile(sweep, profile)
     place = Place(data=data, runs=runs)
+    mirror = {"mode": wandb, "artifacts": wandb_artifacts}
     where = choose(on, device=device, jobs=jobs, gpus_per_run=gpus_per_run, slurm=slurm or (), ray_address=ray_address)
-    complete = _train(chosen, place, where, wandb=wandb, workers=workers, retry_failed=retry_failed)
+    complete = _train(chosen, place, where, wandb=mirror, workers=workers, retry_failed=retry_failed)
     console.print(f"Report: distilpose report {sweep} --profile {chosen.profile} --runs {runs}", soft_wrap=True)
     if not complete:
         raise typer.Exit(INCOMPLETE)
 
 
-def _train(sweep: "Sweep", place: Place, where: Chosen, *, wandb: str, workers: int, retry_failed: bool) -> bool:
+def _train(
+    sweep: "Sweep", place: Place, where: Chosen, *, wandb: dict[str, Any], workers: int, retry_failed: bool
+) -> bool:
     from experiments.datasets import data_root, prepare
     from experiments.display import LaunchDisplay, counting, launch_summary
     from experiments.estimate import estimate
@@ -98,7 +103,7 @@ def _train(sweep: "Sweep", place: Place, where: Chosen, *, wandb: str, workers: 
     settings = LaunchSettings(
         data_root=lambda data: data_root(data, root=place.data, runs=place.runs).resolve(),
         workers=workers,
-        wandb={"mode": wandb},
+        wandb=wandb,
         retry_failed=retry_failed,
         poll_seconds=where.poll_seconds,
         rooms=where.rooms,

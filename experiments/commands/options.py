@@ -29,6 +29,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON on stan
 Jobs = Annotated[int, typer.Option(help="Processes at a time; 0: one per GPU, or one per CPU core up to 2.", min=0)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, or one such as cuda:1.")]
 Wandb = Annotated[str, typer.Option(help="W&B mirror: auto (offline without a key), online, offline or disabled.")]
+WandbArtifacts = Annotated[
+    bool, typer.Option("--wandb-artifacts", help="Send W&B the weights too, a student's as made from its teacher's.")
+]
 Out = Annotated[Path | None, typer.Option(help="Folder of the report; by default below the run directories.")]
 
 

@@ -1,6 +1,7 @@
 """Whole runs, from a plan to results, on a handful of synthetic people."""
 
 import errno
+import gc
 import json
 import os
 import signal
@@ -31,6 +32,11 @@ from experiments.recipe import CirculationChoice, LossChoice, MMPoseChoice
 from experiments.run import FINISHED, PREEMPTED, run_job
 from experiments.spec import read_sweep
 from experiments.store import Store
+from experiments.track import wandb as wandb_module
+from experiments.track.wandb import WandbTracker
+from experiments.track.wandb_files import folders
+from experiments.track.wandb_mirror import replay_sweep, whole_folder
+from experiments.track.wandb_record import Project
 from experiments.weights import load_weights
 
 
@@ -98,7 +104,7 @@ def test_pictures_of_every_kind_are_drawn_at_every_validation(done: tuple[Plan, 
     run = store.run(row.runs[0].run_id)
     pictures = run.picture_rows()
     assert {(picture.kind, picture.step) for picture in pictures} == {
-        (kind, step) for kind in ("attention", "heatmaps", "skeleton") for step in (2, 4)
+        (kind, step) for kind in ("attention", "heatmaps", "layers", "skeleton") for step in (2, 4)
     }
     assert all((run.path / picture.path).stat().st_size > 1000 for picture in pictures)
 
@@ -144,6 +150,7 @@ def test_a_preempted_job_goes_on_to_the_same_numbers(done: tuple[Plan, Store], t
                 "data_root": str(data_root(plan.data[0], root=None, runs=runs)),
                 "device": "cpu",
                 "threads": 1,
+                "wandb": {"mode": "offline"},
             }
         )
         assert run_job(job, should_stop=lambda: True) == PREEMPTED
@@ -156,6 +163,8 @@ def test_a_preempted_job_goes_on_to_the_same_numbers(done: tuple[Plan, Store], t
             assert theirs is not None
             assert mine["metrics"] == theirs["metrics"]
             assert mine["last"] == theirs["last"]
+            # Each attempt tells W&B the whole story, so the newest of its folders holds every step and picture.
+            assert whole_folder(store.run(run_id)) == folders(store.run(run_id).path)[-1]
 
 
 def test_a_heatmap_model_learns_from_its_own_cycles_and_is_measured_by_the_first(tmp_path: Path) -> None:
@@ -174,7 +183,12 @@ def test_a_heatmap_model_learns_from_its_own_cycles_and_is_measured_by_the_first
     }
     assert terms == {"alone": {"heatmap"}, "tokens": {"heatmap", "KT", "VT"}, "stopped": {"heatmap", "KT", "VT"}}
     assert {run.read_journal()[-1]["event"] for run in runs.values()} == {"finish"}
-    assert {picture.kind for picture in runs["tokens"].picture_rows()} == {"attention", "heatmaps", "skeleton"}
+    assert {picture.kind for picture in runs["tokens"].picture_rows()} == {
+        "attention",
+        "heatmaps",
+        "layers",
+        "skeleton",
+    }
     weights = {name: build.load_weights(run.checkpoints / build.WEIGHTS) for name, run in runs.items()}
     patches = [state["encoder.patch_embedding.weight"] for state in weights.values()]
     assert not any(torch.equal(a, b) for a, b in combinations(patches, 2))
@@ -311,6 +325,33 @@ def test_pictures_that_cannot_be_drawn_stop_no_run(
     assert "no ink" in caplog.text
 
 
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # W&B leaves its dead unburied
+def test_training_goes_on_when_wandbs_service_is_killed_in_its_middle(
+    done: tuple[Plan, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    picture = WandbTracker.picture
+
+    def killing(self: WandbTracker, *arguments: Any, **options: Any) -> None:
+        wandb_module._kill_service()  # at every validation: of the teacher, then of the students
+        picture(self, *arguments, **options)
+
+    monkeypatch.setattr(WandbTracker, "picture", killing)
+    plan = planned(tmp_path)
+    store = Store(tmp_path / "runs")
+    assert launched(plan, store.root, wandb={"mode": "offline"}).complete
+    for run_id in plan.runs:
+        mine, theirs = store.run(run_id).result(), done[1].run(run_id).result()
+        assert mine is not None
+        assert theirs is not None
+        assert mine["metrics"] == theirs["metrics"]
+        assert whole_folder(store.run(run_id)) is None
+        assert f"run {run_id}: W&B failed; the run goes on without it" in caplog.text
+    monkeypatch.undo()
+    told = replay_sweep(store, store.load_plan("mini", "default"), Project(), mode="offline")
+    assert [run.what for run in told] == ["told"] * 3
+    gc.collect()  # while the warning is expected
+
+
 def test_a_process_told_to_end_writes_its_checkpoint_and_says_so(tmp_path: Path) -> None:
     plan = planned(tmp_path, MINI.replace("epochs: 2", "epochs: 100000"))
     store = Store(tmp_path / "runs")
@@ -318,6 +359,7 @@ def test_a_process_told_to_end_writes_its_checkpoint_and_says_so(tmp_path: Path)
     store.run(teacher.run_id).write_spec(teacher.spec)
     root = data_root(plan.data[0], root=None, runs=store.root)
     job = {"cohort_id": "one", "run_ids": [teacher.run_id], "data_root": str(root), "device": "cpu", "threads": 1}
+    job |= {"sweep": "mini", "profile": "default", "wandb": {"mode": "offline"}}
     command = [sys.executable, "-m", "experiments.run", str(store.write_job(job))]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))
     deadline = time.monotonic() + 90
@@ -330,4 +372,5 @@ def test_a_process_told_to_end_writes_its_checkpoint_and_says_so(tmp_path: Path)
     events = store.run(teacher.run_id).read_journal()
     assert [event["event"] for event in events[-2:]] == ["checkpoint", "stop"]
     assert store.run(teacher.run_id).state() == "interrupted"
+    assert whole_folder(store.run(teacher.run_id)) is not None, "W&B's files lack steps or pictures of the journal"
     assert json.loads((store.run(teacher.run_id).path / "run.json").read_text())["role"] == "teacher"

@@ -42,8 +42,8 @@ def shown(file):
 
 def test_three_legible_pictures_with_captions_are_written(student, teacher, batch, tmp_path):
     files = write_pictures(student, teacher, batch, COCO, tmp_path / "new" / "folder")
-    assert [file.kind for file in files] == ["skeleton", "heatmaps", "attention"]
-    for file in files:
+    assert [file.kind for file in files] == ["skeleton", "heatmaps", "attention", "layers"]
+    for file in files[:3]:
         picture = shown(file)
         assert file.path == tmp_path / "new" / "folder" / f"{file.kind}.png"
         assert file.caption.endswith(".")
@@ -54,7 +54,7 @@ def test_three_legible_pictures_with_captions_are_written(student, teacher, batc
 
 def test_a_heatmap_model_is_shown_beside_its_targets(teacher, batch, tmp_path):
     files = write_pictures(teacher, None, batch, COCO, tmp_path, count=2)
-    assert [file.kind for file in files] == ["skeleton", "heatmaps", "attention"]
+    assert [file.kind for file in files] == ["skeleton", "heatmaps", "attention", "layers"]
     assert "targets" in files[1].caption
 
 

@@ -4,30 +4,45 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from wandb.util import get_core_path
 
 from experiments.journal import Journal
+from experiments.track.card import RunCard
+from experiments.track.courier import Courier
 from experiments.track.null import NullTracker
 from experiments.track.replay import replay
-from experiments.track.wandb import WandbTracker, reach_server, resolve_mode
+from experiments.track.wandb import WandbTracker, wandb_courier
+from experiments.track.wandb_files import records
+from experiments.track.wandb_record import Project
+from experiments.track.wandb_server import check_server, reach_server, resolve_mode
 
 
-def wandb_offline(run_dir):
-    return WandbTracker("run1", name="all, seed 0", run_dir=run_dir, mode="offline")
+@pytest.fixture
+def courier():
+    with wandb_courier() as courier:
+        yield courier
 
 
-def wandb_disabled(run_dir):
-    return WandbTracker("run1", name="all, seed 0", run_dir=run_dir, mode="disabled")
+def wandb_tracker(run_dir, courier, *, run_id="run1", mode="offline"):
+    card = RunCard(run_id=run_id, name="all, seed 0", config={})
+    return WandbTracker(card, run_dir=run_dir, courier=courier, mode=mode)
 
 
-def journal(run_dir):
+def wandb_disabled(run_dir, courier):
+    return wandb_tracker(run_dir, courier, mode="disabled")
+
+
+def journal(run_dir, courier):
     return Journal(run_dir / "journal.jsonl")
 
 
-def null(run_dir):
+def null(run_dir, courier):
     return NullTracker()
 
 
@@ -37,10 +52,10 @@ def draw(run_dir, name="pictures/one.png"):
     return name
 
 
-@pytest.mark.parametrize("make", [null, journal, wandb_offline, wandb_disabled])
+@pytest.mark.parametrize("make", [null, journal, wandb_tracker, wandb_disabled])
 class TestTracker:
-    def test_takes_a_run_from_start_to_end(self, make, tmp_path):
-        tracker = make(tmp_path)
+    def test_takes_a_run_from_start_to_end(self, make, courier, tmp_path):
+        tracker = make(tmp_path, courier)
         tracker.metrics(1, {"train/loss": 0.5, "train/lr": 1e-3}, epoch=0.5)
         tracker.metrics(2, {"train/loss": 0.4})
         tracker.picture(2, "skeleton", draw(tmp_path), "predicted joints", epoch=1)
@@ -48,13 +63,13 @@ class TestTracker:
         tracker.close("finished")
 
     @pytest.mark.parametrize("status", ["failed", "preempted"])
-    def test_ends_in_any_way_and_only_once(self, make, tmp_path, status):
-        tracker = make(tmp_path)
+    def test_ends_in_any_way_and_only_once(self, make, courier, tmp_path, status):
+        tracker = make(tmp_path, courier)
         tracker.close(status)
         tracker.close(status)
 
-    def test_takes_numbers_that_are_not_finite(self, make, tmp_path):
-        tracker = make(tmp_path)
+    def test_takes_numbers_that_are_not_finite(self, make, courier, tmp_path):
+        tracker = make(tmp_path, courier)
         tracker.metrics(1, {"train/loss": float("nan"), "val/AP": float("inf")})
         tracker.close("failed")
 
@@ -63,7 +78,15 @@ def logged(run_dir: Path) -> list[dict]:
     """The records of the W&B files under a run's directory, as W&B's own reader prints them."""
     records = []
     for file in sorted(run_dir.glob("wandb/offline-run-*/*.wandb")):
-        command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
+        command = [
+            get_core_path(),
+            "leet",
+            "inspect",
+            "--json",
+            "--run-file",
+            file,
+            file.parent,
+        ]  # `wandb leet inspect`
         printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         records += [json.loads(line) for line in printed.stdout.splitlines()]
     return records
@@ -73,24 +96,23 @@ def history(records):
     return [record["history"]["item"] for record in records if record["type"] == "history"]
 
 
-def test_the_offline_file_holds_what_was_logged(tmp_path):
-    tracker = WandbTracker(
-        "abc123",
+def test_the_offline_file_holds_what_was_logged(courier, tmp_path):
+    card = RunCard(
+        run_id="abc123",
         name="all, seed 0",
-        run_dir=tmp_path,
-        project="poses",
         group="losses",
         job_type="student",
-        tags=["tiny"],
+        tags=("tiny",),
         config={"losses": {"KT": 5e-4}, "seed": 0},
-        mode="offline",
     )
+    tracker = WandbTracker(card, run_dir=tmp_path, courier=courier, project=Project(project="poses"), mode="offline")
     for step in (10, 20):
         tracker.metrics(step, {"train/loss": 1 / step, "train/lr": 1e-3}, epoch=step / 10)
     tracker.metrics(20, {"val/AP": 0.25})
     tracker.picture(20, "skeleton", draw(tmp_path), "predicted joints")
-    tracker.summary({"AP": 0.25})
+    tracker.summary({"best/AP": 0.25})
     tracker.close("finished")
+    courier.close()
 
     records = logged(tmp_path)
     (run,) = (record["run"] for record in records if record["type"] == "run")
@@ -113,17 +135,78 @@ def test_the_offline_file_holds_what_was_logged(tmp_path):
     for record in records:
         if record["type"] == "summary":
             summary |= record["summary"]["update"]
-    assert (summary["AP"], summary["status"]) == (0.25, "finished")
+    assert (summary["best/AP"], summary["status"]) == (0.25, "finished")
     assert [record["exit"].get("exit_code", 0) for record in records if record["type"] == "exit"] == [0]
 
 
-def test_runs_of_one_process_are_kept_apart(tmp_path):
-    trackers = {n: WandbTracker(f"run{n}", name=str(n), run_dir=tmp_path / str(n), mode="offline") for n in range(2)}
+def test_validation_is_drawn_over_epochs_and_its_best_value_is_kept(courier, tmp_path):
+    tracker = wandb_tracker(tmp_path, courier)
+    for step, precision in ((10, 0.5), (20, 0.75), (30, 0.25)):
+        tracker.metrics(step, {"val/AP": precision, "train/loss": 1 / step}, epoch=step / 10)
+    tracker.close("finished")
+    courier.close()
+    (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
+    told = list(records(file))
+    metrics = [record.metric for record in told if record.HasField("metric")]
+    defined = {metric.name or metric.glob_name: metric for metric in metrics}
+    assert defined["val/*"].step_metric == "epoch"
+    assert defined["epoch"].options.hidden
+    assert "train/*" not in defined  # W&B's own axis: the step
+    kept = [
+        json.loads(item.value_json)
+        for record in told
+        if record.HasField("summary")
+        for item in record.summary.update
+        if (item.key or item.nested_key[0]) == "val/AP"
+    ]
+    assert kept[-1] == {"max": 0.75}
+
+
+def test_masks_beside_a_picture_can_be_switched_on_and_off_class_by_class(courier, tmp_path):
+    said = PngInfo()
+    said.add_text("labels", json.dumps(["nose", "knee"]))
+    picture = draw(tmp_path, "pictures/layers.png")
+    for name in ("layers.attention", "layers.teacher_heatmaps", "other.attention"):
+        mask = Image.new("L", (8, 6), 0)
+        mask.putpixel((1, 2), 2)
+        mask.save(tmp_path / f"pictures/{name}.mask.png", pnginfo=said)
+    tracker = wandb_tracker(tmp_path, courier)
+    tracker.metrics(1, {"train/loss": 1.0})
+    tracker.picture(1, "layers", picture, "in layers")
+    tracker.close("finished")
+    courier.close()
+    records = logged(tmp_path)
+    (row,) = history(records)
+    masks = {name.split(".")[-2] for name in row if name.endswith(".path") and "masks" in name}
+    assert masks == {"attention", "teacher_heatmaps"}
+    (folder,) = tmp_path.glob("wandb/offline-run-*")
+    with Image.open(folder / "files" / row["pictures/layers.masks.attention.path"]) as file:
+        assert (file.getpixel((1, 2)), file.getpixel((2, 1))) == (2, 0)
+    labels = {"0": "nothing", "1": "nose", "2": "knee"}
+    assert json.dumps(labels) in json.dumps([record["config"] for record in records if record["type"] == "config"])
+
+
+def test_no_path_or_name_of_the_machine_is_in_the_file(courier, tmp_path):
+    tracker = wandb_tracker(tmp_path / "folder-of-mine", courier)
+    tracker.metrics(1, {"train/loss": 1.0})
+    tracker.close("finished")
+    courier.close()
+    (file,) = tmp_path.glob("*/wandb/offline-run-*/*.wandb")
+    content = file.read_bytes()
+    assert b"train/loss" in content
+    assert b"folder-of-mine" not in content
+    assert sys.prefix.encode() not in content
+    assert [path.name for path in file.parent.glob("files/*")] == []
+
+
+def test_runs_of_one_process_are_kept_apart(courier, tmp_path):
+    trackers = {n: wandb_tracker(tmp_path / str(n), courier, run_id=f"run{n}") for n in range(2)}
     for step in range(3):
         for n, tracker in trackers.items():
             tracker.metrics(step, {"train/loss": 10.0 * n + step})
     for tracker in trackers.values():
         tracker.close("preempted")
+    courier.close()
     for n in trackers:
         records = logged(tmp_path / str(n))
         assert [row["train/loss"] for row in history(records)] == [10 * n, 10 * n + 1, 10 * n + 2]
@@ -134,52 +217,101 @@ def warnings(caplog):
     return [record.message for record in caplog.records if record.name.startswith("experiments")]
 
 
-def test_a_missing_picture_warns_once_and_the_run_goes_on(tmp_path, caplog):
-    tracker = wandb_offline(tmp_path)
+def test_a_picture_that_cannot_be_read_is_left_out_with_a_warning(courier, tmp_path, caplog):
+    tracker = wandb_tracker(tmp_path, courier)
     with caplog.at_level(logging.WARNING):
         tracker.metrics(1, {"train/loss": 1.0})
         tracker.picture(1, "skeleton", "absent.png", "none")
         tracker.metrics(2, {"train/loss": 1.0})
-        tracker.picture(2, "skeleton", "absent.png", "none")
         tracker.close("finished")
+        courier.close()
     (warning,) = warnings(caplog)
-    assert warning.startswith("run run1: W&B failed; the run goes on without it (FileNotFoundError")
-    assert [row["train/loss"] for row in history(logged(tmp_path))] == [1.0]
+    assert warning.startswith("run run1: W&B gets no picture (")
+    assert [row["train/loss"] for row in history(logged(tmp_path))] == [1.0, 1.0]
 
 
-def test_a_wandb_that_does_not_start_warns_and_takes_nothing(tmp_path, monkeypatch, caplog):
+def test_a_wandb_that_does_not_start_warns_and_takes_nothing(courier, tmp_path, monkeypatch, caplog):
     import wandb
 
     def dead(**_):
         raise wandb.errors.CommError("no service")
 
     monkeypatch.setattr(wandb, "init", dead)
-    tracker = wandb_offline(tmp_path)
+    tracker = wandb_tracker(tmp_path, courier)
     tracker.metrics(1, {"train/loss": 1.0})
     tracker.summary({"AP": 1.0})
     tracker.close("finished")
+    courier.close()
     assert warnings(caplog) == ["run run1: W&B does not start; the run is not mirrored (CommError: no service)"]
 
 
-def test_without_a_server_the_run_is_mirrored_offline(tmp_path, monkeypatch, caplog):
+def test_without_a_server_the_run_is_mirrored_offline(courier, tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    tracker = WandbTracker("run1", name="all", run_dir=tmp_path, mode="online")
+    tracker = wandb_tracker(tmp_path, courier, mode="online")
     tracker.metrics(3, {"train/loss": 1.0})
     tracker.close("finished")
+    courier.close()
     (warning,) = warnings(caplog)
     assert "out of reach; the run is mirrored offline" in warning
     assert [row["_step"] for row in history(logged(tmp_path))] == [3]
 
 
-def test_an_interrupt_is_not_swallowed(tmp_path, monkeypatch):
-    import wandb
+DYING = """
+import logging, sys, threading
+from pathlib import Path
+import psutil
+from experiments.track.card import RunCard
+from experiments.track.wandb import WandbTracker, wandb_courier
 
-    def interrupted(**_):
-        raise KeyboardInterrupt
+logging.basicConfig(format="%(levelname)s %(message)s")
+end = sys.argv[2]
+patience = 0.5 if end == "suspend" else 60
+with wandb_courier(patience) as courier:
+    cards = [RunCard(run_id=run_id, name=run_id, config={}) for run_id in ("run1", "run2")]
+    trackers = [WandbTracker(card, run_dir=Path(sys.argv[1]), courier=courier, mode="offline") for card in cards]
+    arrived = threading.Event()
+    courier.send(arrived.set)
+    arrived.wait()
+    (service,) = [child for child in psutil.Process().children() if child.name() == "wandb-core"]
+    getattr(service, end)()
+    for tracker in trackers:
+        for step in range(100):
+            tracker.metrics(step, {"train/loss": 1.0})
+        tracker.close("finished")
+print("the run ends well")
+"""
 
-    monkeypatch.setattr(wandb, "init", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        wandb_offline(tmp_path)
+
+@pytest.mark.parametrize(("end", "warned"), [("kill", 2), ("suspend", 3)])
+def test_a_service_that_dies_or_hangs_costs_a_warning_and_no_more(tmp_path, end, warned):
+    command = [sys.executable, "-c", DYING, str(tmp_path), end]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "the run ends well\n"), done.stderr
+    assert "Traceback" not in done.stderr
+    said = [line for line in done.stderr.splitlines() if line.startswith("WARNING")]
+    assert len(said) == warned, done.stderr
+    assert all("the run goes on without it" in line or "is left behind" in line for line in said)
+
+
+def test_a_courier_keeps_the_order_and_its_sender_never_waits():
+    held, done = threading.Event(), []
+    courier = Courier()
+    courier.send(lambda: (held.wait(), done.append(1)))
+    courier.send(lambda: done.append(1 / 0))
+    courier.send(lambda: done.append(2))
+    assert done == []
+    held.set()
+    assert courier.close()
+    assert done == [1, 2]
+
+
+def test_a_courier_gives_up_once_on_what_hangs():
+    held, given_up = threading.Event(), []
+    courier = Courier(patience_seconds=0.01, give_up=lambda: (given_up.append(1), held.set()))
+    courier.send(held.wait)
+    assert not courier.close()
+    assert courier.close()
+    assert given_up == [1]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +342,17 @@ def test_another_mode_than_auto_is_taken_at_its_word():
 
 def test_an_unknown_mode_is_refused_with_the_known_ones(tmp_path):
     with pytest.raises(ValueError, match="auto, online, offline, disabled, got 'on'"):
-        WandbTracker("run1", name="all", run_dir=tmp_path, mode="on")
+        wandb_tracker(tmp_path, Courier(), mode="on")
+
+
+def test_without_a_key_the_message_says_how_to_get_one(tmp_path):
+    with pytest.raises(ValueError, match=r"no key for https://api\.wandb\.ai; run `wandb login` or set WANDB_API_KEY"):
+        check_server({"HOME": str(tmp_path)})
+
+
+def test_without_a_server_the_message_says_that_nothing_was_sent():
+    with pytest.raises(ConnectionError, match=r"http://127\.0\.0\.1:9 is out of reach .* nothing was sent"):
+        check_server({"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://127.0.0.1:9"})
 
 
 def test_nothing_is_tried_behind_a_proxy():
