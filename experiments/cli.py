@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from experiments.commands import data, launch, models, plan, report, status
+from experiments.commands import data, launch, models, plan, predict, report, status
 from experiments.commands.options import USER_ERROR, console
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     report.report,
     models.models,
     models.convert,
+    predict.predict,
 )
 DATA_COMMANDS: tuple[Callable[..., None], ...] = (data.check, data.synthetic)
 for _command in COMMANDS:

@@ -1,7 +1,12 @@
 """The devices of this machine, and how many processes share them."""
 
+from typing import TYPE_CHECKING
+
 from experiments.launch.local import available_cores, share_out
 from experiments.launch.protocol import Slot
+
+if TYPE_CHECKING:
+    import torch
 
 _CPU_PROCESSES = 2  # more processes than this each hold the data in memory again for little
 
@@ -15,6 +20,16 @@ def slots_for(device: str, jobs: int) -> tuple[Slot, ...]:
     cores = available_cores()
     slots = jobs or (min(cores, _CPU_PROCESSES) if devices == ("cpu",) else len(devices))
     return share_out(devices, slots=slots, cores=cores)
+
+
+def torch_device(device: str) -> "torch.device":
+    """The one device a command computes on: `device` is auto, cpu, cuda or cuda:N.
+
+    Raises ValueError for a device that is not here.
+    """
+    import torch
+
+    return torch.device(_devices(device)[0])
 
 
 def _devices(device: str) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def sheet(
         paper[y : y + row.shape[0], MARGIN : MARGIN + row.shape[1]] = row
         y += row.shape[0] + row_gap
     paper[y : y + keys.shape[0], MARGIN : MARGIN + width] = keys
-    labels = [Label(MARGIN, MARGIN + 14, title, 16, INK, bold=True)]
+    labels = [Label(MARGIN, MARGIN + 14, title, _fitting(title, width, 16, bold=True), INK, bold=True)]
     labels += [Label(MARGIN, MARGIN + 34 + 16 * n, line, 12, FAINT) for n, line in enumerate(lines)]
     return lettered(paper, labels)
 
