@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from experiments.commands import data, launch, models, plan, predict, report, status
+from experiments.commands import data, explain, launch, models, plan, predict, report, status
 from experiments.commands.options import USER_ERROR, console
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     models.models,
     models.convert,
     predict.predict,
+    explain.explain,
 )
 DATA_COMMANDS: tuple[Callable[..., None], ...] = (data.check, data.synthetic)
 for _command in COMMANDS:

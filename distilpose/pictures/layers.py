@@ -17,7 +17,8 @@ from distilpose.pictures.scene import Scene
 from distilpose.pictures.sheets import in_pixels, map_legend, titled
 from distilpose.pictures.skeleton import skeleton_picture
 
-MAP_HEIGHT = 112
+_HEIGHT, _LARGE_HEIGHT = 112, 168
+_FEW = 6  # columns, that leave room for larger pictures
 _SHOWN_LAYERS = 12
 
 
@@ -27,7 +28,7 @@ def head_sheet(scene: Scene, person: int, joint: int, skeleton: Skeleton, title:
     Raises ValueError for a model without attention.
     """
     maps = _maps(scene)[person, :, :, joint, skeleton.num_joints :]
-    crop = enlarged(scene.crops[person], MAP_HEIGHT)
+    crop = enlarged(scene.crops[person], _height(maps.shape[1]))
     name = skeleton.names[joint]
     point = in_pixels(crop, scene.points[person, joint], scene)
     truth = in_pixels(crop, scene.truth[person, joint], scene)
@@ -35,7 +36,7 @@ def head_sheet(scene: Scene, person: int, joint: int, skeleton: Skeleton, title:
     for layer, heads in enumerate(maps):
         columns = [("mean of heads", heads.mean(0))]
         columns += [(f"head {number}", head) for number, head in enumerate(heads, 1)] if len(heads) > 1 else []
-        row = [_side_label(f"layer {layer + 1}", MAP_HEIGHT)]
+        row = [_side_label(f"layer {layer + 1}", len(crop), [f"layer {len(maps)}"])]
         for above, values in columns:
             picture = attention_picture(crop, values.reshape(scene.grid), point, truth, name=name)
             row.append(Panel(picture, above=above if layer == 0 else "", below=_measured(values)))
@@ -60,12 +61,12 @@ def layer_sheet(
     Raises ValueError for a model without attention.
     """
     maps = _maps(scene)[person].mean(1)[..., skeleton.num_joints :]
-    crop = enlarged(scene.crops[person], MAP_HEIGHT)
+    crop = enlarged(scene.crops[person], _height(len(maps)))
     points, truth = in_pixels(crop, scene.points[person], scene), in_pixels(crop, scene.truth[person], scene)
     rows = []
     for joint in joints:
         name = skeleton.names[joint]
-        row = [_side_label(short_name(name), MAP_HEIGHT)]
+        row = [_side_label(short_name(name), len(crop), [short_name(skeleton.names[j]) for j in joints])]
         for layer in _shown(len(maps)):
             values = maps[layer, joint]
             picture = attention_picture(crop, values.reshape(scene.grid), points[joint], truth[joint], name=name)
@@ -98,10 +99,10 @@ def joints_sheet(scene: Scene, person: int, skeleton: Skeleton, title: str = "")
         top = float(values.max())
         picture = matrix_picture(values / max(top, 1e-12), names, names if place == 0 else None)
         share = 100 * values.sum(-1).mean()
-        below = f"darkest to palest: 0 to {100 * top:.0f} %; {share:.0f} % on keypoints in the mean"
+        below = f"0 to {100 * top:.0f} %; {share:.0f} % on keypoints"
         panels.append(Panel(picture, above=f"layer {layer + 1}", below=below))
     what = "Row: the keypoint token that looks; column: the one it looks at (mean of heads). What is missing to 100 % "
-    what += "of a row is on the picture."
+    what += "of a row is on the picture. Below each: what black and pale yellow stand for, and a row's mean sum."
     image = sheet(
         [panels],
         title=titled(title, "Attention between keypoints"),
@@ -135,7 +136,13 @@ def _measured(values: NDArray[np.float32]) -> str:
     return f"{100 * values.sum():.0f} %, {peak_over_even(values):.1f}x"
 
 
-def _side_label(text: str, height: int) -> Panel:
-    """Return a row's name as a panel of its own."""
-    paper = np.full((height, text_width(text, 12, bold=True) + 8, 3), PAPER, np.uint8)
+def _height(columns: int) -> int:
+    """Return how high a crop is drawn beside as many others."""
+    return _LARGE_HEIGHT if columns <= _FEW else _HEIGHT
+
+
+def _side_label(text: str, height: int, of_all: Sequence[str]) -> Panel:
+    """Return a row's name as a panel of its own, as wide as the names of all rows want."""
+    width = max(text_width(name, 12, bold=True) for name in of_all) + 8
+    paper = np.full((height, width, 3), PAPER, np.uint8)
     return Panel(lettered(paper, [Label(0, height / 2 + 4, text, 12, INK, bold=True)]))

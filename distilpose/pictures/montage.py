@@ -62,6 +62,18 @@ def sheet(
     return lettered(paper, labels)
 
 
+def stacked(images: Sequence[Image], gap: int = 4) -> Image:
+    """Return sheets below each other on one, a rule between."""
+    width = max(image.shape[1] for image in images)
+    parts: list[Image] = []
+    for image in images:
+        paper = np.full((image.shape[0] + gap, width, 3), PAPER, np.uint8)
+        paper[: image.shape[0], : image.shape[1]] = image
+        paper[-1, MARGIN:-MARGIN] = RULE
+        parts.append(paper)
+    return np.concatenate(parts)
+
+
 def beside(images: Sequence[Image], gap: int = 6) -> Image:
     """Return pictures of one height next to each other, white between."""
     height = images[0].shape[0]

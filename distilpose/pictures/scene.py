@@ -45,6 +45,19 @@ class Scene(NamedTuple):
         """The last layer's attention to the visual tokens, averaged over heads."""
         return None if self.maps is None else self.maps[:, -1].mean(1)[..., self.points.shape[1] :]
 
+    def of(self, person: int) -> "Scene":
+        """The scene with one of its people alone."""
+        some = slice(person, person + 1)
+        return self._replace(
+            crops=self.crops[some],
+            points=self.points[some],
+            scores=None if self.scores is None else self.scores[some],
+            truth=self.truth[some],
+            heatmaps=None if self.heatmaps is None else self.heatmaps[some],
+            reference=None if self.reference is None else self.reference[some],
+            maps=None if self.maps is None else self.maps[some],
+        )
+
     @property
     def annotated(self) -> bool:
         """Whether any joint is annotated."""

@@ -226,18 +226,10 @@ def _skeleton(loaded: "LoadedModel", file: Path | None) -> "Skeleton":
 def _joint(loaded: "LoadedModel", skeleton: "Skeleton", name: str) -> int:
     """The joint of this name; ValueError where there is none, or no attention to draw."""
     from distilpose.models.specs import find_spec
-    from experiments.typed import nearest
 
     if not find_spec(loaded.description.model).has_tokens:
         raise ValueError(f"--attention {name}: {loaded.description.model} has no tokens and so no attention")
-    plain = [_plain(joint) for joint in skeleton.names]
-    if _plain(name) not in plain:
-        raise ValueError(f"--attention {name}: {loaded.name} has no such joint; {nearest(name, skeleton.names)}")
-    return plain.index(_plain(name))
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace(" ", "_").replace("-", "_")
+    return skeleton.find(name)
 
 
 def _teacher(teacher: "LoadedModel", loaded: "LoadedModel") -> "torch.nn.Module":

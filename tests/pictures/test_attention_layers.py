@@ -40,10 +40,10 @@ def test_a_scene_holds_every_layer_and_head_and_attention_sums_to_one() -> None:
 def test_there_is_a_row_a_layer_and_a_column_a_head() -> None:
     sizes = {
         (depth, heads): head_sheet(_scene(depth=depth, heads=heads), 0, 9, COCO)[0].shape
-        for depth, heads in ((1, 8), (2, 8), (2, 4))
+        for depth, heads in ((1, 8), (2, 8), (2, 16))
     }
     assert sizes[2, 8][0] - sizes[1, 8][0] > 112
-    assert sizes[2, 8][1] - sizes[2, 4][1] > 4 * 80
+    assert sizes[2, 16][1] - sizes[2, 8][1] > 8 * 80
 
 
 def test_more_than_twelve_layers_are_thinned_out() -> None:
