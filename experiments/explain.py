@@ -17,6 +17,7 @@ from distilpose.pictures.montage import stacked
 from distilpose.pictures.palette import Image
 from distilpose.pictures.scene import Scene, observe
 from distilpose.pictures.sheets import heatmap_sheet, skeleton_sheet
+from distilpose.prediction.inputs import safe_name
 from experiments.store import RunDir, Store
 from experiments.typed import nearest
 from experiments.weights import LoadedModel, load_weights, run_data
@@ -70,16 +71,16 @@ def explain_run(run: RunDir, store: Store, wish: Wish) -> Explained:
     teacher = _teacher_of(loaded, store, wish)
     joints = _joints(data.skeleton, wish, RUN_JOINTS)
     scene = _observe(loaded, teacher, data, people, wish)
-    figures = []
+    sheets = []
     for number, person in enumerate(people):
         one, where = scene.of(number), _where(person)
-        sheets = [skeleton_sheet(one, data.skeleton, where), heatmap_sheet(one, data.skeleton, "", joints[:4])]
+        parts = [skeleton_sheet(one, data.skeleton, where), heatmap_sheet(one, data.skeleton, "", joints[:4])]
         if scene.maps is not None:
-            sheets += [layer_sheet(one, 0, joints, data.skeleton), joints_sheet(one, 0, data.skeleton)]
-        caption = " ".join(text for _, text in sheets)
-        figures.append(Sheet(_file(person), where, caption, stacked([image for image, _ in sheets])))
+            parts += [layer_sheet(one, 0, joints, data.skeleton), joints_sheet(one, 0, data.skeleton)]
+        caption = " ".join(text for _, text in parts)
+        sheets.append(Sheet(_file(person), where, caption, stacked([image for image, _ in parts])))
     lead = f"{_note(loaded)}. People of its validation split, {data.split}."
-    return Explained(run.run_id, f"{loaded.name} ({loaded.description.model})", lead[0].upper() + lead[1:], figures)
+    return Explained(run.run_id, f"{loaded.name} ({loaded.description.model})", lead[0].upper() + lead[1:], sheets)
 
 
 def explain_sweep(plan: Mapping[str, Any], store: Store, wish: Wish) -> Explained:
@@ -93,7 +94,7 @@ def explain_sweep(plan: Mapping[str, Any], store: Store, wish: Wish) -> Explaine
     models, missing = [], []
     data: PoseData | None = None
     people: tuple[Person, ...] = ()
-    skeleton_joints: tuple[int, ...] = ()
+    joints: tuple[int, ...] = ()
     for name, run_ids in _rows(plan):
         finished = [run_id for run_id in run_ids if store.run(run_id).finished]
         if not finished:
@@ -102,7 +103,7 @@ def explain_sweep(plan: Mapping[str, Any], store: Store, wish: Wish) -> Explaine
         loaded = load_weights(finished[0], store=store, data=wish.data)
         own, some = _people(loaded, store, wish)
         if data is None:
-            data, people, skeleton_joints = own, some, _joints(own.skeleton, wish, SWEEP_JOINTS)
+            data, people, joints = own, some, _joints(own.skeleton, wish, SWEEP_JOINTS)
         elif own.fingerprint != data.fingerprint:
             raise ValueError(
                 f"row {name}: was validated on other people than the rows before it; explain these runs one by one"
@@ -111,15 +112,15 @@ def explain_sweep(plan: Mapping[str, Any], store: Store, wish: Wish) -> Explaine
         models.append(Seen(name, _note(loaded), scene))
     if data is None:
         raise ValueError(f"{plan['sweep']} ({plan['profile']}): no row has a finished run yet; launch it first")
-    figures = []
+    sheets = []
     for number, person in enumerate(people):
         title = f"{plan['title']} ({plan['profile']}): {_where(person)}"
-        image, caption = comparison_sheet(models, number, skeleton_joints, data.skeleton, title)
-        figures.append(Sheet(_file(person), _where(person), caption, image))
+        image, caption = comparison_sheet(models, number, joints, data.skeleton, title)
+        sheets.append(Sheet(_file(person), _where(person), caption, image))
     title, lead = f"{plan['title']} ({plan['profile']})", "The same people as every row's model sees them."
     if missing:
         lead += f" Not finished, and so not shown: {', '.join(missing)}."
-    return Explained(f"{plan['sweep']}.{plan['profile']}", title, lead, figures, tuple(missing))
+    return Explained(safe_name(f"{plan['sweep']}.{plan['profile']}"), title, lead, sheets, tuple(missing))
 
 
 def _rows(plan: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
@@ -190,4 +191,4 @@ def _where(person: Person) -> str:
 
 
 def _file(person: Person) -> str:
-    return f"image-{person.image_id}-person-{person.annotation_id}"
+    return safe_name(f"image-{person.image_id}-person-{person.annotation_id}")

@@ -66,8 +66,9 @@ class VideoWriter:
             raise ValueError(f"{path}: this build of OpenCV cannot write mp4 videos of {size[0]}x{size[1]}")
 
     def add(self, image: Image) -> None:
-        """Write the next frame."""
-        assert image.shape[1::-1] == self._size, f"frames must be {self._size}, got {image.shape[1::-1]}"
+        """Write the next frame. Raises ValueError for one of another size: a video has one."""
+        if image.shape[1::-1] != self._size:
+            raise ValueError(f"{self._path.name}: frames must all be {self._size}, got one of {image.shape[1::-1]}")
         width, height = self._even
         self._writer.write(cv2.cvtColor(np.ascontiguousarray(image[:height, :width]), cv2.COLOR_RGB2BGR))
 

@@ -42,6 +42,15 @@ def test_an_error_leaves_no_video(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_frame_of_another_size_is_refused(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ValueError, match=r"a\.mp4: frames must all be"),
+        VideoWriter(tmp_path / "a.mp4", size=(64, 40), fps=10) as writer,
+    ):
+        writer.add(_frame(9)[:20])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_no_video_is_refused_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"no video")
     with pytest.raises(ValueError, match=r"a\.mp4: is no video"):
