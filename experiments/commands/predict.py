@@ -155,7 +155,7 @@ def _lengths(files: Sequence["Input"], problems: list[str]) -> dict["Input", int
 
 def _cost_line(request: "Request", loaded: "LoadedModel", pictures: int, videos: int, frames: int) -> str:
     """What is going to be done, and what it costs at the least, said before it starts."""
-    from experiments.display import duration
+    from experiments.tables import duration
 
     seconds = _seconds_a_person(request.predictor)
     what = [f"{pictures} picture{'s' * (pictures != 1)}"] * bool(pictures)
