@@ -8,7 +8,7 @@ from gc import set_threshold
 
 import typer
 
-from experiments.commands import data, gc, launch, models, plan, replay, report, status, wandb
+from experiments.commands import data, explain, gc, launch, models, plan, predict, replay, report, status, wandb
 from experiments.commands.options import USER_ERROR, console
 
 app = typer.Typer(
@@ -35,6 +35,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     gc.gc,
     models.models,
     models.convert,
+    predict.predict,
+    explain.explain,
 )
 DATA_COMMANDS: tuple[Callable[..., None], ...] = (data.check, data.synthetic)
 WANDB_COMMANDS: tuple[Callable[..., None], ...] = (wandb.sync, wandb.replay, wandb.dashboard)

@@ -1,8 +1,13 @@
 """The devices of this machine, and how many processes share them."""
 
+from typing import TYPE_CHECKING
+
 from experiments.launch.local import available_cores, share_out
 from experiments.launch.protocol import Slot
 from experiments.launch.rooms import gpu_rooms
+
+if TYPE_CHECKING:
+    import torch
 
 _GPU_PROCESSES = 4  # more seldom fit, and each takes a core
 _CPU_PROCESSES = 2  # more processes than this each hold the data in memory again for little
@@ -41,6 +46,16 @@ def _on_gpus(devices: tuple[str, ...], cores: int) -> int:
     if not set(devices) <= gpu_rooms().keys():
         return len(devices)
     return len(devices) * max(1, min(_GPU_PROCESSES, cores // len(devices)))
+
+
+def torch_device(device: str) -> "torch.device":
+    """The one device a command computes on: `device` is auto, cpu, cuda or cuda:N.
+
+    Raises ValueError for a device that is not here.
+    """
+    import torch
+
+    return torch.device(_devices(device)[0])
 
 
 def _devices(device: str) -> tuple[str, ...]:

@@ -3,14 +3,13 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from torch import nn
 
-from distilpose.data.coco import PoseData
+from distilpose.data.coco import PoseData, some_people
 from distilpose.data.stream import Batch, ImageSource, eval_batches
 from distilpose.evaluation.evaluate import Evaluation
 from distilpose.pictures.panels import write_pictures
@@ -214,9 +213,7 @@ class RunListener:
 
     def _draw(self, member: Member, epoch: int, recorder: RunRecorder) -> None:
         if self._pictured is None:  # the same people at every validation of every row, from all over the split
-            people = self.val.people
-            some = tuple(people[len(people) * turn // PICTURED] for turn in range(min(PICTURED, len(people))))
-            shown = replace(self.val, people=some)
+            shown = some_people(self.val, PICTURED)
             self._pictured = next(
                 eval_batches(shown, input_size=self.input_size, batch_size=PICTURED, cache=self.source)
             )

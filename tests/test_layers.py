@@ -14,6 +14,7 @@ TOUCH_SCIENCE = {
     "experiments.build",
     "experiments.datasets",
     "experiments.estimate",
+    "experiments.explain",
     "experiments.listener",
     "experiments.model_table",
     "experiments.pairing",

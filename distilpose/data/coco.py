@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -225,6 +225,13 @@ def load_pose_data(root: str | Path, split: str) -> PoseData:
         images=tuple(images.values()),
         fingerprint=_fingerprint(parsed, digest, image_dir),
     )
+
+
+def some_people(data: PoseData, count: int) -> PoseData:
+    """The split with `count` of its people from all over it, always the same; all of them where there are no more."""
+    people = data.people
+    count = min(count, len(people))
+    return replace(data, people=tuple(people[len(people) * turn // count] for turn in range(count)))
 
 
 def _person(annotation: dict[str, Any], images: dict[int, ImageRecord], skeleton: Skeleton) -> Person | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from distilpose.data.errors import DataError
@@ -26,6 +28,19 @@ class Skeleton:
     def num_joints(self) -> int:
         """How many joints a person has."""
         return len(self.names)
+
+    def find(self, name: str) -> int:
+        """The joint of this name, whether its words are joined by spaces, dashes or underscores, large or small.
+
+        Raises:
+            ValueError: there is none; the message names the nearest.
+        """
+        plain = [_plain(joint) for joint in self.names]
+        if _plain(name) in plain:
+            return plain.index(_plain(name))
+        near = get_close_matches(_plain(name), plain, n=1)
+        hint = f"did you mean {self.names[plain.index(near[0])]}? " if near else ""
+        raise ValueError(f"joint {name!r}: there is no such joint; {hint}there are: {', '.join(self.names)}")
 
     @property
     def flip_permutation(self) -> tuple[int, ...]:
@@ -132,6 +147,10 @@ def skeleton_from_category(category: Mapping[str, Any], file: str) -> Skeleton:
     assert limbs is not None
     assert flip_pairs is not None
     return Skeleton(names=names, limbs=limbs, flip_pairs=flip_pairs, sigmas=sigmas, upper_body=upper_body)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", "_", name.strip().lower())
 
 
 def _is_list(value: object) -> bool:

@@ -57,9 +57,21 @@ def sheet(
         paper[y : y + row.shape[0], MARGIN : MARGIN + row.shape[1]] = row
         y += row.shape[0] + row_gap
     paper[y : y + keys.shape[0], MARGIN : MARGIN + width] = keys
-    labels = [Label(MARGIN, MARGIN + 14, title, 16, INK, bold=True)]
+    labels = [Label(MARGIN, MARGIN + 14, title, _fitting(title, width, 16, bold=True), INK, bold=True)]
     labels += [Label(MARGIN, MARGIN + 34 + 16 * n, line, 12, FAINT) for n, line in enumerate(lines)]
     return lettered(paper, labels)
+
+
+def stacked(images: Sequence[Image], gap: int = 4) -> Image:
+    """Return sheets below each other on one, a rule between."""
+    width = max(image.shape[1] for image in images)
+    parts: list[Image] = []
+    for image in images:
+        paper = np.full((image.shape[0] + gap, width, 3), PAPER, np.uint8)
+        paper[: image.shape[0], : image.shape[1]] = image
+        paper[-1, MARGIN:-MARGIN] = RULE
+        parts.append(paper)
+    return np.concatenate(parts)
 
 
 def beside(images: Sequence[Image], gap: int = 6) -> Image:

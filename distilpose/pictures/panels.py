@@ -7,7 +7,7 @@ from torch import nn
 
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.stream import Batch
-from distilpose.pictures.layers import layers_of, write_layers
+from distilpose.pictures.masked import layers_of, write_layers
 from distilpose.pictures.palette import Image
 from distilpose.pictures.png import save_png
 from distilpose.pictures.scene import observe

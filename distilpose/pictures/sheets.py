@@ -1,5 +1,7 @@
 """The three sheets of a validation: skeletons, heatmaps, attention."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,14 +24,15 @@ def skeleton_sheet(scene: Scene, skeleton: Skeleton, title: str = "") -> tuple[I
     panels = []
     for person in range(len(scene.crops)):
         crop = enlarged(scene.crops[person], SKELETON_HEIGHT)
-        points, truth = _in(crop, scene.points[person], scene), _in(crop, scene.truth[person], scene)
+        points, truth = in_pixels(crop, scene.points[person], scene), in_pixels(crop, scene.truth[person], scene)
         scores = None if scene.scores is None else scene.scores[person]
         picture = skeleton_picture(crop, points, scores, skeleton, truth)
         chart = confidence_chart(scores, skeleton, SKELETON_HEIGHT)
         error = np.linalg.norm(points - truth, axis=-1) / len(crop)
         seen = np.isfinite(error)
-        below = f"mean error {100 * error[seen].mean():.1f} % of the crop's height" if seen.any() else "none annotated"
+        below = "none annotated" if scene.annotated else ""
         if seen.any():
+            below = f"mean error {100 * error[seen].mean():.1f} % of the crop's height"
             below += f"; {(error[seen] < 0.1).sum()} of {seen.sum()} joints within 10 %"
         panels.append(Panel(beside([picture, chart]), below=below))
     counts = "peak of the heatmap" if scene.is_teacher else "predicted score"
@@ -37,7 +40,7 @@ def skeleton_sheet(scene: Scene, skeleton: Skeleton, title: str = "") -> tuple[I
         Key("line", "left", SIDES["left"]),
         Key("line", "right", SIDES["right"]),
         Key("line", "middle", SIDES["middle"]),
-        Key("line", "annotated", TRUTH),
+        *([Key("line", "annotated", TRUTH)] if scene.annotated else []),
     ]
     if scene.scores is None:
         subtitle = "Predicted joints; this model has no score output, so every joint counts as sure."
@@ -46,7 +49,7 @@ def skeleton_sheet(scene: Scene, skeleton: Skeleton, title: str = "") -> tuple[I
         legend += [Key("dot", "counts in the person's score", FAINT), Key("ring", "does not (0.2 or less)", FAINT)]
     image = sheet(
         [panels[start : start + 2] for start in range(0, len(panels), 2)],
-        title=_titled(title, "Skeletons and confidence"),
+        title=titled(title, "Skeletons and confidence"),
         subtitle=subtitle,
         legend=legend,
         gap=22,
@@ -58,14 +61,16 @@ def skeleton_sheet(scene: Scene, skeleton: Skeleton, title: str = "") -> tuple[I
     )
 
 
-def heatmap_sheet(scene: Scene, skeleton: Skeleton, title: str = "") -> tuple[Image, str]:
+def heatmap_sheet(
+    scene: Scene, skeleton: Skeleton, title: str = "", joints: Sequence[int] | None = None
+) -> tuple[Image, str]:
     """Return the heatmaps of some joints beside the teacher's (or the target's), a row a person, and a caption."""
-    joints = telling_joints(skeleton, HEATMAP_JOINTS)
-    ours, theirs = ("predicted", "target") if scene.is_teacher else ("student", "teacher")
+    joints = telling_joints(skeleton, HEATMAP_JOINTS) if joints is None else joints
+    ours, theirs = "predicted" if scene.is_teacher else "student", scene.reference_is
     rows = []
     for person in range(len(scene.crops)):
         crop = enlarged(scene.crops[person], MAP_HEIGHT)
-        points, truth = _in(crop, scene.points[person], scene), _in(crop, scene.truth[person], scene)
+        points, truth = in_pixels(crop, scene.points[person], scene), in_pixels(crop, scene.truth[person], scene)
         row = []
         for joint in joints:
             name = skeleton.names[joint]
@@ -76,12 +81,14 @@ def heatmap_sheet(scene: Scene, skeleton: Skeleton, title: str = "") -> tuple[Im
                 other = scene.reference[person, joint]
                 pictures.append(heatmap_picture(crop, other, None, truth[joint], name=name))
                 below = f"{ours}  |  {theirs}, peak {max(0.0, float(other.max())):.2f}"
-                if scene.is_teacher and own is not None:
+                if scene.is_teacher and own is not None and scene.reference_is == "target":
                     below = f"{ours}, peak {max(0.0, float(own.max())):.2f}  |  {theirs}"
             row.append(Panel(beside(pictures, 2), above=short_name(name) if person == 0 else "", below=below))
         rows.append(row)
     if scene.is_teacher:
-        what, caption = "Predicted heatmaps beside their targets.", "Heatmaps of some joints beside their targets."
+        beside_what = {"target": " beside their targets", "teacher": " beside the teacher's"}[scene.reference_is]
+        beside_what = "" if scene.reference is None else beside_what
+        what, caption = f"Predicted heatmaps{beside_what}.", f"Heatmaps of some joints{beside_what}."
     elif scene.heatmaps is None:
         what = "Points of the student, which has no sigma output and so no simulated heatmaps"
         what += ", beside the teacher's heatmaps." if scene.reference is not None else "."
@@ -90,14 +97,8 @@ def heatmap_sheet(scene: Scene, skeleton: Skeleton, title: str = "") -> tuple[Im
         what = "Heatmaps simulated from the student's points and sigmas"
         what += ", beside the teacher's." if scene.reference is not None else "."
         caption = what
-    legend = [
-        Key("heat", "0 to the map's peak"),
-        Key("dot", "predicted: left", SIDES["left"]),
-        Key("dot", "right", SIDES["right"]),
-        Key("dot", "middle", SIDES["middle"]),
-        Key("cross", "annotated", TRUTH),
-    ]
-    return sheet(rows, title=_titled(title, "Heatmaps"), subtitle=what, legend=legend, gap=14), caption
+    legend = map_legend(scene, "0 to the map's peak")
+    return sheet(rows, title=titled(title, "Heatmaps"), subtitle=what, legend=legend, gap=14), caption
 
 
 def attention_sheet(scene: Scene, skeleton: Skeleton, title: str = "") -> tuple[Image, str]:
@@ -111,7 +112,7 @@ def attention_sheet(scene: Scene, skeleton: Skeleton, title: str = "") -> tuple[
     rows = []
     for person in range(len(scene.crops)):
         crop = enlarged(scene.crops[person], MAP_HEIGHT)
-        points, truth = _in(crop, scene.points[person], scene), _in(crop, scene.truth[person], scene)
+        points, truth = in_pixels(crop, scene.points[person], scene), in_pixels(crop, scene.truth[person], scene)
         row = [Panel(skeleton_picture(crop, points, None, skeleton), above="predicted" if person == 0 else "")]
         for joint in joints:
             name = skeleton.names[joint]
@@ -121,23 +122,28 @@ def attention_sheet(scene: Scene, skeleton: Skeleton, title: str = "") -> tuple[
             row.append(Panel(picture, above=short_name(name) if person == 0 else "", below=below))
         rows.append(row)
     rows_columns = f"{scene.grid[0]} x {scene.grid[1]}"
-    legend = [
-        Key("heat", "even share to most attended"),
-        Key("dot", "predicted: left", SIDES["left"]),
-        Key("dot", "right", SIDES["right"]),
-        Key("dot", "middle", SIDES["middle"]),
-        Key("cross", "annotated", TRUTH),
-    ]
+    legend = map_legend(scene, "even share to most attended")
     what = f"Where each keypoint token looks among {rows_columns} patches (last layer, mean of heads). Below each: the "
     what += (
         "share of its attention that is on the picture and not on other keypoint tokens, and how many times the even "
     )
     what += "share the most attended patch has."
-    image = sheet(rows, title=_titled(title, "Attention of keypoint tokens"), subtitle=what, legend=legend)
+    image = sheet(rows, title=titled(title, "Attention of keypoint tokens"), subtitle=what, legend=legend)
     return image, f"Attention of keypoint tokens over the picture, {rows_columns} patches, last layer, mean of heads."
 
 
-def _in(enlarged_crop: Image, points: NDArray[np.float32], scene: Scene) -> NDArray[np.float32]:
+def map_legend(scene: Scene, heat: str) -> list[Key]:
+    """Return the legend of maps over crops, `heat` saying what their colours span."""
+    return [
+        Key("heat", heat),
+        Key("dot", "predicted: left", SIDES["left"]),
+        Key("dot", "right", SIDES["right"]),
+        Key("dot", "middle", SIDES["middle"]),
+        *([Key("cross", "annotated", TRUTH)] if scene.annotated else []),
+    ]
+
+
+def in_pixels(enlarged_crop: Image, points: NDArray[np.float32], scene: Scene) -> NDArray[np.float32]:
     """Return points of [0, 1] of the crop as pixels of the enlarged one, so that pixel middles stay middles."""
     size = np.array(enlarged_crop.shape[1::-1], np.float32)
     half_pixel = 0.5 * size / np.array(scene.crops[0].shape[1::-1], np.float32)
@@ -145,5 +151,6 @@ def _in(enlarged_crop: Image, points: NDArray[np.float32], scene: Scene) -> NDAr
     return pixels
 
 
-def _titled(title: str, what: str) -> str:
+def titled(title: str, what: str) -> str:
+    """Return a sheet's heading: what it shows, after the title where there is one."""
     return f"{title}: {what[0].lower()}{what[1:]}" if title else what

@@ -93,3 +93,9 @@ def test_everything_absent_is_named_at_once():
 def test_malformed_fields_are_refused_with_their_rule(change, rule):
     with pytest.raises(DataError, match=rule):
         skeleton_from_category(SEVEN | change, "f")
+
+
+def test_a_joint_is_found_by_its_name_however_its_words_are_joined() -> None:
+    assert COCO.find("left_wrist") == COCO.find("Left Wrist") == COCO.find("left-wrist") == 9
+    with pytest.raises(ValueError, match=r"joint 'left_wirst': there is no such joint; did you mean left_wrist\?"):
+        COCO.find("left_wirst")

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from distilpose.data.skeleton import COCO
-from distilpose.pictures.layers import HEIGHT, layers_of, write_layers
+from distilpose.pictures.masked import HEIGHT, layers_of, write_layers
 from distilpose.pictures.scene import Scene
 
 

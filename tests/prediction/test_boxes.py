@@ -1,0 +1,84 @@
+"""Boxes of people out of COCO files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from distilpose.prediction.boxes import Frame, read_boxes, whole_picture
+
+PICTURE = np.zeros((80, 60, 3), np.uint8)
+
+
+def _row(image_id: int, box: tuple[float, ...] = (5, 5, 20, 40), **more: Any) -> dict[str, Any]:
+    return {"image_id": image_id, "category_id": 1, "bbox": list(box), "score": 0.9, **more}
+
+
+def _file(folder: Path, content: Any) -> Path:
+    file = folder / "boxes.json"
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
+    return file
+
+
+def test_without_boxes_the_person_is_the_picture() -> None:
+    assert whole_picture(Frame("a.png", 1, PICTURE)).boxes.tolist() == [[0, 0, 60, 80]]
+
+
+def test_results_are_found_by_number_and_only_people_sure_enough_inside(tmp_path: Path) -> None:
+    rows = [
+        _row(7),
+        _row(7, score=0.2),
+        _row(7, category_id=2),
+        _row(7, (70, 10, 5, 5)),
+        _row(8, (50, 70, 100, 100)),
+    ]
+    source = read_boxes(_file(tmp_path, rows), at_least=0.5)
+    found = source(Frame("7.png", 7, PICTURE))
+    assert found.scores.tolist() == [0.9]
+    assert found.boxes.shape == (1, 4)
+    x, y, width, height = source(Frame("8.png", 8, PICTURE)).boxes[0]
+    assert (x, y) == (50, 70)
+    assert x + width < 60
+    assert y + height < 80
+    assert source(Frame("9.png", 9, PICTURE)).boxes.shape == (0, 4)
+    with pytest.raises(ValueError, match=r"dog\.png: .*boxes\.json has no boxes of it"):
+        source(Frame("dog.png", 7, PICTURE, numbered=False))
+
+
+def test_annotations_are_found_by_file_name_and_give_their_ids(tmp_path: Path) -> None:
+    content = {
+        "images": [{"id": 40, "file_name": "val/dog.png"}, {"id": 41, "file_name": "empty.png"}],
+        "categories": [{"id": 3, "name": "person"}],
+        "annotations": [_row(40, category_id=3), _row(40, category_id=3, iscrowd=1), _row(40)],
+    }
+    source = read_boxes(_file(tmp_path, content), at_least=0.5)
+    assert source.ids == {"dog.png": 40, "empty.png": 41}
+    assert len(source(Frame("dog.png", 40, PICTURE)).boxes) == 1
+    assert len(source(Frame("empty.png", 41, PICTURE)).boxes) == 0
+    with pytest.raises(ValueError, match=r"cat\.png"):
+        source(Frame("cat.png", 40, PICTURE))
+
+
+def test_results_may_name_their_files(tmp_path: Path) -> None:
+    source = read_boxes(_file(tmp_path, [_row(5, file_name="a/dog.png")]), at_least=0)
+    assert source.ids == {"dog.png": 5}
+    assert len(source(Frame("dog.png", 5, PICTURE, numbered=False)).boxes) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        ("{", "boxes must be JSON"),
+        ({"images": []}, "must be COCO's results"),
+        ({"annotations": []}, "must have images"),
+        ([3], r"\[0\]: must have a bbox"),
+        ([_row(1, (1, 2, 3))], r"\[0\]: bbox must be x, y, width, height"),
+        ([_row(1, score=None)], r"\[0\]: bbox must be"),
+        ([_row(1) | {"image_id": "1"}], r"\[0\]: must have a bbox and a number as image_id"),
+    ],
+)
+def test_a_malformed_file_is_refused_by_its_name(tmp_path: Path, content: Any, rule: str) -> None:
+    with pytest.raises(ValueError, match=rf"^\S*boxes\.json: {rule}"):
+        read_boxes(_file(tmp_path, content), at_least=0)
