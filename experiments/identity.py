@@ -53,6 +53,8 @@ def run_identity(recipe: RunRecipe, facts: DataFacts, teacher_id: str | None) ->
         identity["evaluation"].pop("flip_scores", None)
     if recipe.losses is not None and recipe.losses.SH == 0:
         del identity["losses"]["SH_form"]
+    if recipe.losses is not None and recipe.losses.CS == 0:
+        del identity["losses"]["CS_cell"]
     if recipe.circulation is None:
         del identity["circulation"]
     elif not recipe.circulation.compares_cycles:

@@ -132,7 +132,10 @@ class EvaluationChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossChoice:
-    """The weight of every term of the student's loss; a term of weight 0 is off, and so is its part of the head."""
+    """The weight of every term of the student's loss; a term of weight 0 is off, and so is its part of the head.
+
+    `SH_form` and `CS_cell` choose between two losses put right and the authors' own (`official`).
+    """
 
     __pydantic_config__ = FORBID
 
@@ -142,6 +145,7 @@ class LossChoice:
     SH: Weight = 0.0
     CS: Weight = 0.0
     SH_form: Literal["per_sample", "official"] = "per_sample"
+    CS_cell: Literal["nearest", "official"] = "nearest"
 
     @property
     def needs_teacher(self) -> bool:

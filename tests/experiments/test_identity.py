@@ -127,12 +127,13 @@ def test_the_seed_and_the_teacher_are_part_of_the_id() -> None:
     assert _id(_run(), teacher=None) != _id(_run())
 
 
-def test_the_form_of_a_loss_counts_only_where_the_loss_is_on() -> None:
+@pytest.mark.parametrize(("term", "option", "ours"), [("SH", "SH_form", "per_sample"), ("CS", "CS_cell", "nearest")])
+def test_the_form_of_a_loss_counts_only_where_the_loss_is_on(term: str, option: str, ours: str) -> None:
     def form(weight: float, name: str) -> str:
-        return _id(_run(losses={"reg": 1, "SH": weight, "SH_form": name}))
+        return _id(_run(losses={"reg": 1, term: weight, option: name}))
 
-    assert form(0, "official") == form(0, "per_sample")
-    assert form(1, "official") != form(1, "per_sample")
+    assert form(0, "official") == form(0, ours)
+    assert form(1, "official") != form(1, ours)
 
 
 def _circling(**circulation: Any) -> RunRecipe:
