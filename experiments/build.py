@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from distilpose.data.coco import PoseData, load_pose_data
 from distilpose.data.codecs import gaussian_heatmaps, heatmap_weights
+from distilpose.data.skeleton import Skeleton
 from distilpose.data.stream import Batch, ImageSource, PeopleStream, eval_batches
 from distilpose.data.synthetic import SyntheticSpec
 from distilpose.data.transforms import Augmentation
@@ -21,6 +22,7 @@ from distilpose.losses.circulation import CirculationWeights, circulation_loss
 from distilpose.losses.heatmap import heatmap_loss
 from distilpose.losses.total import LossWeights, student_loss
 from distilpose.models import build_model, initialise
+from distilpose.models.description import Description
 from distilpose.models.outputs import HeatmapOutput, RegressionOutput
 from distilpose.models.warm_start import load_backbone, load_imagenet
 from distilpose.training.checkpoint import load_weights
@@ -116,15 +118,19 @@ def build_member(recipe: RunRecipe, run: RunDir, *, joints: int, teacher: nn.Mod
 
 def build_run_model(recipe: RunRecipe, joints: int) -> nn.Module:
     """The recipe's model; a student's head has the outputs that its losses train and no others."""
+    return build_model(recipe.model.model, **run_options(recipe, joints))
+
+
+def run_options(recipe: RunRecipe, joints: int) -> dict[str, Any]:
+    """The options of `build_model` that the recipe chooses."""
     losses = recipe.losses
-    return build_model(
-        recipe.model.model,
-        joints=joints,
-        input_size=recipe.input_size,
-        score=None if losses is None else losses.score,
-        sigma=None if losses is None else losses.sigma,
-        **recipe.model.sizes,
-    )
+    outputs = {} if losses is None else {"score": losses.score, "sigma": losses.sigma}
+    return {"joints": joints, "input_size": recipe.input_size, **outputs, **recipe.model.sizes}
+
+
+def describe_run(recipe: RunRecipe, skeleton: Skeleton) -> Description:
+    """What the run's weights say of their model."""
+    return Description(model=recipe.model.model, options=run_options(recipe, skeleton.num_joints), skeleton=skeleton)
 
 
 def load_trained(recipe: RunRecipe, run: RunDir, *, joints: int) -> nn.Module:

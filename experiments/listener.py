@@ -37,6 +37,7 @@ class RunRecorder:
         self.cohort: Mapping[str, Any] = {}
         self.origin: Mapping[str, Any] = {}
         self.total_steps = 0
+        self.weights_say: Mapping[str, str] = {}
         self.over = False
 
     def open(
@@ -47,10 +48,11 @@ class RunRecorder:
         cohort: Mapping[str, Any],
         origin: Mapping[str, Any],
         total_steps: int,
+        weights_say: Mapping[str, str],
     ) -> None:
-        """Say what the run is called, where its numbers go and where they come from."""
+        """Say what the run is called, where its numbers go and where they come from, and what its weights are of."""
         self.title, self.trackers, self.cohort, self.origin = title, trackers, cohort, origin
-        self.total_steps = total_steps
+        self.total_steps, self.weights_say = total_steps, weights_say
 
     def started(self, step: int) -> None:
         """The run begins, or goes on from `step`."""
@@ -121,7 +123,7 @@ class RunListener:
         recorder = self.recorders[member.name]
         recorder.lease.check()
         if is_best:
-            save_weights(recorder.run.checkpoints / WEIGHTS, member.model)
+            save_weights(recorder.run.checkpoints / WEIGHTS, member.model, recorder.weights_say)
             write_text(recorder.run.predictions, json_text(evaluation.results))
         try:
             self._draw(member, epoch, recorder)

@@ -32,6 +32,7 @@ from experiments.build import (
     build_member,
     build_stream,
     build_validation,
+    describe_run,
     load_splits,
     load_trained,
 )
@@ -39,7 +40,7 @@ from experiments.given_teacher import given_teacher_id
 from experiments.listener import RunListener, RunRecorder
 from experiments.provenance import provenance
 from experiments.recipe import RunRecipe, run_recipe_from_json
-from experiments.store import FailureKind, RunDir, Store
+from experiments.store import FailureKind, RunDir, Store, run_title
 from experiments.track.protocol import Tracker
 
 log = logging.getLogger(__name__)
@@ -106,11 +107,12 @@ def _train(job: dict[str, Any], store: Store, claimed: list[RunRecorder], should
     for recorder, member in zip(claimed, members, strict=True):
         spec = specs[member.name]
         recorder.open(
-            title=_title(spec),
+            title=run_title(spec),
             trackers=_trackers(job, recorder.run, spec, origin),
             cohort={"id": job["cohort_id"], "size": len(job["run_ids"])},
             origin=origin,
             total_steps=member.schedule.epochs * stream.steps_per_epoch,
+            weights_say=describe_run(recipes[member.name], train.skeleton).to_metadata(),
         )
     listener = RunListener(
         {recorder.run.run_id: recorder for recorder in claimed},
@@ -167,11 +169,6 @@ def _fabric(device: str, recipe: RunRecipe) -> Fabric:
     return Fabric(accelerator=accelerator, devices=devices, precision=precision)
 
 
-def _title(spec: dict[str, Any]) -> str:
-    """How people call the run."""
-    return f"{spec['row'] or 'teacher ' + spec['recipe']['model']['model']}, seed {spec['seed']}"
-
-
 def _trackers(job: dict[str, Any], run: RunDir, spec: dict[str, Any], origin: dict[str, Any]) -> list[Tracker]:
     wandb = job.get("wandb") or {"mode": "disabled"}
     if wandb["mode"] == "disabled":
@@ -182,7 +179,7 @@ def _trackers(job: dict[str, Any], run: RunDir, spec: dict[str, Any], origin: di
     return [
         WandbTracker(
             run.run_id,
-            name=_title(spec),
+            name=run_title(spec),
             run_dir=run.path,
             project=wandb.get("project") or "distilpose",
             entity=wandb.get("entity"),

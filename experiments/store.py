@@ -58,6 +58,11 @@ class Progress:
     time: float
 
 
+def run_title(spec: Mapping[str, Any]) -> str:
+    """How people call the run of this `run.json`: its row, or its model where it teaches, and its seed."""
+    return f"{spec['row'] or 'teacher ' + spec['recipe']['model']['model']}, seed {spec['seed']}"
+
+
 class RunDir:
     """One run's directory. Nothing is created before something is written."""
 

@@ -18,6 +18,7 @@ TOUCH_SCIENCE = {
     "experiments.model_table",
     "experiments.pairing",
     "experiments.run",
+    "experiments.weights",
 }
 MMPOSE = ("mmpose", "mmengine", "mmcv", "xtcocotools", "mmdet")
 # What the reports may read of the engine: what is on disk.

@@ -58,15 +58,27 @@ COCO = Skeleton(
 
 def coco_category() -> dict[str, Any]:
     """COCO's person category as an annotation file holds it, with the flip pairs and sigmas written out."""
-    return {
+    return category_of(COCO)
+
+
+def category_of(skeleton: Skeleton) -> dict[str, Any]:
+    """A person category as an annotation file holds it, from which `skeleton_from_category` reads the skeleton again.
+
+    `upper_body` is written where the names alone do not tell it.
+    """
+    names = skeleton.names
+    category: dict[str, Any] = {
         "id": 1,
         "name": "person",
         "supercategory": "person",
-        "keypoints": list(COCO.names),
-        "skeleton": [[a + 1, b + 1] for a, b in COCO.limbs],
-        "flip_pairs": [[COCO.names[a], COCO.names[b]] for a, b in COCO.flip_pairs],
-        "keypoint_sigmas": list(COCO.sigmas),
+        "keypoints": list(names),
+        "skeleton": [[a + 1, b + 1] for a, b in skeleton.limbs],
+        "flip_pairs": [[names[a], names[b]] for a, b in skeleton.flip_pairs],
+        "keypoint_sigmas": list(skeleton.sigmas),
     }
+    if skeleton.upper_body != _upper_body({}, names, []):
+        category["upper_body"] = [names[joint] for joint in skeleton.upper_body]
+    return category
 
 
 def skeleton_from_category(category: Mapping[str, Any], file: str) -> Skeleton:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
+from distilpose.models.description import Description
 from distilpose.models.official import load_official
 
 # Training leaves its best score behind in a checkpoint's notes, as a number of numpy's: these and no others are let in.
@@ -59,13 +60,13 @@ def read_official(path: Path, *, let_in: Sequence[Any] = ()) -> dict[str, Tensor
     return weights
 
 
-def convert_official(source: Path, target: Path, model: nn.Module, *, name: str) -> None:
-    """Write the official checkpoint `source` to `target` (safetensors) as weights of `model`, built as `name`.
+def convert_official(source: Path, target: Path, description: Description) -> None:
+    """Write the official checkpoint `source` to `target` (safetensors) as weights of the model described.
 
-    `target` is whole or absent.
+    `target` says what it is of, and is whole or absent.
 
     Raises:
-        ValueError: `target` does not end in `.safetensors`, or its folder is missing.
+        ValueError: `target` does not end in `.safetensors`, its folder is missing, or there is no such model.
         CheckpointFileError: `source` cannot be read.
         OfficialWeightsError: it is another model's.
 
@@ -74,8 +75,9 @@ def convert_official(source: Path, target: Path, model: nn.Module, *, name: str)
         raise ValueError(f"target: must end in .safetensors, which is what is written, got {target}")
     if not target.parent.is_dir():
         raise ValueError(f"target: must lie in a folder that exists, got {target}; make {target.parent} first")
+    model = description.build()
     load_official(model, read_official(source))
     state = {key: value.detach().contiguous() for key, value in model.state_dict().items()}
     part = target.with_name(f"{target.name}.part")
-    save_file(state, part, metadata={"format": "pt", "model": name})
+    save_file(state, part, metadata=description.to_metadata())
     part.replace(target)

@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,10 @@ def load_checkpoint(directory: Path) -> dict[str, Any] | None:
     return None
 
 
-def save_weights(path: Path, model: nn.Module) -> None:
-    """Write the parameters and buffers of `model` as safetensors."""
+def save_weights(path: Path, model: nn.Module, metadata: Mapping[str, str] | None = None) -> None:
+    """Write the parameters and buffers of `model` as safetensors, with what is said of them."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    _write_whole(path, safetensors.torch.save(tensors))
+    _write_whole(path, safetensors.torch.save(tensors, dict(metadata or {})))
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:

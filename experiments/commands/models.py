@@ -31,11 +31,13 @@ def convert(
     model: Annotated[str, typer.Option(help="The model it is of; `distilpose models` lists them.")],
 ) -> None:
     """Turn a checkpoint of the authors' code into weights of a model here. Nothing in the file is run."""
-    from distilpose.models import build_model, convert_official
+    from distilpose.data.skeleton import COCO
+    from distilpose.models import convert_official
+    from distilpose.models.description import Description
     from distilpose.models.official import OfficialWeightsError
 
     try:
-        convert_official(official, out, build_model(model), name=model)
+        convert_official(official, out, Description(model=model, skeleton=COCO))
     except OfficialWeightsError as error:
         _, *faults = map(str.strip, str(error).splitlines())
         more = f"; and {len(faults) - SHOWN_FAULTS} more" if len(faults) > SHOWN_FAULTS else ""

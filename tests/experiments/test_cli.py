@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from small_sweeps import MINI
 from tiny_official import official_weights_of
 
+from distilpose.data.skeleton import COCO
 from distilpose.models import build_model
 from experiments.cli import main
 from experiments.store import Store
+from experiments.weights import load_weights
 
 SWEEP = MINI.replace("epochs: 2", "epochs: 3")
 Said = tuple[int, str, str]
@@ -129,8 +130,9 @@ def test_an_official_checkpoint_becomes_weights_of_the_named_model(
     target = tmp_path / "ours.safetensors"
     code, out, _ = distilpose("convert", tmp_path / "official.pth", target, "--model", "distilpose_s")
     assert (code, out.strip()) == (0, str(target))
-    model.load_state_dict(load_file(target))
-    assert torch.equal(model.head.linear.weight, weights["keypoint_head.tokenhead.mlp_head.1.weight"])
+    loaded = load_weights(str(target), store=Store(tmp_path))
+    assert torch.equal(loaded.module.head.linear.weight, weights["keypoint_head.tokenhead.mlp_head.1.weight"])
+    assert loaded.skeleton == COCO
 
     target.unlink()
     code, _, err = distilpose("convert", tmp_path / "official.pth", target, "--model", "base_stemnet")

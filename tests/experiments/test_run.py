@@ -16,6 +16,7 @@ import torch
 from small_sweeps import CIRCLING, MINI
 from torch import nn
 
+from distilpose.data.skeleton import COCO
 from distilpose.data.stream import Batch
 from distilpose.models import HeatmapOutput
 from experiments import build
@@ -29,6 +30,7 @@ from experiments.recipe import CirculationChoice, MMPoseChoice
 from experiments.run import FINISHED, PREEMPTED, run_job
 from experiments.spec import read_sweep
 from experiments.store import Store
+from experiments.weights import load_weights
 
 
 def planned(folder: Path, text: str = MINI, runs: Path | None = None) -> Plan:
@@ -107,6 +109,14 @@ def test_heads_have_the_outputs_that_the_row_trains(done: tuple[Plan, Store]) ->
         for row in plan.rows
     }
     assert (len(sizes["none"]), len(sizes["all"])) == (2, 5)
+
+
+def test_the_weights_of_a_run_say_alone_what_they_are_of(done: tuple[Plan, Store], tmp_path: Path) -> None:
+    plan, store = done
+    for run_id, run in plan.runs.items():
+        loaded = load_weights(str(store.run(run_id).checkpoints / build.WEIGHTS), store=Store(tmp_path))
+        assert loaded.description.model == run.recipe["model"]["model"]
+        assert loaded.skeleton == COCO
 
 
 def test_a_second_launch_does_nothing(done: tuple[Plan, Store]) -> None:

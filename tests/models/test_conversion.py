@@ -10,6 +10,7 @@ from tiny_official import TINY, tiny_official
 
 from distilpose.models import build_model
 from distilpose.models.conversion import CheckpointFileError, convert_official, read_official
+from distilpose.models.description import Description
 from distilpose.models.official import OfficialWeightsError, load_official
 
 
@@ -25,7 +26,7 @@ def test_a_training_checkpoint_becomes_bare_weights(tmp_path: Path) -> None:
     notes = {"epoch": 300, "hook_msgs": {"best_score": np.float64(0.71)}}
     source, target = tmp_path / "official.pth", tmp_path / "ours.safetensors"
     torch.save({"meta": notes, "optimizer": {"state": {0: {"step": 5}}}, "state_dict": state}, source)
-    convert_official(source, target, build_model("distilpose_s", **TINY), name="distilpose_s")
+    convert_official(source, target, Description(model="distilpose_s", options=TINY))
     expected = build_model("distilpose_s", **TINY)
     load_official(expected, state)
     weights = load_file(target)
@@ -64,7 +65,7 @@ def test_files_without_weights_are_refused(tmp_path: Path) -> None:
 
 def test_another_models_file_writes_nothing(tmp_path: Path) -> None:
     torch.save(tiny_official(), tmp_path / "official.pth")
-    model = build_model("base_stemnet", **TINY)
+    other = Description(model="base_stemnet", options=TINY)
     with pytest.raises(OfficialWeightsError, match=r"mlp_head.1.weight is \(5, 8\), the model's is \(2, 8\)"):
-        convert_official(tmp_path / "official.pth", tmp_path / "ours.safetensors", model, name="base_stemnet")
+        convert_official(tmp_path / "official.pth", tmp_path / "ours.safetensors", other)
     assert not (tmp_path / "ours.safetensors").exists()
