@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from experiments.commands import data, launch, models, plan, report, status
+from experiments.commands import data, eval, export, launch, models, plan, report, status
 from experiments.commands.options import USER_ERROR, console
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     launch.launch,
     status.status,
     report.report,
+    eval.eval,
+    export.export,
     models.models,
     models.convert,
 )

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from distilpose.data.errors import DataError
 from distilpose.data.skeleton import Skeleton, skeleton_from_category
 
-
 # COCO's archives bring these along, about the same pictures.
 _NOT_POSES = ("captions_", "image_info_", "instances_", "panoptic_", "stuff_")
 

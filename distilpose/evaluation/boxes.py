@@ -59,6 +59,8 @@ def detected_people(data: PoseData, file: Path) -> tuple[PoseData, Float[NDArray
         )
         scores.append(float(row["score"]))
     if not people:
-        raise ValueError(f"{file}: at least one box of category {data.category_id} inside its image is needed, got none")
+        raise ValueError(
+            f"{file}: at least one box of category {data.category_id} inside its image is needed, got none"
+        )
     fingerprint = hashlib.sha256(data.fingerprint.encode() + raw).hexdigest()
     return dataclasses.replace(data, people=tuple(people), fingerprint=fingerprint), np.asarray(scores)

@@ -24,7 +24,7 @@ class Protocol:
     Raises ValueError for a name not listed here.
     """
 
-    flip_test: FlipTest | None = FlipTest()
+    flip_test: FlipTest | None = FlipTest()  # noqa: RUF009 (frozen)
     refinement: Refinement = "dark"
     rescore_above: float | None = RESCORE_ABOVE
     suppress_above: float | None = SUPPRESS_ABOVE

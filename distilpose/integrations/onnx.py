@@ -25,7 +25,9 @@ def check_installed() -> None:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise ValueError(f"onnx: {error.name} is not installed; `pip install 'distilpose[export]'` brings it") from error
+        raise ValueError(
+            f"onnx: {error.name} is not installed; `pip install 'distilpose[export]'` brings it"
+        ) from error
 
 
 def write_onnx(program: ExportedProgram, file: Path, notes: Mapping[str, str]) -> None:
@@ -64,6 +66,18 @@ def _rename(model: Any, names: Mapping[str, str]) -> None:
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
 
 
+def runs_on(device: torch.device | str) -> bool:
+    """Whether the onnxruntime here has this kind of device."""
+    check_installed()
+    import onnxruntime
+
+    return _provider(device) in onnxruntime.get_available_providers()
+
+
+def _provider(device: torch.device | str) -> str:
+    return "CUDAExecutionProvider" if torch.device(device).type == "cuda" else "CPUExecutionProvider"
+
+
 class OnnxModel(nn.Module):
     """A model in an ONNX file, with the outputs of the model that it was written from.
 
@@ -78,13 +92,12 @@ class OnnxModel(nn.Module):
         check_installed()
         import onnxruntime
 
-        wanted = "CUDAExecutionProvider" if torch.device(device).type == "cuda" else "CPUExecutionProvider"
-        if wanted not in onnxruntime.get_available_providers():
-            raise ValueError(f"onnx: {wanted} is not in this onnxruntime; install onnxruntime-gpu, or run on the CPU")
+        if not runs_on(device):
+            raise ValueError(f"onnx: this onnxruntime cannot run on {device}; install onnxruntime-gpu, or use the CPU")
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = torch.get_num_threads()
         try:
-            self._session = onnxruntime.InferenceSession(str(file), settings, providers=[wanted])
+            self._session = onnxruntime.InferenceSession(str(file), settings, providers=[_provider(device)])
         except Exception as error:  # of onnxruntime's own kinds, none of them public
             raise ValueError(f"{file}: must be an ONNX model, got: {str(error).splitlines()[0]}") from error
         self.outputs = tuple(value.name for value in self._session.get_outputs())
@@ -96,6 +109,7 @@ class OnnxModel(nn.Module):
             )
         _, _, height, width = inputs[0].shape
         self.input_size: tuple[int, int] = (width, height)
+        self.joints: int = self._session.get_outputs()[0].shape[1]
         self.notes: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
 
     def run(self, images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
