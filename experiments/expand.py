@@ -18,7 +18,10 @@ Axis = Annotated[tuple[Any, ...], MinLen(1)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowEntry:
-    """A row as written: its name, the factor levels it picks, what it sets, the paper's numbers (in per cent)."""
+    """A row as written: its name, the factor levels it picks, what it sets, the paper's numbers (in per cent).
+
+    `baseline` is the row its improvement is measured against, where that is not the sweep's.
+    """
 
     __pydantic_config__ = FORBID
 
@@ -26,6 +29,7 @@ class RowEntry:
     factors: dict[str, Name] | None = None
     set: dict[str, Any] | None = None
     paper: dict[Metric, Weight] | None = None
+    baseline: Name | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,7 @@ class ExpandedRow:
     recipe: Node
     factors: dict[str, Any]
     paper: dict[str, float]
+    baseline: Node | None
     place: Place
 
 
@@ -89,6 +94,7 @@ def expand(sheet: Node, file: str, problems: list[Problem]) -> list[ExpandedRow]
                     recipe=recipe,
                     factors={**factors, **{labels[field]: value.plain for field, value in point}},
                     paper=paper if recipe.plain == start.plain else {},
+                    baseline=None if entry is None else entry.get("baseline"),
                     place=sheet.place if entry is None else entry.mapping["row"].place,
                 )
             )

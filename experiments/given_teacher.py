@@ -10,6 +10,8 @@ from pathlib import Path
 from experiments.identity import digest
 from experiments.recipe import MMPoseChoice
 
+SHIPPED = "mmpose::"
+
 
 def given_teacher_id(choice: MMPoseChoice) -> str:
     """The id of the teacher in these files: equal for equal content, wherever they lie.
@@ -20,10 +22,12 @@ def given_teacher_id(choice: MMPoseChoice) -> str:
     Raises:
         ValueError: a file is not there, or the configuration cannot be read as one.
     """
+    shipped = choice.config.startswith(SHIPPED)
     for field, file in (("config", choice.config), ("checkpoint", choice.checkpoint)):
-        if not Path(file).is_file():
+        if not (shipped and field == "config") and not Path(file).is_file():
             raise ValueError(f"teacher.mmpose.{field}: must be a file, got {file!r} and none there")
-    texts = [hashlib.sha256(text).hexdigest() for text in _texts(Path(choice.config), set())]
+    sources = [choice.config.encode()] if shipped else _texts(Path(choice.config), set())
+    texts = [hashlib.sha256(text).hexdigest() for text in sources]
     with Path(choice.checkpoint).open("rb") as stream:
         weights = hashlib.file_digest(stream, "sha256").hexdigest()
     return f"mmpose-{digest([texts, weights])}"
@@ -37,7 +41,7 @@ def _texts(config: Path, seen: set[Path]) -> Iterator[bytes]:
     text = config.read_bytes()
     yield text
     for base in _bases(text, config):
-        if "::" not in base:
+        if not base.startswith(SHIPPED):
             file = config.parent / base
             if not file.is_file():
                 raise ValueError(f"teacher.mmpose.config: {config} has the base {base!r}, and no such file is there")
@@ -52,6 +56,11 @@ def _bases(text: bytes, config: Path) -> list[str]:
         body = ast.parse(text).body
     except (SyntaxError, ValueError) as error:
         raise ValueError(f"teacher.mmpose.config: {config} must be a Python configuration: {error}") from error
+    if any(isinstance(node, ast.With) for node in body):
+        raise ValueError(
+            f"teacher.mmpose.config: {config} must name its bases in `_base_`, got a `with read_base()`; write it out "
+            "by mmengine's `Config.fromfile(FILE).dump(OUT)`"
+        )
     for node in body:
         named = isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "_base_" for t in node.targets)
         if named and isinstance(node, ast.Assign):

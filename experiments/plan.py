@@ -49,6 +49,7 @@ class PlanRow:
     ticks: dict[str, bool]
     factors: dict[str, Any]
     paper: dict[str, float]
+    baseline: str | None
     runs: tuple[PlannedRun, ...]
 
 
@@ -103,6 +104,7 @@ class Plan:
                     "ticks": row.ticks,
                     "factors": row.factors,
                     "paper": row.paper,
+                    "baseline": row.baseline,
                     "runs": [{"run_id": run.run_id, "seed": run.seed} for run in row.runs],
                 }
                 for row in self.rows
@@ -142,7 +144,14 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
             _planned(row.recipe.student_run(seed), data, row=row.name, teacher_id=teacher_id) for seed in sweep.seeds
         ]
         rows.append(
-            PlanRow(name=row.name, ticks=row.recipe.ticks, factors=row.factors, paper=row.paper, runs=tuple(runs))
+            PlanRow(
+                name=row.name,
+                ticks=row.recipe.ticks,
+                factors=row.factors,
+                paper=row.paper,
+                baseline=row.baseline,
+                runs=tuple(runs),
+            )
         )
     teachers = {run.run_id: run for run in by_recipe.values()}
     students = [run for row in rows for run in row.runs]

@@ -215,7 +215,6 @@ class TeacherChoice:
     heads: Count | None = None
     patch: tuple[Count, Count] | None = None
     stem: Count | None = None
-    cycles: Count | None = None
     init: Literal["fresh", "imagenet"] = "fresh"
     seed: Natural = 0
     schedule: ScheduleChoice
@@ -224,13 +223,14 @@ class TeacherChoice:
 
     @property
     def choice(self) -> ModelChoice:
-        """The teacher's model alone."""
-        return ModelChoice(**{field.name: getattr(self, field.name) for field in dataclasses.fields(ModelChoice)})
+        """The teacher's model alone. It has no cycles to choose: it teaches by its first."""
+        same = ("model", "init", *(name for name in SIZES if name != "cycles"))
+        return ModelChoice(**{name: getattr(self, name) for name in same})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MMPoseChoice:
-    """An mmpose 1.x configuration and a checkpoint of it, as files."""
+    """An mmpose 1.x configuration, a file or one that mmpose ships (`mmpose::...`), and the file of its checkpoint."""
 
     __pydantic_config__ = FORBID
 

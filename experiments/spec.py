@@ -40,12 +40,16 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowSpec:
-    """A row of the table: what each of its seeds does, and the paper's numbers (in per cent) where it has any."""
+    """A row of the table: what each of its seeds does, and the paper's numbers (in per cent) where it has any.
+
+    `baseline` is the row its improvement is measured against, if any.
+    """
 
     name: str
     recipe: Recipe
     factors: dict[str, Any]
     paper: dict[str, float]
+    baseline: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,11 +148,9 @@ def _sweep(name: str, sheet: Node, file: str, problems: list[Problem]) -> Sweep 
     for row in expanded:
         recipe = _recipe(row, file, problems)
         if recipe is not None:
-            rows.append(RowSpec(name=row.name, recipe=recipe, factors=row.factors, paper=row.paper))
-    names = [row.name for row in expanded]
-    if document.baseline is not None and document.baseline not in names:
-        message = f"must be one of the rows, got {document.baseline!r}; {nearest(document.baseline, names)}"
-        problems.append(Problem(file, sheet.mapping["baseline"].place, "baseline", message))
+            own = document.baseline if row.baseline is None else row.baseline.plain
+            rows.append(RowSpec(name=row.name, recipe=recipe, factors=row.factors, paper=row.paper, baseline=own))
+    problems += _baseline_problems(sheet.get("baseline"), expanded, file)
     if len(set(document.seeds)) < len(document.seeds):
         message = f"must differ, got {shown(document.seeds)}"
         problems.append(Problem(file, sheet.mapping["seeds"].place, "seeds", message))
@@ -167,6 +169,17 @@ def _sweep(name: str, sheet: Node, file: str, problems: list[Problem]) -> Sweep 
         rows=tuple(rows),
         source=file,
     )
+
+
+def _baseline_problems(common: Node | None, rows: Sequence[ExpandedRow], file: str) -> list[Problem]:
+    names = [row.name for row in rows]
+    named = [("baseline", common), *(("rows.baseline", row.baseline) for row in rows)]
+    problems = [
+        Problem(file, node.place, field, f"must be one of the rows, got {node.plain!r}; {nearest(node.plain, names)}")
+        for field, node in named
+        if node is not None and isinstance(node.plain, str) and node.plain not in names
+    ]
+    return list(dict.fromkeys(problems))  # axes repeat a row, and its mistake
 
 
 def _matrix_problems(rows: Sequence[ExpandedRow], file: str) -> list[Problem]:

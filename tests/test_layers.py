@@ -18,6 +18,7 @@ TOUCH_SCIENCE = {
     "experiments.model_table",
     "experiments.pairing",
     "experiments.run",
+    "experiments.teachers",
     "experiments.weights",
 }
 MMPOSE = ("mmpose", "mmengine", "mmcv", "xtcocotools", "mmdet")

@@ -186,9 +186,8 @@ def _score(
     if broken.any():
         log.warning("%s: %d of %d predicted joints are not finite and count as misses", name, broken.sum(), broken.size)
         keypoints[broken] = (-1e5, -1e5, 0)
-    scores = box_scores
-    if protocol.rescore_above is not None:
-        scores = rescore(box_scores, keypoints[..., 2], protocol.rescore_above)
+    above = protocol.rescore_above
+    scores = box_scores if above is None else rescore(box_scores, keypoints[..., 2], above)
     image_ids = np.array([person.image_id for person in people.people])
     keep = np.ones(len(scores), dtype=bool)
     if protocol.suppress_above is not None:

@@ -179,7 +179,7 @@ def build_teacher(
     A configuration is a program that mmengine runs: use only those you trust. A checkpoint is read as data alone.
 
     Args:
-        config: the configuration file.
+        config: the configuration file, or `mmpose::` and the name of one that mmpose ships.
         checkpoint: its weights; of mmpose 0.x too, where mmpose itself knows the older names.
         joints: names of the joints wanted, in their order; the teacher's are found by name.
         input_size: (width, height) of the crops it will be given.
@@ -195,7 +195,7 @@ def build_teacher(
     from mmpose.registry import MODELS
 
     with _quietly():
-        cfg = Config.fromfile(config)
+        cfg = Config.fromfile(config_file(config))
     if "model" not in cfg:
         raise MMPoseTeacherError(f"{config}: must be a configuration with a `model`, got none")
     names = teacher_joints(cfg)
@@ -219,6 +219,27 @@ def build_teacher(
             )
         teacher(torch.zeros(1, 3, input_size[1], input_size[0]))
     return teacher
+
+
+def config_file(config: Path | str) -> Path:
+    """Return the file of a configuration; one that mmpose ships is named `mmpose::body_2d_keypoint/...`.
+
+    Raises:
+        MMPoseMissingError: mmpose is not installed, and it is one that mmpose ships.
+        MMPoseTeacherError: mmpose ships none of this name.
+
+    """
+    package, shipped, name = str(config).partition("::")
+    if not shipped:
+        return Path(config)
+    check_installed()
+    places = getattr(find_spec("mmpose"), "submodule_search_locations", None) or ()
+    for place in places:
+        folder = Path(place).resolve() / ".mim" / "configs"
+        file = (folder / name).resolve()
+        if package == "mmpose" and file.is_relative_to(folder) and file.is_file():
+            return file
+    raise MMPoseTeacherError(f"teacher.mmpose.config: mmpose ships no such configuration, got {str(config)!r}")
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
@@ -284,6 +305,6 @@ def build_runner(config: Path | str, *, work_dir: Path | str) -> Any:
     from mmengine import Config
     from mmengine.runner import Runner
 
-    cfg = Config.fromfile(config)
+    cfg = Config.fromfile(config_file(config))
     cfg.work_dir = str(work_dir)
     return Runner.from_cfg(cfg)

@@ -75,18 +75,16 @@ def _train(
     from experiments.launch.local import LocalLauncher
     from experiments.launch.scheduler import LaunchSettings, launch_plan
     from experiments.store import Store
+    from experiments.teachers import given_teacher_faults
 
     slots = slots_for(device, jobs)
-    if any(row.recipe.given_teacher is not None and row.recipe.uses_teacher for row in sweep.rows):
-        from distilpose.integrations.mmpose import check_installed
-
-        check_installed()
     for data in dict.fromkeys(row.recipe.data for row in sweep.rows):
         with counting(console, "drawing people" if data.synthetic else "checking data") as on_progress:
             problems = prepare(data, root=place.data, runs=place.runs, on_progress=on_progress)
         end_on(map(str, problems))
     planned = plan_sweep(sweep, place)
     end_on(planned.problems)
+    end_on(given_teacher_faults((row.recipe for row in sweep.rows), root=place.data, runs=place.runs))
     store = Store(place.runs)
     console.print(launch_summary(planned, store, estimate(planned, store), slots))
     settings = LaunchSettings(

@@ -53,6 +53,14 @@ def test_files_that_are_not_there_are_a_problem_of_the_plan_said_once(files: MMP
     assert "has the base 'base.py', and no such file is there" in small_plan(tmp_path, _text(files)).problems[0]
     Path(files.config).write_text("model = (")
     assert "must be a Python configuration" in small_plan(tmp_path, _text(files)).problems[0]
+    Path(files.config).write_text("with read_base():\n    from .base import *\n")
+    assert "must name its bases in `_base_`" in small_plan(tmp_path, _text(files)).problems[0]
+
+
+def test_a_configuration_that_mmpose_ships_counts_by_name(files: MMPoseChoice) -> None:
+    shipped = [MMPoseChoice(config=f"mmpose::{name}.py", checkpoint=files.checkpoint) for name in ("one", "two")]
+    assert given_teacher_id(shipped[0]) == given_teacher_id(shipped[0])
+    assert given_teacher_id(shipped[0]) != given_teacher_id(shipped[1])
 
 
 def test_it_is_part_of_the_ids_of_the_rows_that_use_it_and_no_run(files: MMPoseChoice, tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ def test_the_saved_plan_says_what_reports_need(plan: Plan) -> None:
         "ticks": {"CS": False, "SH": False, "KT": True, "VT": False},
         "factors": {},
         "paper": {"AP": 67.1},
+        "baseline": "none",
         "runs": [{"run_id": run.run_id, "seed": run.seed} for run in plan.rows[1].runs],
     }
     assert saved["baseline"] == "none"

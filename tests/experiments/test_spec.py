@@ -1,4 +1,3 @@
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -366,18 +365,29 @@ def test_the_matrix_has_every_student_with_every_teacher_and_the_papers_numbers(
     assert [row.recipe.student.init for row in sweep.rows][-1] == "teacher_backbone"
 
 
+def test_a_row_may_be_measured_against_another_than_the_rest(tmp_path: Path) -> None:
+    text = SMALL.replace("- {row: KT,", "- {row: again}\n  - {row: KT, baseline: again,")
+    file = tmp_path / "sweep.yaml"
+    file.write_text(text)
+    rows = read_sweep(file).profile().rows
+    assert [(row.name, row.baseline) for row in rows] == [("none", "none"), ("again", "none"), ("KT", "again")]
+    assert _problems(tmp_path, text.replace("baseline: again", "baseline: agian")) == [
+        "sweep.yaml:17:25: rows.baseline: must be one of the rows, got 'agian'; did you mean again? "
+        "valid: none, again, KT"
+    ]
+
+
 @pytest.mark.parametrize("profile", ["tiny", "paper"])
 def test_circulation_has_four_sizes_their_baselines_and_an_ablation(profile: str) -> None:
     rows = {row.name: row for row in read_sweep(SWEEPS / "sdpose.yaml").profile(profile).rows}
     for size in ("T", "S-V1", "S-V2", "B"):
         ours, theirs = rows[f"SDPose-{size}"].recipe, rows[f"TokenPose-{size}"].recipe
         assert (ours.ticks, theirs.ticks) == ({"KT": True, "VT": True}, {"KT": False, "VT": False})
-        # test_paper_profiles.py holds the batches, which differ as published
-        schedule = dataclasses.replace(ours.schedule, batch_size=theirs.schedule.batch_size)
-        assert (schedule, ours.augmentation, ours.data) == (theirs.schedule, theirs.augmentation, theirs.data)
+        assert (ours.schedule, ours.augmentation, ours.data) == (theirs.schedule, theirs.augmentation, theirs.data)
         assert ours.circulation is not None
         assert (ours.circulation.heatmap, ours.circulation.KT, ours.circulation.VT) == (1.0, 5e-6, 5e-6)
         assert not ours.circulation.stop_gradient
+        assert rows[f"SDPose-{size}"].baseline == f"TokenPose-{size}"
         said = rows[f"SDPose-{size}"].factors["cycles"]
         assert said == str(pinned_sizes(ours.student)["cycles"])
     ablation = {

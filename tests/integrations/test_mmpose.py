@@ -16,6 +16,7 @@ from distilpose.integrations.mmpose import (
     MMPoseTeacherError,
     build_teacher,
     channel_change,
+    config_file,
 )
 from distilpose.models import HeatmapOutput
 from distilpose.models.conversion import CheckpointFileError
@@ -55,6 +56,15 @@ def test_without_the_extra_one_line_says_how_to_get_it(monkeypatch: pytest.Monke
     with pytest.raises(MMPoseMissingError, match="uv sync --extra mmpose") as caught:
         build_teacher(tmp_path / "config.py", tmp_path / "weights.pth", joints=COCO.names, input_size=SIZE)
     assert "\n" not in str(caught.value)
+
+
+def test_configurations_that_mmpose_ships_are_found_by_name() -> None:
+    name = "body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_coco-256x192.py"
+    assert config_file(f"mmpose::{name}").read_text().startswith("_base_")
+    assert config_file("own/file.py") == Path("own/file.py")
+    for wrong in ("mmpose::none.py", "mmpose::../../__init__.py", f"mmdet::{name}"):
+        with pytest.raises(MMPoseTeacherError, match=f"ships no such configuration, got '{wrong}'"):
+            config_file(wrong)
 
 
 def test_a_teacher_gives_mmposes_own_heatmaps(files: tuple[Path, Path], images: torch.Tensor) -> None:
