@@ -17,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(help="Check data sets, and draw synthetic people.", no_args_is_help=True)
+data_app = typer.Typer(help="Check data sets, fetch COCO, and draw synthetic people.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 COMMANDS: tuple[Callable[..., None], ...] = (
@@ -31,7 +31,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     models.models,
     models.convert,
 )
-DATA_COMMANDS: tuple[Callable[..., None], ...] = (data.check, data.synthetic)
+DATA_COMMANDS: tuple[Callable[..., None], ...] = (data.check, data.coco, data.synthetic)
 for _command in COMMANDS:
     app.command()(_command)
 for _command in DATA_COMMANDS:
