@@ -1,4 +1,4 @@
-"""COCO 2017 as its authors publish it: what belongs to it, whether a folder holds all of it, and how to get it there."""
+"""COCO 2017 as its authors publish it: what belongs to it, whether a folder holds all of it, and how to get it."""
 
 from __future__ import annotations
 

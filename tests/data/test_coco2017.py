@@ -3,7 +3,9 @@
 import dataclasses
 import hashlib
 import io
+import json
 import re
+import sys
 import zipfile
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from distilpose.data.coco2017 import (
 )
 from distilpose.data.download import Remote
 from distilpose.data.errors import DataError
+from experiments.cli import main
 
 FILES = {
     "annotations.zip": {"annotations/person_keypoints_val2017.json": b"{}", "annotations/captions_val2017.json": b"[]"},
@@ -189,3 +192,24 @@ def test_genuine_pictures_in_the_official_layout_are_told_from_the_whole(coco_mi
         ("picture_count", "train2017", "28"),
     ]
     assert sum(one.kind == "other_content" for one in found) == 3
+
+
+def test_the_command_says_what_it_will_cost_fetches_and_says_what_it_found(
+    server, release, tmp_path, monkeypatch, capfd
+):
+    monkeypatch.setattr("distilpose.data.coco2017.coco2017", lambda server, *, test: release)
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["distilpose", "data", "coco", str(tmp_path), *arguments])
+        with pytest.raises(SystemExit) as ending:
+            main()
+        return ending.value.code, *capfd.readouterr()
+
+    code, said, told = command()
+    assert (code, f"{tmp_path}: 3 problems" in said, "--download` fetches what is lacking" in told) == (2, True, True)
+    assert server.asked == []
+    code, said, told = command("--download")
+    assert (code, said) == (0, f"{tmp_path}: COCO 2017, complete and as published\n")
+    assert "lacks 0.0 GB in 2 archives: about 0 minutes at 100 Mbit/s" in told
+    code, said, _ = command("--json")
+    assert (code, json.loads(said)["problems"]) == (0, [])
