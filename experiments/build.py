@@ -12,7 +12,6 @@ from distilpose.data.coco import PoseData, load_pose_data
 from distilpose.data.codecs import gaussian_heatmaps, heatmap_weights
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.stream import Batch, ImageSource, PeopleStream, eval_batches
-from distilpose.data.synthetic import SyntheticSpec
 from distilpose.data.transforms import Augmentation
 from distilpose.evaluation.average_precision import read_truth
 from distilpose.evaluation.evaluate import Evaluation, evaluate_many
@@ -41,26 +40,6 @@ from experiments.recipe import (
 from experiments.store import RunDir
 
 WEIGHTS = "weights.safetensors"
-
-
-def synthetic_spec(data: DataChoice) -> SyntheticSpec:
-    """The synthetic people a recipe asks for."""
-    assert data.synthetic is not None
-    return SyntheticSpec(train=data.synthetic.train, val=data.synthetic.val, seed=data.synthetic.seed)
-
-
-def data_root(data: DataChoice, *, root: Path | None, runs: Path) -> Path:
-    """The folder the recipe's people are in, or will be once synthetic ones are drawn.
-
-    Args:
-        data: what the recipe says.
-        root: the folder the user named instead of the recipe's, if any.
-        runs: the runs directory, below which synthetic people are kept.
-    """
-    if data.synthetic is not None:
-        return runs / "data" / f"synthetic-{synthetic_spec(data).fingerprint[:12]}"
-    assert data.root is not None
-    return root or Path(data.root)
 
 
 def load_splits(data: DataChoice, root: Path) -> tuple[PoseData, PoseData]:

@@ -1,5 +1,6 @@
 """The `distilpose` command. Heavy imports wait inside the commands, so that help and mistakes come at once."""
 
+import gc
 import logging
 import os
 import sys
@@ -40,6 +41,9 @@ for _command in DATA_COMMANDS:
 
 def main() -> None:
     """Run the command. A user's mistake is one message and exit code 2; DISTILPOSE_DEBUG=1 adds the traceback."""
+    gc.set_threshold(
+        100_000
+    )  # plans are made of many small records that stay: looking through them again costs a third
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         app()

@@ -1,19 +1,41 @@
-"""The data a plan names: their fingerprints, and everything that must be in order before anything trains."""
+"""The data a plan names: where they lie, their fingerprints, and everything that must be in order before training.
+
+What reads pictures is imported when it is used: a plan of synthetic people needs none of it.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from distilpose.data.check import check_split
-from distilpose.data.coco import data_fingerprint, find_split, load_pose_data
-from distilpose.data.errors import DataError
-from distilpose.data.problem import Problem
-from distilpose.data.synthetic import write_synthetic
+from distilpose.data.synthetic_spec import SyntheticSpec
 from experiments.atomic import json_text, write_text
-from experiments.build import data_root, synthetic_spec
 from experiments.identity import DataFacts, digest
 from experiments.recipe import DataChoice, EvaluationChoice
 
+if TYPE_CHECKING:
+    from distilpose.data.problem import Problem
+
 Progress = Callable[[int, int], None]
+
+
+def synthetic_spec(data: DataChoice) -> SyntheticSpec:
+    """The synthetic people a recipe asks for."""
+    assert data.synthetic is not None
+    return SyntheticSpec(train=data.synthetic.train, val=data.synthetic.val, seed=data.synthetic.seed)
+
+
+def data_root(data: DataChoice, *, root: Path | None, runs: Path) -> Path:
+    """The folder the recipe's people are in, or will be once synthetic ones are drawn.
+
+    Args:
+        data: what the recipe says.
+        root: the folder the user named instead of the recipe's, if any.
+        runs: the runs directory, below which synthetic people are kept.
+    """
+    if data.synthetic is not None:
+        return runs / "data" / f"synthetic-{synthetic_spec(data).fingerprint[:12]}"
+    assert data.root is not None
+    return root or Path(data.root)
 
 
 def data_facts(data: DataChoice, evaluation: EvaluationChoice, *, root: Path | None, runs: Path) -> DataFacts:
@@ -24,6 +46,8 @@ def data_facts(data: DataChoice, evaluation: EvaluationChoice, *, root: Path | N
     if data.synthetic is not None:
         spec = synthetic_spec(data)
         return DataFacts(fingerprint=spec.fingerprint, train_people=spec.train, val_people=spec.val)
+    from distilpose.data.coco import load_pose_data
+
     folder = data_root(data, root=root, runs=runs)
     train, val = load_pose_data(folder, data.train), load_pose_data(folder, data.val)
     boxes = "gt"
@@ -39,11 +63,14 @@ def data_facts(data: DataChoice, evaluation: EvaluationChoice, *, root: Path | N
 
 def prepare(
     data: DataChoice, *, root: Path | None, runs: Path, on_progress: Progress | None = None
-) -> tuple[Problem, ...]:
+) -> tuple["Problem", ...]:
     """Everything wrong with the data; synthetic people are drawn first, where they are not there yet.
 
     Every picture is decoded. That this was done, and found nothing, is kept beside the runs by fingerprint.
     """
+    from distilpose.data.check import check_split
+    from distilpose.data.synthetic import write_synthetic
+
     folder = data_root(data, root=root, runs=runs)
     if data.synthetic is not None:
         write_synthetic(synthetic_spec(data), folder, on_progress=on_progress)
@@ -61,6 +88,9 @@ def prepare(
 
 def _mark_of_soundness(folder: Path, split: str, runs: Path) -> Path | None:
     """The file that says that these very pictures were checked; None where there is nothing to check."""
+    from distilpose.data.coco import data_fingerprint, find_split
+    from distilpose.data.errors import DataError
+
     try:
         annotations, _ = find_split(folder, split)
         fingerprint = data_fingerprint(folder, split)

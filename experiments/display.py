@@ -1,10 +1,10 @@
 """What the command line shows: tables of plans and runs, and the progress of a launch."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,22 +16,10 @@ from experiments.estimate import Costs, planned_steps
 from experiments.launch.protocol import Slot
 from experiments.launch.scheduler import LaunchProgress
 from experiments.plan import Plan, PlannedRun
-from experiments.store import RunDir, Store
+from experiments.store import State
+from experiments.tables import duration, table_of, worth_showing
 
 _PLAIN_SECONDS = 15.0  # between two lines where there is no terminal to redraw
-STYLES = {"finished": "green", "running": "cyan", "failed": "bold red", "interrupted": "yellow", "planned": "dim"}
-_STATUS_FIELDS = ("run_id", "what", "state", "epoch", "step", "total_steps", "starts", "note")
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: `42 s`, `3 min`, `2.5 h`, `4.1 days`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86400:.1f} days"
 
 
 def run_name(run: PlannedRun) -> str:
@@ -39,100 +27,59 @@ def run_name(run: PlannedRun) -> str:
     return f"{run.row or 'teacher ' + run.recipe['model']['model']}, seed {run.seed}"
 
 
-def saved_status_rows(store: Store, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Where every run of a saved plan stands: what it is, its state, epoch, last or best metric, and why it failed."""
-    names = {teacher["run_id"]: f"teacher {teacher['model']}" for teacher in plan["teachers"]}
-    for row in plan["rows"]:
-        for run in row["runs"]:
-            names.setdefault(run["run_id"], f"{row['name']}, seed {run['seed']}")
-    return [_status_row(store.run(run_id), name, plan["metric"]) for run_id, name in names.items()]
-
-
-def _status_row(run: RunDir, name: str, metric: str) -> dict[str, Any]:
-    progress, failure, owner, result = run.progress(), run.failure, run.holder(), run.result()
-    if result is not None:
-        value = result["metrics"].get(metric)
-    else:
-        value = None if progress is None else progress.values.get(f"val/{metric}")
-    note = ""
-    if owner is not None and result is None:
-        note = f"on {owner.host}, process {owner.pid}"
-    elif failure is not None:
-        note = f"{failure.message} ({failure.kind}, attempt {failure.attempts})"
-    return {
-        "run_id": run.run_id,
-        "what": name,
-        "state": run.state(),
-        "epoch": None if progress is None else progress.epoch,
-        "step": None if progress is None else progress.step,
-        "total_steps": None if progress is None else progress.total_steps,
-        metric: value,
-        "starts": run.starts,
-        "note": note,
-    }
-
-
-def status_table(rows: Iterable[Mapping[str, Any]]) -> Table:
-    """The rows for people."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("run", "what", "state", "steps", "metric", "note"):
-        table.add_column(
-            column, justify="right" if column in ("steps", "metric") else "left", no_wrap=column in ("run", "metric")
-        )
-    for row in rows:
-        metric = next((name for name in row if name not in _STATUS_FIELDS), "")
-        value = row.get(metric)
-        steps = "" if row["step"] is None else f"{row['step']}/{row['total_steps'] or '?'}"
-        table.add_row(
-            row["run_id"],
-            Text(row["what"]),
-            Text(row["state"], style=STYLES[row["state"]]),
-            steps,
-            "" if value is None else f"{metric} {100 * value:.1f}",
-            Text(row["note"]),
-        )
-    return table
-
-
-def plan_tables(plan: Plan, store: Store, costs: Costs) -> Iterable[Table | Text]:
-    """A plan for people: its settings, rows, cohorts and cost."""
+def plan_tables(
+    plan: Plan, states: Mapping[str, State], costs: Costs, *, everything: bool = False
+) -> Iterator[Table | Text]:
+    """A plan for people: its settings, rows, cohorts and cost. Of a long one the runs that need attention first."""
     yield Text(f"{plan.title}  ({plan.sweep}, profile {plan.profile}, from {plan.source})", style="bold")
     settings = Table.grid(padding=(0, 2))
     for name, value in plan.settings.items():
-        settings.add_row(Text(name, style="dim"), Text(str(value)))
+        settings.add_row(Text(name, style="dim"), Text(_shortened(str(value))))
     yield settings
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("row", "paper", "run", "seed", "teacher", "cohort", "state", "cost alone"):
-        table.add_column(column, no_wrap=column in ("run", "teacher", "cohort"))
     cohorts = {run_id: cohort.cohort_id for cohort in plan.cohorts for run_id in cohort.run_ids}
     papers = {row.name: row.paper.get(plan.metric) for row in plan.rows}
-    for run_id, run in plan.runs.items():
-        paper = papers.get(run.row or "")
-        state = store.run(run_id).state()
-        table.add_row(
-            Text(run.row or f"teacher {run.recipe['model']['model']}"),
-            "" if paper is None else f"{paper:.1f}",
-            run_id,
-            str(run.seed),
-            run.teacher_id or "",
-            cohorts[run_id],
-            Text(state, style=STYLES[state]),
-            duration(costs.runs[run_id].seconds),
+    chosen, rest = list(states), None
+    if not everything:
+        chosen, rest = worth_showing(states)
+    columns = ("row", "paper", "run", "seed", "teacher", "cohort", "state", "cost alone")
+    lines = []
+    for run_id in chosen:
+        run, paper = plan.runs[run_id], papers.get(plan.runs[run_id].row or "")
+        lines.append(
+            (
+                run.row or f"teacher {run.recipe['model']['model']}",
+                "" if paper is None else f"{paper:.1f}",
+                run_id,
+                str(run.seed),
+                run.teacher_id or "",
+                cohorts[run_id],
+                states[run_id],
+                duration(costs.runs[run_id].seconds),
+            )
         )
-    yield table
-    yield Text(_cost_line(plan, store, costs))
+    yield table_of(columns, lines, styled="state")
+    if rest is not None:
+        yield Text(rest, style="dim")
+    yield Text(_cost_line(plan, states, costs))
 
 
-def launch_summary(plan: Plan, store: Store, costs: Costs, slots: Sequence[Slot]) -> Text:
+def _shortened(text: str, limit: int = 160) -> str:
+    """A list that a long sweep makes endless, cut."""
+    if len(text) <= limit:
+        return text
+    return f"{text[: text.rfind(',', 0, limit)]}, ... ({text.count(',') + 1} in all)" if "," in text[:limit] else text
+
+
+def launch_summary(plan: Plan, states: Mapping[str, State], costs: Costs, slots: Sequence[Slot]) -> Text:
     """What a launch will do and cost, said before it starts."""
-    where = ", ".join(f"{slot.device} x{slot.threads}" for slot in slots)
-    return Text(f"{plan.title}\n{_cost_line(plan, store, costs)} {len(slots)} processes: {where}.")
+    where = ", ".join(dict.fromkeys(f"{slot.device} x{slot.threads}" for slot in slots))
+    return Text(f"{plan.title}\n{_cost_line(plan, states, costs)} {len(slots)} processes: {where}.")
 
 
-def _cost_line(plan: Plan, store: Store, costs: Costs) -> str:
-    done = sum(store.run(run_id).finished for run_id in plan.runs)
+def _cost_line(plan: Plan, states: Mapping[str, State], costs: Costs) -> str:
+    done = sum(state == "finished" for state in states.values())
     return (
-        f"{len(plan.runs)} runs in {len(plan.cohorts)} cohorts, {done} finished; left: about "
+        f"{len(plan.runs):,} runs in {len(plan.cohorts):,} cohorts, {done:,} finished; left: about "
         f"{duration(costs.left_seconds)} of computing, by {' and '.join(costs.bases)}; reading data and validation "
         "come on top."
     )

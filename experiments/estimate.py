@@ -1,11 +1,15 @@
 """What a plan will cost: from step times measured in finished runs where there are any, else from multiply-adds."""
 
+import heapq
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+from distilpose.models.arithmetic import multiply_adds
+from distilpose.models.specs import resolve_spec
 from experiments.plan import Plan, PlannedRun
-from experiments.recipe import RunRecipe, run_recipe_from_json
-from experiments.store import Store
+from experiments.recipe import run_recipe_from_json, to_json
+from experiments.store import RunDir, Store
 
 # Multiply-adds per second of training, forwards and backwards together: seen on one core of a server CPU; a guess for a
 # GPU, until a finished run has measured it.
@@ -13,6 +17,7 @@ CPU_CORE_GMACS = 30.0
 GPU_GMACS = 20_000.0
 _BACKWARD = 2  # a backward pass costs about two forward ones
 _CPU_LIMIT = 100.0  # GMACs a step from which nobody trains on a CPU
+_LOOKED_AT = 256  # runs of other plans, the latest, that are searched for measured steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,58 +59,65 @@ def planned_steps(run: PlannedRun, people: int) -> int:
 
 def estimate(plan: Plan, store: Store) -> Costs:
     """The cost of every run, and of the steps that the store still lacks."""
-    measured = _measured(store)
-    gmacs: dict[str, float] = {}
+    begun = {run_id: store.run(run_id) for run_id in store.names() & plan.runs.keys()}
+    finished = {run_id for run_id, run in begun.items() if run.finished}
+    kinds = {run_id: _kind(run.recipe) for run_id, run in plan.runs.items()}
+    measured = _measured(store, kinds, finished)
+    guesses: dict[str, tuple[float, str]] = {}
     runs, left = {}, 0.0
     for run_id, run in plan.runs.items():
         steps = planned_steps(run, plan.train_people[run_id])
-        cost = _cost(run_recipe_from_json(run.recipe), steps, measured, gmacs)
+        kind = kinds[run_id]
+        if kind in measured:
+            step_seconds, basis = measured[kind].step_seconds, f"steps measured on {measured[kind].device} before"
+        else:
+            if kind not in guesses:
+                guesses[kind] = _guess(run.recipe)
+            step_seconds, basis = guesses[kind]
+        cost = RunCost(steps=steps, seconds=steps * step_seconds, basis=basis)
         runs[run_id] = cost
-        directory = store.run(run_id)
-        if not directory.finished:
-            progress = directory.progress()
+        if run_id not in finished:
+            progress = begun[run_id].progress() if run_id in begun else None
             done = progress.step if progress is not None else 0
             left += cost.seconds * max(0, steps - done) / max(1, steps)
     return Costs(runs=runs, left_seconds=left)
 
 
-def _cost(recipe: RunRecipe, steps: int, measured: dict[str, _Measured], gmacs: dict[str, float]) -> RunCost:
-    key = _key(recipe)
-    if key in measured:
-        found = measured[key]
-        return RunCost(
-            steps=steps, seconds=steps * found.step_seconds, basis=f"steps measured on {found.device} before"
-        )
-    if key not in gmacs:
-        gmacs[key] = _gmacs(recipe) * recipe.schedule.batch_size * (1 + _BACKWARD)
-    on_gpu = gmacs[key] > _CPU_LIMIT
+def _guess(recipe: Mapping[str, Any]) -> tuple[float, str]:
+    """Seconds a step by multiply-adds, and what that rests on."""
+    model = {name: value for name, value in recipe["model"].items() if name not in ("model", "init") and value}
+    spec = resolve_spec(recipe["model"]["model"], input_size=tuple(recipe["input_size"]), **model)
+    forward = multiply_adds(spec, all_cycles=True) / 1e9
+    gmacs = forward * recipe["schedule"]["batch_size"] * (1 + _BACKWARD)
+    on_gpu = gmacs > _CPU_LIMIT
     speed = GPU_GMACS if on_gpu else CPU_CORE_GMACS
     where = "a guess for one GPU" if on_gpu else "one CPU core"
-    return RunCost(
-        steps=steps, seconds=steps * gmacs[key] / speed, basis=f"multiply-adds at {speed:,.0f} GMAC/s, {where}"
-    )
+    return gmacs / speed, f"multiply-adds at {speed:,.0f} GMAC/s, {where}"
 
 
-def _gmacs(recipe: RunRecipe) -> float:
-    """Multiply-adds of one picture, in thousands of millions."""
-    from distilpose.models import build_model
-    from distilpose.models.counting import count_costs
-
-    model = build_model(recipe.model.model, input_size=recipe.input_size, **recipe.model.sizes)
-    return count_costs(model, recipe.input_size, all_cycles=getattr(model, "cycles", 1) > 1).gmacs
-
-
-def _measured(store: Store) -> dict[str, _Measured]:
-    """What a step took by kind of run, from every finished run in the store; the last one read wins."""
-    found = {}
-    for run in store.runs():
-        result = run.result()
-        if result is not None and result["steps"]:
-            key = _key(run_recipe_from_json(run.spec()["recipe"]))
-            found[key] = _Measured(result["seconds"] / result["steps"], result["provenance"]["device"])
+def _measured(store: Store, kinds: Mapping[str, str], finished: set[str]) -> dict[str, _Measured]:
+    """What a step took by kind of run: seen in one finished run of the plan, or else in the latest of other plans."""
+    found: dict[str, _Measured] = {}
+    wanted = set(kinds.values())
+    for run_id in finished:
+        if kinds[run_id] not in found:
+            _add_measured(found, kinds[run_id], store.run(run_id))
+    if not found.keys() >= wanted:
+        others = (run for run in store.runs() if run.run_id not in kinds and run.finished)
+        for run in heapq.nlargest(_LOOKED_AT, others, key=lambda run: run.path.stat().st_mtime):
+            kind = _kind(to_json(run_recipe_from_json(run.spec()["recipe"])))
+            if kind in wanted and kind not in found:
+                _add_measured(found, kind, run)
     return found
 
 
-def _key(recipe: RunRecipe) -> str:
+def _add_measured(found: dict[str, _Measured], kind: str, run: RunDir) -> None:
+    result = run.result()
+    if result is not None and result["steps"]:
+        found[kind] = _Measured(result["seconds"] / result["steps"], result["provenance"]["device"])
+
+
+def _kind(recipe: Mapping[str, Any]) -> str:
     """What makes two runs equally costly a step."""
-    return f"{recipe.role} {recipe.model} {recipe.input_size} {recipe.schedule.batch_size} {recipe.precision}"
+    batch = recipe["schedule"]["batch_size"]
+    return f"{recipe['role']} {recipe['model']} {recipe['input_size']} {batch} {recipe['precision']}"

@@ -93,7 +93,7 @@ def expand(sheet: Node, file: str, problems: list[Problem]) -> list[ExpandedRow]
                     name=" ".join([name, *said] if entry is not None else said) or "base",
                     recipe=recipe,
                     factors={**factors, **{labels[field]: value.plain for field, value in point}},
-                    paper=paper if recipe.plain == start.plain else {},
+                    paper=paper if not paper or recipe.plain == start.plain else {},
                     baseline=None if entry is None else entry.get("baseline"),
                     place=sheet.place if entry is None else entry.mapping["row"].place,
                 )

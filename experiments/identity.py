@@ -29,15 +29,20 @@ class DataFacts:
     boxes: str = "gt"
 
 
-def run_identity(recipe: RunRecipe, facts: DataFacts, teacher_id: str | None) -> dict[str, Any]:
+def run_identity(
+    recipe: RunRecipe, facts: DataFacts, teacher_id: str | None, values: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Everything that can change the run's result, as JSON values of declared types.
 
     Sizes that were not chosen stand as the published numbers, so that writing them out changes nothing. What has no
     effect is left out: where the data lie, the form of a loss that is off, and a method of training that is not used.
     `teacher_id` is that of the teacher the run uses, or None; for one that no run of ours trained, of the content of
-    its files.
+    its files. `values` is the recipe as JSON, where that is at hand; it is not changed.
     """
-    identity = to_json(recipe)
+    identity = dict(to_json(recipe) if values is None else values)
+    for field in ("evaluation", "losses", "circulation"):
+        if identity[field] is not None:
+            identity[field] = dict(identity[field])
     del identity["given_teacher"]  # paths: `teacher` says what is in them
     identity["version"] = RESULT_VERSION
     identity["data"] = facts.fingerprint
@@ -66,9 +71,13 @@ def _lists(sizes: Mapping[str, object]) -> dict[str, object]:
     return {name: list(size) if isinstance(size, tuple) else size for name, size in sizes.items()}
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 def canonical(value: Any) -> str:
     """The one JSON text of a value: keys sorted, no spaces, -0.0 as 0.0. Raises ValueError for NaN and infinity."""
-    return json.dumps(_without_negative_zero(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text = _ENCODER.encode(value)
+    return text if "-0.0" not in text else _ENCODER.encode(_without_negative_zero(value))
 
 
 def _without_negative_zero(value: Any) -> Any:

@@ -59,9 +59,9 @@ class Journal:
         if size and os.pread(self._handle, 1, size - 1) != b"\n":
             self._waiting.append("")  # ends the line that a killed writer left torn
 
-    def start(self, *, attempt: int, step: int, total_steps: int | None = None) -> None:
+    def start(self, *, attempt: int, step: int, total_steps: int | None = None, device: str | None = None) -> None:
         """The run begins, or goes on from `step`: what was written about later steps is void."""
-        who = {"attempt": attempt, "host": socket.gethostname(), "pid": os.getpid()}
+        who = {"attempt": attempt, "host": socket.gethostname(), "pid": os.getpid(), "device": device}
         self._write("start", {**who, "step": step, "total_steps": total_steps})
         self.sync()
 
@@ -162,6 +162,33 @@ def edge_events(path: Path, *, head_bytes: int = 1024, tail_bytes: int = 16384) 
         return []
     # The tail's first line is cut, whatever it looks like.
     return [*_whole_lines(head), *_whole_lines(tail.partition(b"\n")[2])]
+
+
+def count_events(path: Path, *names: str) -> tuple[int, ...]:
+    """How often each of these events occurs, by a look through the whole journal that parses nothing.
+
+    A line that a killed writer left torn counts if its event can still be read.
+    """
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return (0,) * len(names)
+    # Quotes inside a value are escaped, so this can be nothing but the field.
+    return tuple(text.count(f'"event": "{name}"'.encode()) for name in names)
+
+
+def recent_rate(events: list[dict[str, Any]]) -> float | None:
+    """Steps a second over the last attempt's measurements among these events; None where they do not tell."""
+    first: dict[str, Any] | None = None
+    last: dict[str, Any] | None = None
+    for event in events:
+        if event["event"] == "start":
+            first = last = event
+        elif event["event"] == "metrics":
+            first, last = first or event, event
+    if first is None or last is None or last["step"] <= first["step"] or last["t"] <= first["t"]:
+        return None
+    return float((last["step"] - first["step"]) / (last["t"] - first["t"]))
 
 
 def last_event(path: Path) -> dict[str, Any] | None:

@@ -56,7 +56,8 @@ class RunRecorder:
 
     def started(self, step: int) -> None:
         """The run begins, or goes on from `step`."""
-        self.journal.start(attempt=self.run.attempts + 1, step=step, total_steps=self.total_steps)
+        device = self.origin.get("device")
+        self.journal.start(attempt=self.run.attempts + 1, step=step, total_steps=self.total_steps, device=device)
 
     def metrics(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
         """Numbers of one step."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from functools import cache
 
+from distilpose.models.specs import MODELS, ModelShape, model_shape
 from experiments.recipe import ModelChoice, Recipe, ScheduleChoice
 from experiments.source import Path_
 from experiments.typed import nearest, shown
-
-if TYPE_CHECKING:
-    from distilpose.models import ModelShape
 
 Fault = tuple[Path_, str]
 
@@ -26,17 +24,14 @@ def recipe_faults(recipe: Recipe) -> Iterator[Fault]:
     yield from _model_faults(recipe)
 
 
+@cache
 def model_shape_of(choice: ModelChoice, input_size: tuple[int, int]) -> ModelShape:
     """What a chosen model looks like from outside. Raises ValueError, naming the field, where it cannot be built."""
-    from distilpose.models import model_shape
-
     return model_shape(choice.model, input_size=input_size, **choice.sizes)
 
 
 def pinned_sizes(choice: ModelChoice) -> dict[str, object]:
     """All sizes of a chosen model, the published numbers standing for those that were not chosen."""
-    from distilpose.models import MODELS
-
     spec = MODELS.get(choice.model)
     published = {} if spec is None else {name: getattr(spec, name) for name in ("width", "dim", "depth", "heads")}
     if spec is not None:
@@ -81,7 +76,7 @@ def _loss_faults(recipe: Recipe) -> Iterator[Fault]:
 
 
 def _circulation_faults(recipe: Recipe) -> Iterator[Fault]:
-    if recipe.circulation is None or recipe.student.model not in _models_for("student", recipe)[1]:
+    if recipe.circulation is None or recipe.student.model not in _models_for("student", circulating=True)[1]:
         return
     if pinned_sizes(recipe.student)["cycles"] == 1:
         for name, used in recipe.circulation.ticks.items():
@@ -95,7 +90,8 @@ def _model_faults(recipe: Recipe) -> Iterator[Fault]:
     trained = recipe.trained_teacher
     chosen = {"student": recipe.student} | ({"teacher": trained.choice} if trained else {})
     for role, choice in chosen.items():
-        faults, shape = _shape(role, choice, _models_for(role, recipe), recipe.input_size)
+        circulating = role == "student" and recipe.circulation is not None
+        faults, shape = _shape(role, choice, _models_for(role, circulating=circulating), recipe.input_size)
         yield from faults
         if shape is not None:
             shapes[role] = shape
@@ -116,11 +112,10 @@ def _model_faults(recipe: Recipe) -> Iterator[Fault]:
         yield from _backbone_faults(recipe.student, trained.choice)
 
 
-def _models_for(role: str, recipe: Recipe) -> tuple[str, list[str]]:
+@cache
+def _models_for(role: str, *, circulating: bool) -> tuple[str, list[str]]:
     """What a model in this role must be, in words, and which are: losses train coordinates, circulation heatmaps."""
-    from distilpose.models import MODELS
-
-    if role == "student" and recipe.circulation is not None:
+    if circulating:
         valid = [name for name, spec in MODELS.items() if spec.role == "teacher" and spec.has_tokens]
         return "a heatmap model with tokens, to learn by circulation", valid
     return f"a {role}'s model", [name for name, spec in MODELS.items() if spec.role == role]
@@ -129,8 +124,6 @@ def _models_for(role: str, recipe: Recipe) -> tuple[str, list[str]]:
 def _shape(
     role: str, choice: ModelChoice, wanted: tuple[str, list[str]], input_size: tuple[int, int]
 ) -> tuple[list[Fault], ModelShape | None]:
-    from distilpose.models import MODELS
-
     what, valid = wanted
     if choice.model not in valid:
         known = f"a {MODELS[choice.model].role}" if choice.model in MODELS else "no known model"
@@ -149,8 +142,6 @@ def _shape(
 
 
 def _backbone_faults(student: ModelChoice, teacher: ModelChoice) -> Iterator[Fault]:
-    from distilpose.models import MODELS
-
     kinds = [MODELS[choice.model].backbone for choice in (student, teacher)]
     if kinds[0] != kinds[1]:
         yield ("student", "init"), f"needs one kind of backbone, got {kinds[0]} and its teacher's {kinds[1]}; use fresh"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePath
 from typing import Any, Literal
 
 from experiments.given_teacher import given_teacher_id
-from experiments.identity import DataFacts, digest, run_identity
+from experiments.identity import DataFacts, canonical, digest, run_identity
 from experiments.recipe import DataChoice, EvaluationChoice, MMPoseChoice, Recipe, RunRecipe, to_json
 from experiments.spec import Sweep
 
@@ -62,7 +63,7 @@ class Cohort:
     teacher_id: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """Everything there is to do for one profile of a sweep. A plan with problems cannot be launched."""
 
@@ -81,9 +82,9 @@ class Plan:
     problems: tuple[str, ...] = ()
     train_people: dict[str, int] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def runs(self) -> dict[str, PlannedRun]:
-        """Every run by id, teachers first; a run that two rows share is one run."""
+        """Every run by id, teachers first; a run that two rows share is one run. To be read only."""
         students = (run for row in self.rows for run in row.runs)
         found: dict[str, PlannedRun] = {}
         for run in (*self.teachers, *students):
@@ -138,11 +139,9 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
         elif row.recipe.uses_teacher:
             recipe = row.recipe.teacher_run()
             if recipe not in by_recipe:
-                by_recipe[recipe] = _planned(recipe, data, row=None, teacher_id=None)
+                (by_recipe[recipe],) = _planned(recipe, [recipe.seed], data, row=None, teacher_id=None)
             teacher_id = by_recipe[recipe].run_id
-        runs = [
-            _planned(row.recipe.student_run(seed), data, row=row.name, teacher_id=teacher_id) for seed in sweep.seeds
-        ]
+        runs = _planned(row.recipe.student_run(0), sweep.seeds, data, row=row.name, teacher_id=teacher_id)
         rows.append(
             PlanRow(
                 name=row.name,
@@ -150,11 +149,10 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
                 factors=row.factors,
                 paper=row.paper,
                 baseline=row.baseline,
-                runs=tuple(runs),
+                runs=runs,
             )
         )
     teachers = {run.run_id: run for run in by_recipe.values()}
-    students = [run for row in rows for run in row.runs]
     alone = [Cohort(cohort_id=digest([run_id]), run_ids=(run_id,), teacher_id=None) for run_id in teachers]
     return Plan(
         sweep=sweep.sweep,
@@ -166,7 +164,7 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
         source=sweep.source,
         rows=tuple(rows),
         teachers=tuple(teachers.values()),
-        cohorts=(*alone, *_cohorts(students, max_cohort, trained=teachers.keys())),
+        cohorts=(*alone, *_cohorts(rows, max_cohort, trained=teachers.keys())),
         data=tuple(dict.fromkeys(row.recipe.data for row in sweep.rows)),
         settings=_settings([row.recipe for row in sweep.rows], sweep.seeds, data.known),
         problems=tuple(data.problems),
@@ -207,32 +205,41 @@ class _Data:
         return self.known[key]
 
 
-def _planned(recipe: RunRecipe, data: _Data, *, row: str | None, teacher_id: str | None) -> PlannedRun:
+def _planned(
+    recipe: RunRecipe, seeds: Sequence[int], data: _Data, *, row: str | None, teacher_id: str | None
+) -> tuple[PlannedRun, ...]:
+    """The recipe's run with each of these seeds, its own set aside. All but the seed is worked out once, and shared."""
     facts = data.facts(recipe)
-    identity = run_identity(recipe, facts, teacher_id)
-    run_id = digest(identity)
-    data.train_people[run_id] = facts.train_people
-    return PlannedRun(
-        run_id=run_id,
-        role=recipe.role,
-        row=row,
-        seed=recipe.seed,
-        recipe=to_json(recipe),
-        teacher_id=teacher_id,
-        identity=identity,
-    )
+    values = to_json(recipe)
+    identity = run_identity(recipe, facts, teacher_id, values)
+    runs = []
+    for seed in seeds:
+        own = {**identity, "seed": seed}
+        run = PlannedRun(
+            run_id=digest(own),
+            role=recipe.role,
+            row=row,
+            seed=seed,
+            recipe={**values, "seed": seed},
+            teacher_id=teacher_id,
+            identity=own,
+        )
+        data.train_people[run.run_id] = facts.train_people
+        runs.append(run)
+    return tuple(runs)
 
 
-def _cohorts(students: Iterable[PlannedRun], limit: int | None, *, trained: Collection[str]) -> list[Cohort]:
+def _cohorts(rows: Iterable[PlanRow], limit: int | None, *, trained: Collection[str]) -> list[Cohort]:
     """Students grouped by all they must share; one that needs no teacher joins the first group that fits otherwise.
 
     A cohort names its teacher where it has to wait for it: one of those `trained` by this plan.
     """
-    groups: dict[str, dict[str | None, dict[str, None]]] = {}
-    for run in students:
-        shared = ("data", "augmentation", "input_size", "seed", "schedule", "precision", "evaluation", "version")
-        key = digest({name: run.identity[name] for name in shared})
-        groups.setdefault(key, {}).setdefault(run.teacher_id, {})[run.run_id] = None
+    groups: dict[tuple[str, int], dict[str | None, dict[str, None]]] = {}
+    for row in rows:
+        shared = ("data", "augmentation", "input_size", "schedule", "precision", "evaluation", "version")
+        key = canonical({name: row.runs[0].identity[name] for name in shared})  # the same for each of its seeds
+        for run in row.runs:
+            groups.setdefault((key, run.seed), {}).setdefault(run.teacher_id, {})[run.run_id] = None
     cohorts = []
     for by_teacher in groups.values():
         free = by_teacher.pop(None, {})
@@ -246,10 +253,6 @@ def _cohorts(students: Iterable[PlannedRun], limit: int | None, *, trained: Coll
                 awaited = teacher_id if teacher_id in trained else None
                 cohorts.append(Cohort(cohort_id=digest(list(part)), run_ids=part, teacher_id=awaited))
     return cohorts
-
-
-def _uses_teacher(recipe: Recipe) -> bool:
-    return recipe.uses_teacher
 
 
 def _teacher_words(recipe: Recipe) -> str:
@@ -274,15 +277,15 @@ def _settings(
         counts = f" ({facts.train_people:,} + {facts.val_people:,} people)" if facts and facts.train_people else ""
         return ("synthetic people" if recipe.data.synthetic else str(recipe.data.root)) + counts
 
+    taught = [recipe for recipe in recipes if recipe.uses_teacher]
     return {
         "data": each(map(data, recipes)),
         "input": each("{}x{}".format(*recipe.input_size) for recipe in recipes),
         "students": each(recipe.student.model for recipe in recipes),
-        "teachers": each(map(_teacher_words, filter(_uses_teacher, recipes))) or "none",
+        "teachers": each(map(_teacher_words, taught)) or "none",
         "epochs": each(str(recipe.schedule.epochs) for recipe in recipes),
         "teacher epochs": each(
-            str(recipe.trained_teacher.schedule.epochs) if recipe.trained_teacher else "given"
-            for recipe in filter(_uses_teacher, recipes)
+            str(recipe.trained_teacher.schedule.epochs) if recipe.trained_teacher else "given" for recipe in taught
         )
         or "none",
         "batch": each(str(recipe.schedule.batch_size) for recipe in recipes),

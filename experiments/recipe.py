@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -362,20 +363,27 @@ class RunRecipe:
 def to_json(record: Any) -> dict[str, Any]:
     """A record as plain JSON values: tuples become lists, the types of numbers stay as declared."""
     kind: Any = type(record)
-    return {name: _plain(getattr(record, name)) for name in _field_names(kind)}
+    names, read = _fields(kind)
+    return {
+        name: value if value.__class__ in _SCALARS else _plain(value)
+        for name, value in zip(names, read(record), strict=True)
+    }
+
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, str | int | float):
-        return value
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [item if item.__class__ in _SCALARS else _plain(item) for item in value]
     return to_json(value)
 
 
 @cache
-def _field_names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
+def _fields(kind: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """The names of a record's fields (two at least), and what reads them all at once."""
+    names = tuple(field.name for field in dataclasses.fields(kind))
+    return names, operator.attrgetter(*names)
 
 
 def frozen(value: Any) -> Any:

@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
 from torch import nn
 
 from distilpose.data.skeleton import Skeleton
@@ -166,7 +167,8 @@ def _fabric(device: str, recipe: RunRecipe) -> Fabric:
     accelerator, _, index = device.partition(":")
     precision = "bf16-mixed" if recipe.precision == "bf16" else "32-true"
     devices: Any = [int(index)] if index else 1
-    return Fabric(accelerator=accelerator, devices=devices, precision=precision)
+    # One process, also where Fabric sees a batch system around it.
+    return Fabric(accelerator=accelerator, devices=devices, precision=precision, plugins=[LightningEnvironment()])
 
 
 def _trackers(job: dict[str, Any], run: RunDir, spec: dict[str, Any], origin: dict[str, Any]) -> list[Tracker]:

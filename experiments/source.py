@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,12 @@ class SpecError(ValueError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Node:
-    """A value and where it stands; `key` is where the key that names it stands."""
+    """A value and where it stands; `key` is where the key that names it stands.
+
+    The rows of a table share the nodes they do not change, and with them what is worked out of these once.
+    """
 
     value: Scalar | dict[str, Node] | list[Node]
     place: Place
@@ -72,13 +76,22 @@ class Node:
         """The items of a list; none for anything else."""
         return self.value if isinstance(self.value, list) else []
 
-    @property
+    @cached_property
     def plain(self) -> Any:
-        """The value without its places."""
+        """The value without its places, to be read only."""
         if isinstance(self.value, dict):
             return {name: item.plain for name, item in self.value.items()}
         if isinstance(self.value, list):
             return [item.plain for item in self.value]
+        return self.value
+
+    @cached_property
+    def frozen(self) -> Any:
+        """The value without its places and with tuples for lists, as records want it; to be read only."""
+        if isinstance(self.value, dict):
+            return {name: item.frozen for name, item in self.value.items()}
+        if isinstance(self.value, list):
+            return tuple(item.frozen for item in self.value)
         return self.value
 
     def get(self, *path: str | int) -> Node | None:
@@ -131,7 +144,7 @@ def merge(under: Node, over: Node) -> Node:
 
 
 def _another(under: Node, over: Node) -> bool:
-    before, after = under.get("model"), over.get("model")
+    before, after = under.mapping.get("model"), over.mapping.get("model")
     if before is not None and after is not None and before.value != after.value:
         return not (isinstance(before.value, dict) and isinstance(after.value, dict))  # a factor may be called so
     if ("mmpose" in under.mapping and after is not None) or ("mmpose" in over.mapping and before is not None):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -79,7 +79,7 @@ class SweepFile:
         if name is None:
             return next(iter(self.profiles.values()))
         if name not in self.profiles:
-            raise ValueError(f"{self.source}: no such profile, got {name!r}; {nearest(name, self.profiles)}")
+            raise _no_profile(self.source, name, self.profiles)
         return self.profiles[name]
 
 
@@ -111,6 +111,25 @@ def read_sweep(path: Path | str, *, source: str | None = None) -> SweepFile:
     if problems:
         raise SpecError(problems)
     return SweepFile(source=shown_as, profiles=sweeps)
+
+
+def read_names(path: Path, profile: str | None, *, source: str) -> tuple[str, str]:
+    """The name of a file's sweep and of one profile, the first by default, without working out its rows.
+
+    Raises SpecError for what is no sweep file, ValueError for a profile that is not there.
+    """
+    node = read_yaml(path, source)
+    document, faults = checked(Document, node, source)
+    if document is None:
+        raise SpecError([problem for _, problem in faults])
+    profiles = list(document.profiles or ("default",))
+    if profile is not None and profile not in profiles:
+        raise _no_profile(source, profile, profiles)
+    return document.sweep, profile or profiles[0]
+
+
+def _no_profile(source: str, name: str, valid: Iterable[str]) -> ValueError:
+    return ValueError(f"{source}: no such profile, got {name!r}; {nearest(name, valid)}")
 
 
 def _sheets(document: Node, file: str, problems: list[Problem]) -> list[tuple[str, Node]]:
@@ -172,7 +191,7 @@ def _sweep(name: str, sheet: Node, file: str, problems: list[Problem]) -> Sweep 
 
 
 def _baseline_problems(common: Node | None, rows: Sequence[ExpandedRow], file: str) -> list[Problem]:
-    names = [row.name for row in rows]
+    names = dict.fromkeys(row.name for row in rows)
     named = [("baseline", common), *(("rows.baseline", row.baseline) for row in rows)]
     problems = [
         Problem(file, node.place, field, f"must be one of the rows, got {node.plain!r}; {nearest(node.plain, names)}")

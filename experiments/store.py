@@ -10,8 +10,9 @@ runs/sweeps/<sweep>.<profile>.json   plans; runs/jobs/<cohort_id>.json   what on
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from experiments.journal import (
     metric_rows,
     picture_rows,
     read_events,
+    recent_rate,
 )
 from experiments.lease import Lease, Owner, acquire, holder
 
@@ -49,13 +51,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a run has come, and what it last measured."""
+    """How far a run has come, what it last measured, and its steps a second of late, where two points tell."""
 
     step: int
     total_steps: int | None
     epoch: float | None
     values: dict[str, float | None]
     time: float
+    rate: float | None = None
 
 
 def run_title(spec: Mapping[str, Any]) -> str:
@@ -161,6 +164,7 @@ class RunDir:
             epoch=measured[-1]["epoch"] if measured else None,
             values={name: value for event in measured for name, value in event["values"].items()},
             time=events[-1]["t"],
+            rate=recent_rate(events),
         )
 
     def metrics(self) -> list[MetricRow]:
@@ -239,6 +243,18 @@ class Store:
         if not self.root.is_dir():
             return []
         return [RunDir(path) for path in sorted(self.root.iterdir()) if (path / "run.json").exists()]
+
+    def names(self) -> set[str]:
+        """The names of all there is, in one look: the id of every run that was begun is among them."""
+        try:
+            return {entry.name for entry in os.scandir(self.root)}
+        except FileNotFoundError:
+            return set()
+
+    def states(self, run_ids: Iterable[str]) -> dict[str, State]:
+        """Where each of these runs stands; those that were never begun cost nothing."""
+        there = self.names()
+        return {run_id: self.run(run_id).state() if run_id in there else "planned" for run_id in run_ids}
 
     def save_plan(self, plan: Mapping[str, Any]) -> Path:
         """Keep a plan (its JSON) for reports, replacing the sweep's earlier one; returns its file."""

@@ -10,7 +10,8 @@ from torch import nn
 
 from distilpose.data.coco import load_pose_data
 from distilpose.models.outputs import HeatmapOutput
-from experiments.build import build_given_teacher, data_root
+from experiments.build import build_given_teacher
+from experiments.datasets import data_root
 from experiments.pairing import model_shape_of
 from experiments.recipe import DataChoice, MMPoseChoice, Recipe
 

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from experiments.recipe import frozen
 from experiments.source import Node, Path_, Problem, dotted
 
 Kind = TypeVar("Kind")
@@ -57,7 +56,7 @@ def checked(kind: type[Kind], node: Node, file: str) -> tuple[Kind | None, list[
     """The record a node describes and no faults, or None and every fault with its path."""
     record_kind: Any = kind
     try:
-        return _adapter(record_kind).validate_python(frozen(node.plain)), []
+        return _adapter(record_kind).validate_python(node.frozen), []
     except ValidationError as error:
         faults = error.errors(include_url=False)
         paths: list[Path_] = [tuple(step for step in fault["loc"] if not _is_mark(step)) for fault in faults]

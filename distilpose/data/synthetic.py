@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,38 +15,12 @@ import numpy as np
 from distilpose.data.drawing.scene import draw_scene
 from distilpose.data.errors import DataError
 from distilpose.data.skeleton import coco_category
+from distilpose.data.synthetic_spec import DRAWING, SyntheticSpec
 
-_DRAWING = 1
-"""Raised whenever the same seed draws other pictures: results on the old ones are not results on the new ones."""
+__all__ = ["SyntheticSpec", "write_synthetic"]
+
 _MARK = "synthetic.json"
 _JPEG_QUALITY = 92
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyntheticSpec:
-    """Which synthetic people: pictures in each split, the seed, and the pictures' (width, height) in pixels."""
-
-    train: int = 1200
-    val: int = 300
-    seed: int = 0
-    size: tuple[int, int] = (144, 176)
-
-    def __post_init__(self) -> None:
-        for field in ("train", "val"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"{field}: at least 1 picture, got {getattr(self, field)}")
-        if self.seed < 0:
-            raise ValueError(f"seed: at least 0, got {self.seed}")
-        if min(self.size) < 64:
-            raise ValueError(f"size: (width, height) of at least 64 pixels each, got {self.size}")
-
-    @property
-    def fingerprint(self) -> str:
-        """sha256 of everything that decides the pictures, known before they are drawn."""
-        return hashlib.sha256(json.dumps(self._identity(), sort_keys=True).encode()).hexdigest()
-
-    def _identity(self) -> dict[str, Any]:
-        return {"kind": "synthetic people", "drawing": _DRAWING, **asdict(self)}
 
 
 def write_synthetic(
@@ -80,7 +52,7 @@ def write_synthetic(
                 if on_progress is not None:
                     on_progress(done + drawn, total)
             done += count
-        mark = spec._identity() | {"fingerprint": spec.fingerprint}
+        mark = spec.identity() | {"fingerprint": spec.fingerprint}
         (draft / _MARK).write_text(json.dumps(mark, indent=1) + "\n")
         draft.chmod(0o755)
         try:
@@ -144,6 +116,6 @@ def _write_split(spec: SyntheticSpec, root: Path, split: str, count: int, first_
                 }
             )
         yield number + 1
-    info = {"description": f"synthetic people, {split}, seed {spec.seed}", "version": str(_DRAWING)}
+    info = {"description": f"synthetic people, {split}, seed {spec.seed}", "version": str(DRAWING)}
     parsed = {"info": info, "images": images, "annotations": annotations, "categories": [coco_category()]}
     (root / "annotations" / f"{split}.json").write_text(json.dumps(parsed))

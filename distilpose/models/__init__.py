@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from distilpose.models.arithmetic import multiply_adds as multiply_adds
     from distilpose.models.builders import build_model as build_model
     from distilpose.models.conversion import convert_official as convert_official
     from distilpose.models.counting import Costs as Costs
@@ -40,6 +41,7 @@ _HOMES = {
     "load_official": "official",
     "measure_speed": "speed",
     "model_shape": "specs",
+    "multiply_adds": "arithmetic",
 }
 
 

@@ -21,8 +21,10 @@ from experiments.commands.options import (
     end_on,
     plan_sweep,
     read_profile,
+    say_left_behind,
 )
 from experiments.commands.report import write_and_show
+from experiments.launch.choose import Chosen, choose
 
 if TYPE_CHECKING:
     from experiments.spec import Sweep
@@ -38,7 +40,8 @@ def demo(
     """The loss ablation on synthetic people, from nothing to a report, in minutes on two CPU cores."""
     place = Place(data=None, runs=runs)
     sweep = read_profile("losses", "tiny")
-    complete = _train(sweep, place, jobs=jobs, device=device, wandb=wandb, workers=0, retry_failed=False)
+    where = choose(device=device, jobs=jobs)
+    complete = _train(sweep, place, where, wandb=wandb, workers=0, retry_failed=False)
     write_and_show(runs, sweep.sweep, sweep.profile, out)
     if not complete:
         raise typer.Exit(INCOMPLETE)
@@ -54,30 +57,30 @@ def launch(
     wandb: Wandb = "auto",
     workers: Annotated[int, typer.Option(help="Threads that prepare batches, per process.", min=0)] = 0,
     retry_failed: Annotated[bool, typer.Option(help="Try runs again that failed for good.")] = False,
+    on: Annotated[str, typer.Option(help="Where to train: local or slurm.")] = "local",
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(help="A job's needs on Slurm, such as partition=gpu; may be given often.", metavar="KEY=VALUE"),
+    ] = None,
 ) -> None:
     """Train what a sweep still lacks. Finished runs are skipped, interrupted ones go on where they were."""
     chosen = read_profile(sweep, profile)
     place = Place(data=data, runs=runs)
-    complete = _train(chosen, place, jobs=jobs, device=device, wandb=wandb, workers=workers, retry_failed=retry_failed)
+    where = choose(on, device=device, jobs=jobs, slurm=slurm or ())
+    complete = _train(chosen, place, where, wandb=wandb, workers=workers, retry_failed=retry_failed)
     console.print(f"Report: distilpose report {sweep} --profile {chosen.profile} --runs {runs}", soft_wrap=True)
     if not complete:
         raise typer.Exit(INCOMPLETE)
 
 
-def _train(
-    sweep: "Sweep", place: Place, *, jobs: int, device: str, wandb: str, workers: int, retry_failed: bool
-) -> bool:
-    from experiments.build import data_root
-    from experiments.datasets import prepare
-    from experiments.devices import slots_for
+def _train(sweep: "Sweep", place: Place, where: Chosen, *, wandb: str, workers: int, retry_failed: bool) -> bool:
+    from experiments.datasets import data_root, prepare
     from experiments.display import LaunchDisplay, counting, launch_summary
     from experiments.estimate import estimate
-    from experiments.launch.local import LocalLauncher
     from experiments.launch.scheduler import LaunchSettings, launch_plan
     from experiments.store import Store
     from experiments.teachers import given_teacher_faults
 
-    slots = slots_for(device, jobs)
     for data in dict.fromkeys(row.recipe.data for row in sweep.rows):
         with counting(console, "drawing people" if data.synthetic else "checking data") as on_progress:
             problems = prepare(data, root=place.data, runs=place.runs, on_progress=on_progress)
@@ -86,18 +89,20 @@ def _train(
     end_on(planned.problems)
     end_on(given_teacher_faults((row.recipe for row in sweep.rows), root=place.data, runs=place.runs))
     store = Store(place.runs)
-    console.print(launch_summary(planned, store, estimate(planned, store), slots))
+    console.print(launch_summary(planned, store.states(planned.runs), estimate(planned, store), where.launcher.slots))
+    say_left_behind(store, planned, "are")
     settings = LaunchSettings(
         data_root=lambda data: data_root(data, root=place.data, runs=place.runs).resolve(),
         workers=workers,
         wandb={"mode": wandb},
         retry_failed=retry_failed,
+        poll_seconds=where.poll_seconds,
     )
     with LaunchDisplay(planned, console) as display:
-        outcome = launch_plan(planned, store, LocalLauncher(slots), settings, on_progress=display.update)
+        outcome = launch_plan(planned, store, where.launcher, settings, on_progress=display.update)
     for run_id, why in outcome.failed.items():
         console.print(f"run {run_id} failed: {why}", markup=False, style="bold red")
     if outcome.interrupted:
-        console.print("Interrupted; every run has its checkpoint, and the same command goes on from there.")
+        console.print(f"Interrupted; {where.farewell}")
         raise typer.Exit(INTERRUPTED)
     return outcome.complete

@@ -12,6 +12,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from experiments.plan import Plan
     from experiments.spec import Sweep
+    from experiments.store import Store
 
 # People read stderr; stdout is for results and --json. No emoji: `sweep.yaml:100:5` is a place.
 console = Console(stderr=True, emoji=False)
@@ -23,6 +24,7 @@ SweepName = Annotated[str, typer.Argument(help="A sweep file, or the name of a s
 Profile = Annotated[str | None, typer.Option(help="Which size of the table; the file's first by default.")]
 DataRoot = Annotated[Path | None, typer.Option("--data", help="Folder of the data, instead of the sweep's.")]
 Runs = Annotated[Path, typer.Option(help="Folder of run directories.")]
+All = Annotated[bool, typer.Option("--all", help="Show every run, a line each.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON on standard output.")]
 Jobs = Annotated[int, typer.Option(help="Processes at a time; 0: one per GPU, or one per CPU core up to 2.", min=0)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, or one such as cuda:1.")]
@@ -50,8 +52,9 @@ def read_profile(name: str, profile: str | None) -> "Sweep":
 def launched(sweep: str, profile: str | None) -> tuple[str, str]:
     """The name and profile of a launched sweep, whether called by its file or by its name."""
     if Path(sweep).suffix in (".yaml", ".yml") or profile is None:
-        chosen = read_profile(sweep, profile)
-        return chosen.sweep, chosen.profile
+        from experiments.spec import find_sweep, read_names
+
+        return read_names(find_sweep(sweep), profile, source=sweep)
     return sweep, profile
 
 
@@ -61,6 +64,18 @@ def plan_sweep(sweep: "Sweep", place: Place) -> "Plan":
     from experiments.plan import make_plan
 
     return make_plan(sweep, lambda data, boxes: data_facts(data, boxes, root=place.data, runs=place.runs))
+
+
+def say_left_behind(store: "Store", planned: "Plan", verb: str) -> None:
+    """Name the begun runs that no plan wants any more, now that this sweep has changed since its last launch."""
+    from experiments.standing import left_behind
+    from experiments.tables import some_of
+
+    left = left_behind(store, planned.sweep, planned.profile, planned.runs)
+    if left:
+        console.print(
+            f"{len(left)} runs of the last launch {verb} no longer wanted: {some_of(left)}; see distilpose gc"
+        )
 
 
 def end_on(problems: Iterable[str]) -> None:

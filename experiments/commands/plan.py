@@ -4,6 +4,7 @@ from rich.console import Console
 
 from experiments.commands.options import (
     RUNS,
+    All,
     AsJson,
     DataRoot,
     Place,
@@ -14,11 +15,17 @@ from experiments.commands.options import (
     plan_sweep,
     print_json,
     read_profile,
+    say_left_behind,
 )
 
 
 def plan(
-    sweep: SweepName, profile: Profile = None, data: DataRoot = None, runs: Runs = RUNS, as_json: AsJson = False
+    sweep: SweepName,
+    profile: Profile = None,
+    data: DataRoot = None,
+    runs: Runs = RUNS,
+    everything: All = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show rows, run ids, cohorts, what is done, and the cost of the rest. Starts nothing."""
     from experiments.display import plan_tables
@@ -27,11 +34,11 @@ def plan(
 
     planned = plan_sweep(read_profile(sweep, profile), Place(data=data, runs=runs))
     store = Store(runs)
-    costs = estimate(planned, store)
+    states, costs = store.states(planned.runs), estimate(planned, store)
     if as_json:
-        states = {run_id: store.run(run_id).state() for run_id in planned.runs}
         print_json({**planned.json(), "states": states, "problems": list(planned.problems), "cost": costs.json()})
     else:
-        for part in plan_tables(planned, store, costs):
+        for part in plan_tables(planned, states, costs, everything=everything):
             Console().print(part)
+        say_left_behind(store, planned, "would be")
     end_on(planned.problems)

@@ -1,23 +1,80 @@
 """`distilpose status`."""
 
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 from rich.console import Console
 
-from experiments.commands.options import RUNS, AsJson, Profile, Runs, SweepName, launched, print_json
+from experiments.commands.options import RUNS, All, AsJson, Profile, Runs, launched, print_json
+
+if TYPE_CHECKING:
+    from experiments.store import Store
 
 
-def status(sweep: SweepName, profile: Profile = None, runs: Runs = RUNS, as_json: AsJson = False) -> None:
-    """Where every run of a launched sweep stands."""
-    from collections import Counter
-
-    from experiments.display import saved_status_rows, status_table
+def status(
+    sweep: Annotated[str | None, typer.Argument(help="A sweep file or name; none: every launched one.")] = None,
+    profile: Profile = None,
+    runs: Runs = RUNS,
+    everything: All = False,
+    watch: Annotated[bool, typer.Option("--watch", help="A live view, until q or Ctrl-C.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Where every run of a launched sweep stands, and that none was lost or done twice."""
+    from experiments.standing import proof, run_names
+    from experiments.status_view import proof_parts
     from experiments.store import Store
 
     store = Store(runs)
-    name, chosen = launched(sweep, profile)
-    rows = saved_status_rows(store, store.load_plan(name, chosen))
-    counts = Counter(row["state"] for row in rows)
-    if as_json:
-        print_json({"sweep": name, "profile": chosen, "counts": dict(counts), "runs": rows})
+    names = [launched(sweep, profile)] if sweep is not None else store.plans()
+    if not names:
+        raise ValueError(f"sweep: there is no launched one in {runs}; launch one, or name its folder with --runs")
+    plans = [store.load_plan(*name) for name in names]
+    if watch:
+        if len(plans) > 1:
+            said = ", ".join(f"{name} --profile {size}" for name, size in names)
+            raise ValueError(f"sweep: name the one to watch of those launched: {said}")
+        from experiments.watch import watch as watch_plan
+
+        watch_plan(store, plans[0], Console())
         return
-    Console().print(status_table(rows))
-    Console().print(", ".join(f"{count} {state}" for state, count in sorted(counts.items())))
+    shown = (
+        _print_one(store, plans[0], everything=everything, as_json=as_json)
+        if len(plans) == 1
+        else _print_each(store, plans, as_json=as_json)
+    )
+    found = proof(store, dict.fromkeys(run_id for plan in plans for run_id in run_names(plan)))
+    if as_json:
+        print_json({**shown, "duplicates": list(found.duplicates), "orphaned": list(found.orphaned)})
+    else:
+        for part in proof_parts(found):
+            Console().print(part, soft_wrap=True)
+
+
+def _print_one(store: "Store", plan: dict[str, Any], *, everything: bool, as_json: bool) -> dict[str, Any]:
+    """Print every run of one plan, or return it as JSON values."""
+    from experiments.standing import counts, standings
+    from experiments.status_view import status_parts
+
+    found, metric = standings(store, plan), plan["metric"]
+    if not as_json:
+        for part in status_parts(found, metric, everything=everything):
+            Console().print(part)
+        return {}
+    named = {"sweep": plan["sweep"], "profile": plan["profile"]}
+    return {**named, "counts": counts(found), "runs": [one.json(metric) for one in found]}
+
+
+def _print_each(store: "Store", plans: list[dict[str, Any]], *, as_json: bool) -> dict[str, Any]:
+    """Print a line for each plan, or return them as JSON values."""
+    from collections import Counter
+
+    from experiments.standing import run_names
+    from experiments.tables import said_counts
+
+    each = []
+    for plan in plans:
+        states = Counter(store.states(run_names(plan)).values())
+        each.append({"sweep": plan["sweep"], "profile": plan["profile"], "counts": dict(states)})
+        if not as_json:
+            Console().print(f"{plan['sweep']}, profile {plan['profile']}: {said_counts(states)}", highlight=False)
+    return {"plans": each}

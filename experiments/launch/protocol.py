@@ -11,10 +11,14 @@ FINISHED, PREEMPTED = 0, 75
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """Room for one process: the device it computes on and how many CPU threads it may use."""
+    """Room for one process: the device it computes on and how many CPU threads it may use.
+
+    Slots of one `machine` share its cores.
+    """
 
     device: str = "cpu"
     threads: int = 1
+    machine: str = ""
 
 
 class Handle(Protocol):

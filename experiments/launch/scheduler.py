@@ -9,12 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from experiments.launch.protocol import FINISHED, PREEMPTED, Handle, Launcher, Slot
+from experiments.launch.protocol import FINISHED, PREEMPTED, Handle, Launcher
 from experiments.plan import Cohort, Plan
 from experiments.recipe import DataChoice, run_recipe_from_json
 from experiments.store import Progress, Store
@@ -232,7 +232,7 @@ class _Schedule:
         # finished before it, its threads follow from the plan: a cohort planned alone at its stage has all cores.
         stage = [other for other in self._plan.cohorts if (other.teacher_id is None) == (cohort.teacher_id is None)]
         if len(stage) == 1:
-            slot = Slot(device=slot.device, threads=sum(other.threads for other in slots))
+            slot = replace(slot, threads=sum(other.threads for other in slots if other.machine == slot.machine))
         recipe = run_recipe_from_json(self._plan.runs[run_ids[0]].recipe)
         for run_id in run_ids:
             self._store.run(run_id).write_spec(self._plan.runs[run_id].spec)

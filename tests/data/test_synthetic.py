@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from distilpose.data import synthetic
+from distilpose.data import synthetic_spec
 from distilpose.data.check import check_data
 from distilpose.data.coco import data_fingerprint, load_pose_data
 from distilpose.data.drawing.body import Limb, Pose, posed, sample_build
@@ -91,7 +91,7 @@ def test_the_fingerprint_knows_everything_that_is_drawn(monkeypatch):
     prints = {spec.fingerprint for spec in [SyntheticSpec(), *changed]}
     assert len(prints) == 5
     assert SyntheticSpec().fingerprint in prints
-    monkeypatch.setattr(synthetic, "_DRAWING", 0)
+    monkeypatch.setattr(synthetic_spec, "DRAWING", 0)
     assert SyntheticSpec().fingerprint not in prints
 
 

@@ -3,7 +3,7 @@
     python fake_job.py JOB.json
 
 Every step it does is a line in the store's `ledger`. A file `<run_id>.fail` in the store makes the run's attempts fail
-as often as the number in it says; `slow` makes every step last 30 ms.
+as often as the number in it says; `slow` makes every step last 30 ms, or as many seconds as it says.
 """
 
 import json
@@ -41,8 +41,9 @@ def main(job_file: Path, should_stop=lambda: False) -> int:
                 if should_stop():
                     journal.stop("preempted")
                     return 75
-                if (store.root / "slow").exists():
-                    time.sleep(0.03)
+                slow = store.root / "slow"
+                if slow.exists():
+                    time.sleep(float(slow.read_text() or 0.03))
                 with (store.root / "ledger").open("a") as ledger:
                     ledger.write(f"{run_id} {step}\n")
                 journal.metrics(step, {"train/loss": 1 / step})
@@ -56,5 +57,6 @@ def main(job_file: Path, should_stop=lambda: False) -> int:
 
 if __name__ == "__main__":
     asked: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
+    for name in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(name, lambda number, _: asked.append(number))
     sys.exit(main(Path(sys.argv[1]), lambda: bool(asked)))

@@ -1,13 +1,16 @@
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
+from small_sweeps import SMALL, small_plan
 
-from experiments.display import LaunchDisplay, duration, plan_tables, saved_status_rows, status_table
+from experiments.display import LaunchDisplay, plan_tables
 from experiments.estimate import estimate
 from experiments.launch.scheduler import LaunchProgress
 from experiments.plan import Plan
 from experiments.store import Progress, Store
+from experiments.tables import SHOWN, duration
 
 
 def shown(*parts: object) -> str:
@@ -27,27 +30,25 @@ def test_durations_are_for_people(seconds: float, words: str) -> None:
 
 
 def test_a_plan_shows_every_run_its_cohort_and_the_papers_number(plan: Plan, store: Store) -> None:
-    text = shown(*plan_tables(plan, store, estimate(plan, store)))
+    text = shown(*plan_tables(plan, store.states(plan.runs), estimate(plan, store)))
     assert all(run_id in text for run_id in plan.runs)
     assert all(cohort.cohort_id in text for cohort in plan.cohorts)
     assert "67.1" in text
     assert "5 runs in 3 cohorts, 0 finished" in text
 
 
-def test_status_tells_state_steps_metric_and_reason(plan: Plan, store: Store) -> None:
-    teacher, student = plan.teachers[0].run_id, plan.rows[0].runs[0].run_id
-    with store.run(teacher).journal() as journal:
-        journal.start(attempt=1, step=0, total_steps=20)
-        journal.metrics(10, {"val/AP": 0.25}, epoch=1)
-    store.run(student).fail("the lights went out")
-    rows = {row["run_id"]: row for row in saved_status_rows(store, plan.json())}
-    assert rows.keys() == plan.runs.keys()
-    assert (rows[teacher]["state"], rows[teacher]["step"], rows[teacher]["AP"]) == ("interrupted", 10, 0.25)
-    assert rows[student]["state"] == "failed"
-    text = shown(status_table(rows.values()))
-    assert "10/20" in text
-    assert "AP 25.0" in text
-    assert "the lights went out" in text
+def test_a_plan_of_thousands_shows_what_needs_attention_and_all_on_request(tmp_path: Path, store: Store) -> None:
+    seeds = ", ".join(map(str, range(60)))
+    plan = small_plan(tmp_path, SMALL.replace("seeds: [0, 1]", f"seeds: [{seeds}]"))
+    worst = list(plan.runs)[-1]
+    store.run(worst).fail("the lights went out")
+    states, costs = store.states(plan.runs), estimate(plan, store)
+    text = shown(*plan_tables(plan, states, costs))
+    assert worst in text
+    assert sum(run_id in text for run_id in plan.runs) == SHOWN
+    assert f"... and {121 - SHOWN} more: {121 - SHOWN} planned; --all shows every run" in text
+    everything = shown(*plan_tables(plan, states, costs, everything=True))
+    assert all(run_id in everything for run_id in plan.runs)
 
 
 def test_a_launch_without_a_terminal_prints_how_far_it_is(plan: Plan) -> None:

@@ -21,8 +21,7 @@ from distilpose.data.stream import Batch
 from distilpose.models import HeatmapOutput
 from experiments import build
 from experiments import run as run_module
-from experiments.build import data_root
-from experiments.datasets import data_facts, prepare
+from experiments.datasets import data_facts, data_root, prepare
 from experiments.launch.inline import InlineLauncher
 from experiments.launch.scheduler import LaunchSettings, Outcome, launch_plan
 from experiments.plan import Plan, make_plan

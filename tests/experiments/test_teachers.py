@@ -11,7 +11,7 @@ from small_sweeps import MINI
 from distilpose.data.synthetic import write_synthetic
 from distilpose.models.outputs import HeatmapOutput
 from experiments import teachers
-from experiments.build import data_root, synthetic_spec
+from experiments.datasets import data_root, synthetic_spec
 from experiments.recipe import Recipe
 from experiments.spec import read_sweep
 from experiments.teachers import given_teacher_faults

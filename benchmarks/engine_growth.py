@@ -1,0 +1,238 @@
+"""How the engine's own work grows with the number of planned runs, with nothing trained.
+
+    python benchmarks/engine_growth.py [--repeats 5] [--counts 100,1000,10000] > docs/engine-growth.md
+
+For each count it plans that many runs of small models (as many rows as runs, and then rows of four seeds), and measures
+
+plan      `distilpose plan`, the whole command, on an empty store
+replan    the same where every run is finished
+status    `distilpose status`, the whole command, every run finished
+claim     from the plan in memory to the lease of the one run that is left, every other being finished
+overhead  CPU of planned no-op runs in this process, one run a process's job: lease, journal, result, bookkeeping
+
+Commands are timed from outside, start-up of Python included. CPU seconds are of the process and its children.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from experiments.atomic import json_text
+from experiments.datasets import data_facts
+from experiments.launch.inline import InlineLauncher
+from experiments.launch.protocol import FINISHED
+from experiments.launch.scheduler import LaunchSettings, launch_plan
+from experiments.plan import Plan, make_plan
+from experiments.spec import read_sweep
+from experiments.store import Store
+
+SHEET = """\
+sweep: growth
+title: As many runs as asked for
+table: rows
+metric: PCK@0.1
+base:
+  student: {{model: distilpose_s, width: 16, dim: 96, depth: 3, heads: 4}}
+  teacher: {{model: teacher_stemnet, width: 24, dim: 96, depth: 3, heads: 4, schedule: {{lr: 1e-3}}}}
+  losses: {{reg: 1, KT: 5e-4, VT: 5e-4, SH: 1, CS: 1e-2}}
+  input_size: [48, 64]
+  data: {{synthetic: {{train: 1200, val: 300, seed: 0}}}}
+  augmentation: {{half_body: 0, scale: 0.15, rotation: 15}}
+  schedule: {{epochs: 20, batch_size: 64, warmup_steps: 50, milestones: [15, 18], eval_every: 10}}
+  evaluation: {{boxes: gt}}
+seeds: {seeds}
+axes:
+  grid:
+    losses.KT: {weights}
+    schedule.lr: {rates}
+"""
+NOOPS = 100
+
+
+def sweep_file(folder: Path, runs: int, seeds: int) -> Path:
+    """A sweep of so many student runs, `seeds` of each row."""
+    rates = 10 if runs // seeds >= 100 else 5
+    weights = runs // seeds // rates
+    file = folder / f"growth-{runs}-{seeds}.yaml"
+    file.write_text(
+        SHEET.format(
+            seeds=list(range(seeds)),
+            weights=[round(1e-5 * (index + 1), 8) for index in range(weights)],
+            rates=[round(1e-4 * (index + 1), 8) for index in range(rates)],
+        )
+    )
+    return file
+
+
+def planned(file: Path, store: Store) -> Plan:
+    """The file's plan; runs of one teacher and rate would train together, here each is alone."""
+    sweep = read_sweep(file).profile()
+    return make_plan(sweep, lambda data, boxes: data_facts(data, boxes, root=None, runs=store.root), max_cohort=1)
+
+
+def fill(store: Store, plan: Plan) -> None:
+    """Write what finished runs leave, as the engine does but without waiting for the disk."""
+    store.save_plan(plan.json())
+    provenance = {"device": "cpu", "commit": "0" * 40, "packages": {f"package-{index}": "1.0" for index in range(8)}}
+    for run_id, run in plan.runs.items():
+        folder = store.run(run_id).path
+        (folder / "lease").mkdir(parents=True)
+        (folder / "lease" / "00000001").write_text("{}")
+        (folder / "lease" / "00000001.released").touch()
+        (folder / "run.json").write_text(json_text({"schema": 1, "run_id": run_id, **run.spec}))
+        events = ['{"t": 1.0, "event": "start", "attempt": 1, "host": "x", "pid": 1, "step": 0, "total_steps": 360}']
+        metrics = '"epoch": 1, "values": {"train/loss": 1.0, "train/lr": 0.001, "train/images_per_second": 9.0}'
+        events += [f'{{"t": {step}.0, "event": "metrics", "step": {step}, {metrics}}}' for step in range(18, 361, 18)]
+        (folder / "journal.jsonl").write_text("\n".join([*events, '{"t": 361.0, "event": "finish"}', ""]))
+        result = {"metrics": {"PCK@0.1": 0.5}, "steps": 360, "epochs": 20, "seconds": 9.0, "provenance": provenance}
+        (folder / "result.json").write_text(json_text({"schema": 1, "run_id": run_id, **result}))
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Wall and CPU seconds of this process and of the children it waits for."""
+
+    def cpu() -> float:
+        return sum(
+            usage.ru_utime + usage.ru_stime
+            for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        )
+
+    wall, before = time.perf_counter(), cpu()
+    work()
+    return time.perf_counter() - wall, cpu() - before
+
+
+def command(*arguments: object) -> Callable[[], object]:
+    """The `distilpose` command with these arguments, its table thrown away."""
+    line = [sys.executable, "-m", "experiments.cli", *map(str, arguments)]
+    return lambda: subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+
+
+class LastClaimed(Exception):
+    """Ends a launch once its one unfinished run has begun."""
+
+
+def claim_last(store: Store, plan: Plan) -> Callable[[], object]:
+    """Launch until the last unfinished run is claimed, which is then given back."""
+
+    def work(job: Path, _: Callable[[], bool]) -> int:
+        lease = store.run(last).claim()
+        assert lease is not None
+        lease.release()
+        raise LastClaimed
+
+    last = list(plan.runs)[-1]
+
+    def launch() -> None:
+        try:
+            launch_plan(plan, store, InlineLauncher(work=work), LaunchSettings(data_root=lambda data: store.root))
+        except LastClaimed:
+            return
+        raise AssertionError("the last run was never started")
+
+    return launch
+
+
+def no_ops(store: Store, plan: Plan, count: int) -> Callable[[], object]:
+    """Launch a plan of which `count` runs are left, each of them over as soon as it begins."""
+
+    def work(job: Path, _: Callable[[], bool]) -> int:
+        (run_id,) = json.loads(job.read_text())["run_ids"]
+        run = store.run(run_id)
+        lease = run.claim()
+        assert lease is not None
+        with lease, run.journal(lease) as journal:
+            journal.start(attempt=1, step=0, total_steps=1)
+            journal.metrics(1, {"train/loss": 1.0})
+            journal.finish()
+            run.write_result({"metrics": {}, "steps": 0}, lease)
+        return FINISHED
+
+    settings = LaunchSettings(data_root=lambda data: store.root, poll_seconds=0.0)
+
+    def launch() -> None:
+        outcome = launch_plan(plan, store, InlineLauncher(work=work), settings)
+        assert outcome.complete
+
+    for run_id in list(plan.runs)[-count:]:
+        shutil.rmtree(store.run(run_id).path)
+    return launch
+
+
+def measure(folder: Path, count: int, seeds: int, repeats: int) -> dict[str, list[tuple[float, float]]]:
+    """Wall and CPU seconds of every repeat, by what was measured; `overhead` is of one run."""
+    file = sweep_file(folder, count, seeds)
+    empty, full = folder / "empty", Store(folder / f"full-{count}-{seeds}")
+    plan = planned(file, full)
+    fill(full, plan)
+    found: dict[str, list[tuple[float, float]]] = {}
+
+    def note(what: str, work: Callable[[], object], share: int = 1) -> None:
+        wall, cpu = timed(work)
+        found.setdefault(what, []).append((wall / share, cpu / share))
+
+    for _ in range(repeats):
+        note("plan", command("plan", file, "--runs", empty))
+        note("replan", command("plan", file, "--runs", full.root))
+        note("status", command("status", file, "--runs", full.root))
+        shutil.rmtree(full.run(list(plan.runs)[-1]).path)
+        note("claim", claim_last(full, plan))
+        noops = min(NOOPS, count)
+        note("overhead", no_ops(full, plan, noops), noops)
+    shutil.rmtree(full.root)
+    return found
+
+
+def spread(values: list[float], unit: float) -> str:
+    """The median, and the least to the most."""
+    return f"{unit * statistics.median(values):.3g} ({unit * min(values):.3g} to {unit * max(values):.3g})"
+
+
+def main() -> None:
+    """Print the tables as Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--counts", default="100,1000,10000")
+    options = parser.parse_args()
+    counts = [int(count) for count in options.counts.split(",")]
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as directory:
+        found = {
+            (count, seeds): measure(Path(directory), count, seeds, options.repeats)
+            for seeds in (1, 4)
+            for count in counts
+        }
+    print(
+        f"Measured {datetime.date.today()} by `benchmarks/engine_growth.py`, commit {commit.stdout.strip()}, on "
+        f"{os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()}, runs on a local disk; "
+        f"medians of {options.repeats}, in brackets the least to the most.\n"
+    )
+    for seeds in (1, 4):
+        print(f"\n### {'One seed a row' if seeds == 1 else f'{seeds} seeds a row'}\n")
+        last = f"x from {counts[0]:,} to {counts[-1]:,}"
+        print("| what | unit | " + " | ".join(f"{count:,} runs" for count in counts) + f" | {last} |")
+        print("| --- | --- |" + " ---: |" * (len(counts) + 1))
+        for what in found[counts[0], seeds]:
+            for index, kind in enumerate(("wall", "CPU")):
+                scale, unit = (1e3, "ms a run") if what == "overhead" else (1.0, "s")
+                each = [[pair[index] for pair in found[count, seeds][what]] for count in counts]
+                ratio = statistics.median(each[-1]) / statistics.median(each[0])
+                cells = " | ".join(spread(values, scale) for values in each)
+                print(f"| {what} | {unit}, {kind} | {cells} | {ratio:.1f} |")
+
+
+if __name__ == "__main__":
+    main()
