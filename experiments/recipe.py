@@ -401,7 +401,13 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
 
 
 def run_recipe_from_json(value: Mapping[str, Any]) -> RunRecipe:
-    """The run recipe that `to_json` wrote. Raises pydantic's ValidationError (a ValueError) for anything else."""
+    """The run recipe that `to_json` wrote. Raises pydantic's ValidationError (a ValueError) for anything else.
+
+    One written before there was a choice of CS_cell did as the official code does.
+    """
+    losses = value.get("losses")
+    if losses is not None:
+        value = {**value, "losses": {"CS_cell": "official", **losses}}
     recipe: RunRecipe = _adapter(RunRecipe).validate_python(frozen(value))
     return recipe
 

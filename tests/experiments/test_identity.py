@@ -136,6 +136,14 @@ def test_the_form_of_a_loss_counts_only_where_the_loss_is_on(term: str, option: 
     assert form(1, "official") != form(1, ours)
 
 
+def test_a_run_written_before_there_was_a_choice_of_cell_is_read_as_official() -> None:
+    new = _run(losses={"reg": 1, "CS": 1e-2, "CS_cell": "official"})
+    old = to_json(new)
+    del old["losses"]["CS_cell"]
+    assert run_recipe_from_json(old) == new
+    assert "CS_cell" not in run_identity(new, FACTS, None)["losses"]
+
+
 def _circling(**circulation: Any) -> RunRecipe:
     student = {"model": "sdpose_t", "cycles": 2}
     return _run(student=student, teacher=None, losses=None, circulation=circulation)
