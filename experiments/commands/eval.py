@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from distilpose.data.coco import PoseData
     from distilpose.evaluation.evaluate import Evaluation
     from distilpose.evaluation.protocol import Protocol
+    from experiments.store import Store
     from experiments.weights import LoadedModel
 
 PER_CENT = 100
@@ -106,7 +107,9 @@ class _Subject:
     said: str
 
 
-def _subject(loaded: "LoadedModel", store: Any, *, data: Path | None, split: str | None, boxes: str | None) -> _Subject:
+def _subject(
+    loaded: "LoadedModel", store: "Store", *, data: Path | None, split: str | None, boxes: str | None
+) -> _Subject:
     from distilpose.data.coco import find_splits, load_pose_data
     from distilpose.data.unlabelled import load_pictures, picture_list
     from experiments.weights import run_data
