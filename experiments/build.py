@@ -16,6 +16,7 @@ from distilpose.data.transforms import Augmentation
 from distilpose.evaluation.average_precision import read_truth
 from distilpose.evaluation.evaluate import Evaluation, evaluate_many
 from distilpose.evaluation.flip import FlipTest
+from distilpose.evaluation.protocol import Protocol
 from distilpose.losses.circulation import CirculationWeights, circulation_loss
 from distilpose.losses.heatmap import heatmap_loss
 from distilpose.losses.total import LossWeights, student_loss
@@ -175,7 +176,7 @@ def build_validation(
             models,
             val,
             input_size=recipe.input_size,
-            flip_test=flip_test,
+            protocol=Protocol(flip_test=flip_test),
             boxes=None if choice.boxes == "gt" else root / choice.boxes,
             device=device,
             precision_context=precision_context,

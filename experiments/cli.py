@@ -8,7 +8,21 @@ from gc import set_threshold
 
 import typer
 
-from experiments.commands import data, explain, gc, launch, models, plan, predict, replay, report, status, wandb
+from experiments.commands import (
+    data,
+    eval,
+    explain,
+    export,
+    gc,
+    launch,
+    models,
+    plan,
+    predict,
+    replay,
+    report,
+    status,
+    wandb,
+)
 from experiments.commands.options import USER_ERROR, console
 
 app = typer.Typer(
@@ -19,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # what draws boxes round help takes as long to import as all the rest
 )
-data_app = typer.Typer(help="Check data sets, and draw synthetic people.", no_args_is_help=True)
+data_app = typer.Typer(help="Check data sets, fetch COCO, and draw synthetic people.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 wandb_app = typer.Typer(help="Make good the mirror of a sweep on W&B, and show it there.", no_args_is_help=True)
 app.add_typer(wandb_app, name="wandb")
@@ -32,13 +46,15 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     replay.replay,
     replay.show,
     report.report,
+    eval.eval,
+    export.export,
     gc.gc,
     models.models,
     models.convert,
     predict.predict,
     explain.explain,
 )
-DATA_COMMANDS: tuple[Callable[..., None], ...] = (data.check, data.synthetic)
+DATA_COMMANDS: tuple[Callable[..., None], ...] = (data.check, data.coco, data.synthetic)
 WANDB_COMMANDS: tuple[Callable[..., None], ...] = (wandb.sync, wandb.replay, wandb.dashboard)
 for _command in COMMANDS:
     app.command()(_command)

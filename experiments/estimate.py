@@ -1,4 +1,6 @@
-"""What a plan will cost: from step times measured in finished runs where there are any, else from multiply-adds."""
+"""What a plan will cost: from steps measured, in finished runs or by themselves, where there are any, else from
+multiply-adds.
+"""
 
 import heapq
 from collections.abc import Mapping
@@ -9,6 +11,7 @@ from distilpose.models.arithmetic import multiply_adds
 from distilpose.models.specs import resolve_spec
 from experiments.plan import Plan, PlannedRun
 from experiments.recipe import run_recipe_from_json, to_json
+from experiments.step_times import read_step_times, step_kind
 from experiments.store import RunDir, Store
 
 # Multiply-adds per second of training, forwards and backwards together: seen on one core of a server CPU; a guess for a
@@ -61,7 +64,7 @@ def estimate(plan: Plan, store: Store) -> Costs:
     """The cost of every run, and of the steps that the store still lacks."""
     begun = {run_id: store.run(run_id) for run_id in store.names() & plan.runs.keys()}
     finished = {run_id for run_id, run in begun.items() if run.finished}
-    kinds = {run_id: _kind(run.recipe) for run_id, run in plan.runs.items()}
+    kinds = {run_id: step_kind(run.recipe) for run_id, run in plan.runs.items()}
     measured = _measured(store, kinds, finished)
     guesses: dict[str, tuple[float, str]] = {}
     runs, left = {}, 0.0
@@ -96,7 +99,7 @@ def _guess(recipe: Mapping[str, Any]) -> tuple[float, str]:
 
 
 def _measured(store: Store, kinds: Mapping[str, str], finished: set[str]) -> dict[str, _Measured]:
-    """What a step took by kind of run: seen in one finished run of the plan, or else in the latest of other plans."""
+    """What a step took by kind of run: in one finished run of the plan, in the latest of other plans, or by itself."""
     found: dict[str, _Measured] = {}
     wanted = set(kinds.values())
     for run_id in finished:
@@ -105,9 +108,12 @@ def _measured(store: Store, kinds: Mapping[str, str], finished: set[str]) -> dic
     if not found.keys() >= wanted:
         others = (run for run in store.runs() if run.run_id not in kinds and run.finished)
         for run in heapq.nlargest(_LOOKED_AT, others, key=lambda run: run.path.stat().st_mtime):
-            kind = _kind(to_json(run_recipe_from_json(run.spec()["recipe"])))
+            kind = step_kind(to_json(run_recipe_from_json(run.spec()["recipe"])))
             if kind in wanted and kind not in found:
                 _add_measured(found, kind, run)
+        for kind, time in read_step_times(store).items():
+            if kind in wanted:
+                found.setdefault(kind, _Measured(time.seconds, f"{time.device}, {time.how},"))
     return found
 
 
@@ -115,9 +121,3 @@ def _add_measured(found: dict[str, _Measured], kind: str, run: RunDir) -> None:
     result = run.result()
     if result is not None and result["steps"]:
         found[kind] = _Measured(result["seconds"] / result["steps"], result["provenance"]["device"])
-
-
-def _kind(recipe: Mapping[str, Any]) -> str:
-    """What makes two runs equally costly a step."""
-    batch = recipe["schedule"]["batch_size"]
-    return f"{recipe['role']} {recipe['model']} {recipe['input_size']} {batch} {recipe['precision']}"

@@ -58,6 +58,8 @@ def run_identity(
         identity["evaluation"].pop("flip_scores", None)
     if recipe.losses is not None and recipe.losses.SH == 0:
         del identity["losses"]["SH_form"]
+    if recipe.losses is not None and (recipe.losses.CS == 0 or recipe.losses.CS_cell == "official"):
+        del identity["losses"]["CS_cell"]  # as it was before there was a choice: such runs keep their ids
     if recipe.circulation is None:
         del identity["circulation"]
     elif not recipe.circulation.compares_cycles:

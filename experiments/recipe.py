@@ -133,7 +133,10 @@ class EvaluationChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossChoice:
-    """The weight of every term of the student's loss; a term of weight 0 is off, and so is its part of the head."""
+    """The weight of every term of the student's loss; a term of weight 0 is off, and so is its part of the head.
+
+    `SH_form` and `CS_cell` choose between two losses put right and the authors' own (`official`).
+    """
 
     __pydantic_config__ = FORBID
 
@@ -143,6 +146,7 @@ class LossChoice:
     SH: Weight = 0.0
     CS: Weight = 0.0
     SH_form: Literal["per_sample", "official"] = "per_sample"
+    CS_cell: Literal["nearest", "official"] = "nearest"
 
     @property
     def needs_teacher(self) -> bool:
@@ -397,7 +401,13 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
 
 
 def run_recipe_from_json(value: Mapping[str, Any]) -> RunRecipe:
-    """The run recipe that `to_json` wrote. Raises pydantic's ValidationError (a ValueError) for anything else."""
+    """The run recipe that `to_json` wrote. Raises pydantic's ValidationError (a ValueError) for anything else.
+
+    One written before there was a choice of CS_cell did as the official code does.
+    """
+    losses = value.get("losses")
+    if losses is not None:
+        value = {**value, "losses": {"CS_cell": "official", **losses}}
     recipe: RunRecipe = _adapter(RunRecipe).validate_python(frozen(value))
     return recipe
 

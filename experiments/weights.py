@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from distilpose.data.coco import find_split, person_category, read_annotations
 from distilpose.data.errors import DataError
 from distilpose.data.skeleton import COCO, Skeleton, skeleton_from_category
+from distilpose.integrations.onnx import OnnxModel
 from distilpose.models import MODELS
 from distilpose.models.description import Description, description_from_metadata
 from distilpose.models.specs import find_spec
@@ -50,7 +51,7 @@ def load_weights(reference: str, *, store: Store, model: str | None = None, data
 
     Args:
         reference: the id of a finished run in the store (or its beginning, where no other run begins so), or a
-            `.safetensors` file.
+            `.safetensors` file, or an `.onnx` file that `distilpose export` wrote.
         store: where runs are looked for.
         model: the model a file is of; only for files that do not say so themselves.
         data: folder of the run's data, instead of where it was trained; only asked for joints of runs whose weights do
@@ -59,6 +60,8 @@ def load_weights(reference: str, *, store: Store, model: str | None = None, data
     Raises:
         ValueError: there is no such run or file, the run is not finished, or the file is not of this model.
     """
+    if Path(reference).suffix == ".onnx":
+        return _from_onnx(Path(reference), model)
     if Path(reference).suffix or Path(reference).name != reference:
         return _from_file(Path(reference), model)
     if model is not None:
@@ -119,7 +122,8 @@ def _from_run(run: RunDir, store: Store, data: Path | None) -> LoadedModel:
 def _from_file(file: Path, model: str | None) -> LoadedModel:
     if file.suffix != SUFFIX:
         raise ValueError(
-            f"{file}: weights must be a {SUFFIX} file; `distilpose convert` makes one of the authors' checkpoints"
+            f"{file}: weights must be a {SUFFIX} or .onnx file; "
+            "`distilpose convert` makes one of the authors' checkpoints"
         )
     state, said = _read(file)
     description = description_from_metadata(said, str(file))
@@ -132,6 +136,25 @@ def _from_file(file: Path, model: str | None) -> LoadedModel:
     elif model not in (None, description.model):
         raise ValueError(f"{file}: says that it is of {description.model}, got --model {model}; leave --model out")
     return _loaded(file.stem, description, state, file)
+
+
+def _from_onnx(file: Path, model: str | None) -> LoadedModel:
+    if not file.is_file():
+        raise ValueError(f"{file}: there is no such file of weights")
+    module = OnnxModel(file)
+    description = description_from_metadata(module.notes, str(file))
+    if description is None or model not in (None, description.model):
+        said = "nothing" if description is None else description.model
+        raise ValueError(f"{file}: must say which model it is of, got {said}; write it with `distilpose export`")
+    return LoadedModel(
+        name=file.stem,
+        module=module.eval(),
+        description=description,
+        joints=module.joints,
+        input_size=module.input_size,
+        skeleton=description.skeleton,
+        file=file,
+    )
 
 
 def _loaded(

@@ -111,9 +111,16 @@ STUDENT = (
     Published(setting="attention heads", field="model.heads", values=(None,), words="8"),
     Published(setting="patch (rows, columns)", field="model.patch", values=(None,), words="4, 3"),
     Published(setting="epochs", field="schedule.epochs", values=("300",), words="300"),
-    Published(setting="batch", field="schedule.batch_size", values=("256",), words="256"),
+    Published(
+        setting="batch",
+        field="schedule.batch_size",
+        values=("256",),
+        also=("512",),
+        words="256 (512 without a teacher)",
+    ),
     *_TRAINING,
     Published(setting="simulated heatmap loss", field="losses.SH_form", values=("official",), words="official"),
+    Published(setting="confidence read at", field="losses.CS_cell", values=("official",), words="official"),
     Published(
         setting="flipped coordinates", field="evaluation.flip_coordinates", values=("official",), words="official"
     ),

@@ -75,6 +75,22 @@ def test_mmpose_is_imported_by_its_integration_alone() -> None:
             assert [name for package in of_mmpose for name in names_of(package, imported)] == [], module
 
 
+@pytest.mark.parametrize(
+    ("home", "packages"), [("onnx", ("onnx", "onnxruntime", "onnxscript")), ("faster_coco_eval", ("faster_coco_eval",))]
+)
+def test_an_optional_package_is_imported_by_its_integration_alone_inside_functions(
+    home: str, packages: tuple[str, ...]
+) -> None:
+    for module, file in MODULES.items():
+        if module == f"distilpose.integrations.{home}":
+            tops = [node for node in ast.parse(file.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
+            named = {alias.name for node in tops if isinstance(node, ast.Import) for alias in node.names}
+            imported = named | {node.module or "" for node in tops if isinstance(node, ast.ImportFrom)}
+        else:
+            imported = imports(file)
+        assert [name for package in packages for name in names_of(package, imported)] == [], module
+
+
 @pytest.mark.parametrize("module", ["distilpose.integrations.mmpose", "distilpose.integrations.mmpose_stand_ins"])
 def test_mmpose_is_imported_inside_functions_alone(module: str) -> None:
     tree = ast.parse(MODULES[module].read_text())

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from distilpose.data.errors import DataError
 from distilpose.data.skeleton import Skeleton, skeleton_from_category
 
+# COCO's archives bring these along, about the same pictures.
+_NOT_POSES = ("captions_", "image_info_", "instances_", "panoptic_", "stuff_")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Person:
@@ -58,6 +61,8 @@ class PoseData:
     people: tuple[Person, ...]
     images: tuple[ImageRecord, ...]
     fingerprint: str
+    category_id: int
+    """Of the people, as the files of results and of detected boxes name them."""
 
 
 def find_split(root: str | Path, split: str) -> tuple[Path, Path]:
@@ -89,9 +94,9 @@ def find_split(root: str | Path, split: str) -> tuple[Path, Path]:
 
 
 def find_splits(root: str | Path) -> tuple[str, ...]:
-    """The names of the splits that have an annotation file under `root`, sorted."""
-    names = {file.stem.removeprefix("person_keypoints_") for file in (Path(root) / "annotations").glob("*.json")}
-    return tuple(sorted(names))
+    """The names of the splits that have an annotation file of poses under `root`, sorted."""
+    stems = {file.stem for file in (Path(root) / "annotations").glob("*.json")}
+    return tuple(sorted(s.removeprefix("person_keypoints_") for s in stems if not s.startswith(_NOT_POSES)))
 
 
 def read_annotations(file: Path) -> dict[str, Any]:
@@ -224,6 +229,7 @@ def load_pose_data(root: str | Path, split: str) -> PoseData:
         people=tuple(people),
         images=tuple(images.values()),
         fingerprint=_fingerprint(parsed, digest, image_dir),
+        category_id=int(category["id"]),
     )
 
 

@@ -1,4 +1,4 @@
-"""COCO's average precision of keypoints, by pycocotools, with any joints and sigmas."""
+"""COCO's average precision of keypoints, by pycocotools or an equal of it, with any joints and sigmas."""
 
 import contextlib
 import io
@@ -12,6 +12,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from distilpose.data.coco import person_category, read_annotations
+from distilpose.evaluation.protocol import Evaluator
+from distilpose.integrations.faster_coco_eval import faster_stats
 
 AP_METRICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 AREA_OF_BOX = 0.53  # share of its box a person covers, on average over COCO; stands in for a missing `area`
@@ -19,10 +21,9 @@ AREA_OF_BOX = 0.53  # share of its box a person covers, on average over COCO; st
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeypointTruth:
-    """The annotations to score against: pycocotools' index of them, the category and the joints' OKS sigmas."""
+    """The annotations to score against: pycocotools' index of them, and the joints' OKS sigmas."""
 
     coco: Any
-    category_id: int
     sigmas: tuple[float, ...]
 
 
@@ -50,27 +51,40 @@ def read_truth(annotation_file: Path, sigmas: Sequence[float], image_ids: Iterab
     coco.dataset = {"images": images, "annotations": annotations, "categories": [category]}
     with contextlib.redirect_stdout(io.StringIO()):
         coco.createIndex()
-    return KeypointTruth(coco=coco, category_id=category["id"], sigmas=tuple(sigmas))
+    return KeypointTruth(coco=coco, sigmas=tuple(sigmas))
 
 
-def average_precision(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def average_precision(
+    truth: KeypointTruth, results: Sequence[Mapping[str, Any]], *, evaluator: Evaluator = "pycocotools"
+) -> dict[str, float]:
     """Return AP and AR over OKS .50:.95, at .5 and .75, and for medium and large people, each in [0, 1].
 
     `results` are rows of COCO's results format: image_id, category_id, keypoints (x, y, score, ...) in image pixels,
     score. A metric that the truth leaves undefined (no medium people, say) is absent; no results at all is 0.
+    `evaluator` says who counts; both give the same numbers.
 
-    Raises ValueError when a row names an image that the truth lacks.
+    Raises ValueError when a row names an image that the truth lacks, or the evaluator is not installed.
     """
     unknown = {row["image_id"] for row in results} - set(truth.coco.getImgIds())
     if unknown:
         raise ValueError(f"results: image_id must be one of the annotation file's, got {sorted(unknown)[:5]}")
+    if evaluator == "faster":
+        stats = faster_stats(truth.coco.dataset, results, truth.sigmas)
+    else:
+        stats = _pycocotools_stats(truth, results)
+    return {name: float(value) for name, value in zip(AP_METRICS, stats, strict=True) if value >= 0}
+
+
+def _pycocotools_stats(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) -> Sequence[float]:
+    """Return the ten numbers in the order of `AP_METRICS`; -1 stands for an undefined one."""
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(truth.coco, _load_results(truth, results), "keypoints")
         evaluation.params.kpt_oks_sigmas = np.asarray(truth.sigmas)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return {name: float(value) for name, value in zip(AP_METRICS, evaluation.stats, strict=True) if value >= 0}
+    stats: Sequence[float] = evaluation.stats
+    return stats
 
 
 def _load_results(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) -> Any:

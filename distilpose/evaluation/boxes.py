@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from distilpose.data.coco import Person, PoseData, clean_box, person_category, read_annotations
+from distilpose.data.coco import Person, PoseData, clean_box
 
 
 def detected_people(data: PoseData, file: Path) -> tuple[PoseData, Float[NDArray[np.float64], " people"]]:
@@ -27,7 +27,6 @@ def detected_people(data: PoseData, file: Path) -> tuple[PoseData, Float[NDArray
     if not isinstance(rows, list):
         raise ValueError(f"{file}: must be a list of boxes in COCO's results format, got {type(rows).__name__}")
     images = {image.image_id: image for image in data.images}
-    category_id = person_category(read_annotations(data.annotation_file), str(data.annotation_file))["id"]
     nowhere = np.zeros((data.skeleton.num_joints, 3), np.float32)
     people: list[Person] = []
     scores: list[float] = []
@@ -35,7 +34,7 @@ def detected_people(data: PoseData, file: Path) -> tuple[PoseData, Float[NDArray
         missing = [field for field in ("image_id", "category_id", "bbox", "score") if field not in row]
         if missing:
             raise ValueError(f"{file}: [{number}]: {', '.join(missing)} must be given, got {sorted(row)}")
-        if row["category_id"] != category_id:
+        if row["category_id"] != data.category_id:
             continue
         if row["image_id"] not in images:
             raise ValueError(
@@ -60,6 +59,8 @@ def detected_people(data: PoseData, file: Path) -> tuple[PoseData, Float[NDArray
         )
         scores.append(float(row["score"]))
     if not people:
-        raise ValueError(f"{file}: at least one box of category {category_id} inside its image is needed, got none")
+        raise ValueError(
+            f"{file}: at least one box of category {data.category_id} inside its image is needed, got none"
+        )
     fingerprint = hashlib.sha256(data.fingerprint.encode() + raw).hexdigest()
     return dataclasses.replace(data, people=tuple(people), fingerprint=fingerprint), np.asarray(scores)

@@ -18,10 +18,11 @@ from distilpose.data.coco import PoseData
 from distilpose.data.stream import Batch, ImageSource, eval_batches
 from distilpose.evaluation.average_precision import KeypointTruth, average_precision, read_truth
 from distilpose.evaluation.boxes import detected_people
-from distilpose.evaluation.decode import Points, crop_to_image, decode_heatmaps
+from distilpose.evaluation.decode import Points, Refinement, crop_to_image, decode_heatmaps
 from distilpose.evaluation.flip import FlipTest, merge_heatmaps, merge_keypoints, merge_scores
 from distilpose.evaluation.oks import rescore, suppress
 from distilpose.evaluation.pck import pck
+from distilpose.evaluation.protocol import PUBLISHED, Protocol
 from distilpose.models.outputs import HeatmapOutput, RegressionOutput
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,8 @@ class Evaluation:
     """What one model is worth on a split.
 
     metrics: AP, AP50, AP75, APM, APL, AR, AR50, AR75, ARM, ARL (COCO's, on the data's sigmas), PCK@0.2 and PCK@0.1 (of
-        the longer side of the annotated box), each in [0, 1]; one that the data leave undefined is absent.
+        the longer side of the annotated box), each in [0, 1]; one that the data leave undefined is absent. All are, for
+        a split without labels.
     results: rows of COCO's results format, rescored, after suppression.
     keypoints: x, y in image pixels and score of every person, in the order of the split's people (or of the detector's
         boxes), before suppression.
@@ -54,7 +56,7 @@ def evaluate_many(
     *,
     input_size: tuple[int, int],
     batch_size: int = 64,
-    flip_test: FlipTest | None = FlipTest(),  # noqa: B008 (frozen)
+    protocol: Protocol = PUBLISHED,
     boxes: Path | None = None,
     device: torch.device | str = "cpu",
     precision_context: Callable[[], AbstractContextManager[Any]] | None = None,
@@ -66,9 +68,9 @@ def evaluate_many(
 ) -> dict[str, Evaluation]:
     """Return each model's evaluation, from one pass over the split.
 
-    Regression models give points and scores (1 where a model has no score output). Heatmap models are decoded by DARK
-    and scored by the maxima. Then as published: a person's score is the box's times the mean of the keypoint scores
-    above 0.2, and poses of one image more than 0.9 alike (OKS, area of the padded box) are dropped but for the best.
+    Regression models give points and scores (1 where a model has no score output). Heatmap models are decoded and
+    scored by the maxima. Then people are rescored, and of poses of one image that are too alike (OKS, area of the
+    padded box) all but the best are dropped; `protocol` says how, and by default as published.
     Models are run in evaluation mode and put back into the mode they were in.
 
     Args:
@@ -76,7 +78,7 @@ def evaluate_many(
         data: the split.
         input_size: of the crops, (width, height) in pixels.
         batch_size: crops at a time; without influence on the outcome.
-        flip_test: how the mirror image is used, None for not at all.
+        protocol: flip test, decoding, rescoring, suppression, and what counts the average precision.
         boxes: file of a detector's boxes (COCO's results format); None means the annotated boxes, with score 1. PCK is
             of annotated boxes only.
         device: where to compute.
@@ -95,7 +97,7 @@ def evaluate_many(
     people = data
     if boxes is not None:
         people, box_scores = detected_people(data, boxes)
-    if truth is None:
+    if truth is None and data.people:
         truth = read_truth(data.annotation_file, data.skeleton.sigmas)
     if batches is None:
         batches = eval_batches(people, input_size=input_size, batch_size=batch_size, workers=workers, cache=cache)
@@ -106,14 +108,14 @@ def evaluate_many(
         for batch in batches:
             on_batch()
             images = batch.images.to(device)
-            mirrored = images.flip(-1) if flip_test is not None else None
+            mirrored = images.flip(-1) if protocol.flip_test is not None else None
             index = batch.index.cpu().numpy()
             areas[index] = batch.scale.double().prod(-1).cpu().numpy()
             for name, model in models.items():
                 with contextlib.nullcontext() if precision_context is None else precision_context():
                     output = model(images)
                     other = model(mirrored) if mirrored is not None else None
-                points = read_points(output, other, partners, input_size[0], flip_test)
+                points = read_points(output, other, partners, input_size[0], protocol.flip_test, protocol.refinement)
                 keypoints = crop_to_image(points.keypoints.cpu(), batch.center.cpu(), batch.scale.cpu())
                 predicted[name][index] = torch.cat([keypoints, points.scores.cpu()[..., None]], -1).numpy()
     if np.isnan(areas).any():
@@ -122,7 +124,8 @@ def evaluate_many(
             "evaluation needs the last, smaller batch too"
         )
     return {
-        name: _score(name, keypoints, data, people, areas, box_scores, truth) for name, keypoints in predicted.items()
+        name: _score(name, keypoints, data, people, areas, box_scores, truth, protocol)
+        for name, keypoints in predicted.items()
     }
 
 
@@ -132,17 +135,18 @@ def read_points(
     partners: tuple[int, ...],
     width: int,
     flip_test: FlipTest | None,
+    refinement: Refinement = "dark",
 ) -> Points:
     """Return the joints in [0, 1] of the crop `width` pixels wide, merged with the mirror image's where it is given.
 
-    Raises ValueError for an output of another kind.
+    `refinement` is of heatmaps. Raises ValueError for an output of another kind.
     """
     flip = flip_test or FlipTest()
     if isinstance(output, HeatmapOutput):
         heatmaps = output.heatmaps.float()
         if isinstance(mirrored, HeatmapOutput):
             heatmaps = merge_heatmaps(heatmaps, mirrored.heatmaps.float(), partners)
-        return decode_heatmaps(heatmaps)
+        return decode_heatmaps(heatmaps, refinement)
     if not isinstance(output, RegressionOutput):
         raise ValueError(f"model: must return a RegressionOutput or HeatmapOutput, got {type(output).__name__}")
     keypoints, scores = output.keypoints.float(), _scores(output)
@@ -177,29 +181,34 @@ def _score(
     people: PoseData,
     areas: NDArray[np.float64],
     box_scores: NDArray[np.float64],
-    truth: KeypointTruth,
+    truth: KeypointTruth | None,
+    protocol: Protocol,
 ) -> Evaluation:
     """Return the evaluation of one model's keypoints [people, joints, 3] in image pixels."""
     broken = ~np.isfinite(keypoints).all(-1)
     if broken.any():
         log.warning("%s: %d of %d predicted joints are not finite and count as misses", name, broken.sum(), broken.size)
         keypoints[broken] = (-1e5, -1e5, 0)
-    scores = rescore(box_scores, keypoints[..., 2])
+    above = protocol.rescore_above
+    scores = box_scores if above is None else rescore(box_scores, keypoints[..., 2], above)
     image_ids = np.array([person.image_id for person in people.people])
     keep = np.ones(len(scores), dtype=bool)
-    order = np.argsort(image_ids, kind="stable")
-    for group in np.split(order, np.flatnonzero(np.diff(image_ids[order])) + 1):
-        keep[group] = suppress(keypoints[group, :, :2], areas[group], scores[group], data.skeleton.sigmas)
+    if protocol.suppress_above is not None:
+        order = np.argsort(image_ids, kind="stable")
+        for group in np.split(order, np.flatnonzero(np.diff(image_ids[order])) + 1):
+            keep[group] = suppress(
+                keypoints[group, :, :2], areas[group], scores[group], data.skeleton.sigmas, protocol.suppress_above
+            )
     results = [
         {
             "image_id": int(image_ids[n]),
-            "category_id": truth.category_id,
+            "category_id": data.category_id,
             "keypoints": [round(v, 3) for v in keypoints[n].ravel().tolist()],
             "score": float(scores[n]),
         }
         for n in np.flatnonzero(keep)
     ]
-    metrics = average_precision(truth, results)
+    metrics = {} if truth is None else average_precision(truth, results, evaluator=protocol.evaluator)
     if people is data:
         annotated = np.stack([person.keypoints for person in data.people])
         sizes = np.array([person.bbox[2:] for person in data.people])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from jaxtyping import Float
 from torch import Tensor
 
-from distilpose.losses.confidence import confidence_loss
+from distilpose.losses.confidence import CELLS, ConfidenceCell, confidence_loss
 from distilpose.losses.regression import regression_loss
 from distilpose.losses.simulated_heatmap import FORMS, SimulatedHeatmapForm, simulated_heatmap_loss
 from distilpose.losses.tokens import token_loss
@@ -26,13 +26,15 @@ class LossWeights:
     SH: float = 0.0
     CS: float = 0.0
     SH_form: SimulatedHeatmapForm = "per_sample"
+    CS_cell: ConfidenceCell = "nearest"
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name == "SH_form":
-                if value not in FORMS:
-                    raise ValueError(f"SH_form: must be one of {', '.join(FORMS)}, got {value!r}")
+            known = {"SH_form": FORMS, "CS_cell": CELLS}.get(field.name)
+            if known is not None:
+                if value not in known:
+                    raise ValueError(f"{field.name}: must be one of {', '.join(known)}, got {value!r}")
             elif not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{field.name}: must be a finite weight of at least 0, got {value!r}")
 
@@ -94,7 +96,9 @@ def student_loss(
     if weights.CS:
         if output.scores is None:
             raise ValueError("CS: needs a head with a score output, got a student without; build it with score=True")
-        terms["CS"] = weights.CS * confidence_loss(output.scores, output.keypoints, teacher.heatmaps, visible)
+        terms["CS"] = weights.CS * confidence_loss(
+            output.scores, output.keypoints, teacher.heatmaps, visible, weights.CS_cell
+        )
     return terms
 
 

@@ -1,11 +1,16 @@
-"""`distilpose data`: check data sets, and draw synthetic people."""
+"""`distilpose data`: check data sets, fetch COCO, and draw synthetic people."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from experiments.commands.options import USER_ERROR, AsJson, console, print_json
+
+FAST_BYTES_PER_S = 100e6 / 8
 
 
 def check(
@@ -41,3 +46,68 @@ def synthetic(
     with counting(console, "drawing people") as on_progress:
         folder = write_synthetic(SyntheticSpec(train=train, val=val, seed=seed), out, on_progress=on_progress)
     print(folder)
+
+
+def coco(
+    path: Annotated[Path, typer.Argument(help="Folder of COCO 2017, or the folder to make.")],
+    download: Annotated[bool, typer.Option("--download", help="Fetch what is lacking; goes on after a cut.")] = False,
+    test: Annotated[bool, typer.Option("--test", help="The test pictures too, for submissions to test-dev.")] = False,
+    keep: Annotated[bool, typer.Option("--keep-archives", help="Leave the archives in downloads/.")] = False,
+    server: Annotated[str | None, typer.Option(help="Another server with COCO's own paths.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check that COCO 2017 is complete and unchanged; or fetch it, with the detector's boxes of the papers."""
+    from distilpose.data.coco2017 import SERVER, coco2017, lacking, problems_of, space_needed
+    from distilpose.data.coco2017 import download as fetch_all
+
+    release = coco2017(server or SERVER, test=test)
+    if download:
+        archives = lacking(path, release)
+        size = sum(archive.remote.size or 0 for archive in archives)
+        minutes = size / (FAST_BYTES_PER_S * 60)
+        console.print(
+            f"{path} lacks {size / 1e9:.1f} GB in {len(archives)} archives: about {minutes:.0f} minutes at 100 Mbit/s; "
+            f"{space_needed(path, archives, keep=keep) / 1e9:.1f} GB of room while it is unpacked",
+            highlight=False,
+            soft_wrap=True,
+        )
+        with _bytes_coming() as on_progress:
+            fetch_all(path, release, keep=keep, on_progress=on_progress)
+    problems = problems_of(path, release)
+    if as_json:
+        print_json({"root": str(path), "ok": not problems, "problems": [asdict(one) for one in problems]})
+    else:
+        print(f"{path}: {'COCO 2017, complete and as published' if not problems else f'{len(problems)} problems'}")
+        for one in problems:
+            print(f"  {one}")
+        if problems and not download:
+            console.print(f"`distilpose data coco {path} --download` fetches what is lacking", soft_wrap=True)
+        if not problems:
+            console.print(f"`distilpose data check {path}` opens every picture and reads every record", soft_wrap=True)
+    if problems:
+        raise typer.Exit(USER_ERROR)
+
+
+@contextmanager
+def _bytes_coming() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each thing fetched: yields a function of (what, bytes here, bytes in all)."""
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield show

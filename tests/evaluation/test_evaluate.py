@@ -11,6 +11,7 @@ from torch import nn
 from distilpose.evaluation.average_precision import AP_METRICS
 from distilpose.evaluation.evaluate import evaluate, evaluate_many
 from distilpose.evaluation.flip import FlipTest
+from distilpose.evaluation.protocol import Protocol
 from distilpose.models.outputs import RegressionOutput
 
 
@@ -25,7 +26,7 @@ def score(model, data, **options):
 
 @pytest.mark.parametrize("flip_test", [None, FlipTest()])
 def test_a_model_that_knows_every_pose_scores_1(data, flip_test):
-    evaluation = score(Knowing(data), data, flip_test=flip_test)
+    evaluation = score(Knowing(data), data, protocol=Protocol(flip_test=flip_test))
     assert evaluation.metrics["AP"] == pytest.approx(1)
     assert evaluation.metrics["PCK@0.2"] == 1
     assert set(evaluation.metrics) <= {*AP_METRICS, "PCK@0.2", "PCK@0.1"}
@@ -40,13 +41,13 @@ def test_keypoints_are_the_peoples_in_image_pixels(data):
 
 
 def test_a_heatmap_model_is_decoded_and_scored_by_its_maxima(data):
-    evaluation = score(Knowing(data, heatmaps=True), data, flip_test=None)
+    evaluation = score(Knowing(data, heatmaps=True), data, protocol=Protocol(flip_test=None))
     assert evaluation.metrics["PCK@0.1"] == 1
     assert 0.9 < evaluation.keypoints[..., 2].max() <= 1
 
 
 def test_the_flip_test_of_heatmaps_moves_a_point_by_an_eighth_of_their_pixel(data):
-    alone = score(Knowing(data, heatmaps=True), data, flip_test=None).keypoints
+    alone = score(Knowing(data, heatmaps=True), data, protocol=Protocol(flip_test=None)).keypoints
     merged = score(Knowing(data, heatmaps=True), data).keypoints
     pixel = batches(data)[0].scale[0, 0].item() / (SIZE[0] / 4)
     points = torch.cat([batch.keypoints for batch in batches(data)]) * torch.tensor([SIZE[0] / 4, SIZE[1] / 4])
@@ -59,7 +60,7 @@ def test_the_flip_test_of_heatmaps_moves_a_point_by_an_eighth_of_their_pixel(dat
 
 def test_the_official_flip_shifts_regressed_points_by_half_a_pixel(data):
     pixel = batches(data)[0].scale[0, 0].item() / SIZE[0]
-    official = score(Knowing(data), data, flip_test=FlipTest(coordinates="official")).keypoints
+    official = score(Knowing(data), data, protocol=Protocol(flip_test=FlipTest(coordinates="official"))).keypoints
     ours = score(Knowing(data), data).keypoints
     np.testing.assert_allclose(official[..., 0] - ours[..., 0], 0.5 * pixel, atol=1e-3)
 
@@ -98,7 +99,7 @@ def test_batches_that_leave_people_out_are_refused(data):
 
 def test_another_kind_of_output_is_refused(data):
     with pytest.raises(ValueError, match="got Tensor"):
-        score(nn.Identity(), data, flip_test=None)
+        score(nn.Identity(), data, protocol=Protocol(flip_test=None))
 
 
 def test_models_are_evaluated_in_evaluation_mode_and_put_back(data):
@@ -201,7 +202,7 @@ def test_real_people_are_read_cropped_and_scored(coco_mini_dir):
             return RegressionOutput(torch.full((len(images), 17, 2), 0.5), None, None, None, None, None)
 
     data = load_pose_data(coco_mini_dir, "val2017")
-    evaluation = evaluate(Middle(), data, input_size=(24, 32), batch_size=32, flip_test=None)
+    evaluation = evaluate(Middle(), data, input_size=(24, 32), batch_size=32, protocol=Protocol(flip_test=None))
     centre = data.people[0].bbox[0] + data.people[0].bbox[2] / 2
     assert evaluation.keypoints.shape == (len(data.people), 17, 3)
     assert evaluation.keypoints[0, 0, 0] == pytest.approx(centre, abs=2)

@@ -1,10 +1,14 @@
 """What tests of the engine share. This file's place also lets them import the modules beside it."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from command_line import Said
 from small_sweeps import small_plan
 
+from experiments.cli import main
 from experiments.plan import Plan
 from experiments.store import Store
 
@@ -19,3 +23,17 @@ def plan(tmp_path: Path) -> Plan:
 def store(tmp_path: Path) -> Store:
     """An empty store."""
     return Store(tmp_path / "runs")
+
+
+@pytest.fixture
+def distilpose(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """The command in this process: its exit code, what it prints, and what it tells the user."""
+
+    def run(*arguments: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["distilpose", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ending:
+            main()
+        out, err = capfd.readouterr()
+        return int(ending.value.code or 0), out, err
+
+    return run

@@ -11,31 +11,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from command_line import Said
 from small_sweeps import MINI
 from tiny_official import official_weights_of
 
 from distilpose.data.skeleton import COCO
 from distilpose.models import build_model
-from experiments.cli import main
 from experiments.store import Store
 from experiments.weights import load_weights
 
 SWEEP = MINI.replace("epochs: 2", "epochs: 3")
-Said = tuple[int, str, str]
-
-
-@pytest.fixture
-def distilpose(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Said]:
-    """The command in this process: its exit code, what it prints, and what it tells the user."""
-
-    def run(*arguments: object) -> Said:
-        monkeypatch.setattr(sys, "argv", ["distilpose", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ending:
-            main()
-        out, err = capfd.readouterr()
-        return int(ending.value.code or 0), out, err
-
-    return run
 
 
 @pytest.fixture

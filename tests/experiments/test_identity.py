@@ -195,12 +195,21 @@ def test_the_seed_and_the_teacher_are_part_of_the_id() -> None:
     assert _id(_run(), teacher=None) != _id(_run())
 
 
-def test_the_form_of_a_loss_counts_only_where_the_loss_is_on() -> None:
+@pytest.mark.parametrize(("term", "option", "ours"), [("SH", "SH_form", "per_sample"), ("CS", "CS_cell", "nearest")])
+def test_the_form_of_a_loss_counts_only_where_the_loss_is_on(term: str, option: str, ours: str) -> None:
     def form(weight: float, name: str) -> str:
-        return _id(_run(losses={"reg": 1, "SH": weight, "SH_form": name}))
+        return _id(_run(losses={"reg": 1, term: weight, option: name}))
 
-    assert form(0, "official") == form(0, "per_sample")
-    assert form(1, "official") != form(1, "per_sample")
+    assert form(0, "official") == form(0, ours)
+    assert form(1, "official") != form(1, ours)
+
+
+def test_a_run_written_before_there_was_a_choice_of_cell_is_read_as_official() -> None:
+    new = _run(losses={"reg": 1, "CS": 1e-2, "CS_cell": "official"})
+    old = to_json(new)
+    del old["losses"]["CS_cell"]
+    assert run_recipe_from_json(old) == new
+    assert "CS_cell" not in run_identity(new, FACTS, None)["losses"]
 
 
 def _circling(**circulation: Any) -> RunRecipe:

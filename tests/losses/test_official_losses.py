@@ -18,7 +18,7 @@ OFFICIAL_NAMES = {
     "CS": "score_loss",
     "SH": "reg2hm_loss",
 }
-WEIGHTS = LossWeights(reg=1, KT=5e-4, VT=5e-4, SH=1, CS=1e-2, SH_form="official")
+WEIGHTS = LossWeights(reg=1, KT=5e-4, VT=5e-4, SH=1, CS=1e-2, SH_form="official", CS_cell="official")
 
 
 @functools.cache

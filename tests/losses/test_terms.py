@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from distilpose.data.codecs import gaussian_heatmaps
 from distilpose.losses import (
     ConfidenceLoss,
     HeatmapLoss,
@@ -44,12 +45,16 @@ def test_tokens_of_another_shape_are_refused() -> None:
         token_loss(torch.zeros(1, 2, 3), torch.zeros(1, 2, 4))
 
 
-def test_the_score_learns_the_heatmap_at_the_rounded_place() -> None:
+@pytest.mark.parametrize(
+    ("cell", "row", "column"),
+    [("nearest", 3, 2), ("official", 2, 1)],  # of 4 rows and 3 columns: round(2.8), round(1.8); round(2.1), round(1.2)
+)
+def test_the_score_learns_the_heatmap_at_the_rounded_place(cell: str, row: int, column: int) -> None:
     heatmaps = torch.zeros(1, 2, 4, 3)
-    heatmaps[0, 0, 3, 1] = 0.8
-    keypoints = torch.tensor([[[0.6, 0.9], [0.0, 0.0]]])  # pixel (round(1.2), round(2.7))
+    heatmaps[0, 0, row, column] = 0.8
+    keypoints = torch.tensor([[[0.6, 0.7], [0.0, 0.0]]])
     scores = torch.tensor([[0.5, 0.25]], requires_grad=True)
-    loss = confidence_loss(scores, keypoints.requires_grad_(), heatmaps.requires_grad_(), torch.ones(1, 2))
+    loss = confidence_loss(scores, keypoints.requires_grad_(), heatmaps.requires_grad_(), torch.ones(1, 2), cell)
     assert float(loss.detach()) == pytest.approx((0.3 + 0.25) / 2)
     loss.backward()
     assert scores.grad.tolist() == [[-0.5, 0.5]]
@@ -68,8 +73,17 @@ def test_masked_scores_get_zero_gradient_and_count_in_the_mean() -> None:
 def test_a_place_outside_the_heatmap_is_read_at_its_edge() -> None:
     heatmaps = torch.arange(12.0).view(1, 1, 4, 3)
     for place, value in (((5.0, 5.0), 11), ((-1.0, -1.0), 0), ((5.0, -1.0), 2)):
-        loss = confidence_loss(torch.zeros(1, 1), torch.tensor([[place]]), heatmaps, torch.ones(1, 1))
-        assert float(loss) == value
+        for cell in ("nearest", "official"):
+            loss = confidence_loss(torch.zeros(1, 1), torch.tensor([[place]]), heatmaps, torch.ones(1, 1), cell)
+            assert float(loss) == value
+
+
+def test_the_nearest_cell_is_where_a_teachers_gaussian_peaks() -> None:
+    place = torch.tensor([[[45 / 48, 60 / 64]]])
+    heatmaps = gaussian_heatmaps(place, torch.ones(1, 1), (48, 64))
+    losses = [confidence_loss(torch.ones(1, 1), place, heatmaps, torch.ones(1, 1), c) for c in ("nearest", "official")]
+    assert losses[0] == 0
+    assert losses[1] > 0.2
 
 
 def test_heatmaps_are_compared_by_mean_square_without_a_half() -> None:

@@ -46,6 +46,15 @@ def test_the_form_of_SH_is_passed_on() -> None:
     assert not torch.allclose(*terms)
 
 
+def test_the_cell_of_CS_is_passed_on() -> None:
+    output, teacher, visible = _output(), _teacher(), torch.ones(2, 3)
+    terms = [
+        student_loss(output, torch.rand(2, 3, 2), visible, teacher, LossWeights(CS=1, CS_cell=cell))["CS"]
+        for cell in ("nearest", "official")
+    ]
+    assert not torch.allclose(*terms)
+
+
 def test_no_gradient_reaches_the_teacher() -> None:
     teacher = HeatmapOutput(*(part.requires_grad_() for part in _teacher()[:3]), None)
     sum(student_loss(_output(), torch.rand(2, 3, 2), torch.ones(2, 3), teacher, FULL).values()).backward()
@@ -96,6 +105,8 @@ def test_weights_are_finite_and_not_negative(field: str, value: float) -> None:
         LossWeights(**{field: value})
 
 
-def test_the_form_is_one_of_two() -> None:
+def test_the_forms_are_one_of_two() -> None:
     with pytest.raises(ValueError, match="SH_form: must be one of per_sample, official"):
         dataclasses.replace(FULL, SH_form="mean")
+    with pytest.raises(ValueError, match="CS_cell: must be one of nearest, official"):
+        dataclasses.replace(FULL, CS_cell="mean")

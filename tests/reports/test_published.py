@@ -11,7 +11,7 @@ from reports.published import data_words, deviations
 def published_recipe() -> dict[str, Any]:
     values = recipe("student", 0)
     values["model"] = {"model": "distilpose_s", "width": None, "dim": None, "depth": None, "heads": None, "patch": None}
-    values["losses"]["SH_form"] = "official"
+    values["losses"]["SH_form"] = values["losses"]["CS_cell"] = "official"
     values["input_size"] = [192, 256]
     values["data"] = {"root": "some/where/coco", "train": "train2017", "val": "val2017", "synthetic": None}
     values["schedule"] = {

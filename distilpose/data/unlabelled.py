@@ -1,0 +1,53 @@
+"""Pictures whose people nobody has labelled, as COCO's test sets are: boxes and poses are a machine's affair."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from distilpose.data.coco import ImageRecord, PoseData, read_annotations, stays_inside
+from distilpose.data.errors import DataError
+from distilpose.data.skeleton import COCO
+
+
+def picture_list(root: str | Path, split: str) -> Path:
+    """Where the list of an unlabelled split's pictures is, if it is there."""
+    return Path(root) / "annotations" / f"image_info_{split}.json"
+
+
+def load_pictures(root: str | Path, split: str) -> PoseData:
+    """The split's pictures, with COCO's joints and no people.
+
+    They are listed in `annotations/image_info_SPLIT.json`, and lie in `SPLIT/` or `images/SPLIT/`; COCO's test-dev2017
+    is a part of test2017.
+
+    Raises:
+        DataError: the list or the pictures' folder is not there, or the list cannot be read.
+    """
+    file = picture_list(root, split)
+    if not file.is_file():
+        raise DataError(f"{root}: split {split!r}: no list of pictures; looked for annotations/{file.name}")
+    folders = [Path(root) / parent / name for name in (split, split.replace("-dev", "")) for parent in ("", "images")]
+    folder = next((one for one in folders if one.is_dir()), None)
+    if folder is None:
+        raise DataError(f"{root}: split {split!r}: no picture directory; looked for {', '.join(map(str, folders))}")
+    parsed = read_annotations(file)
+    named = [one["id"] for one in parsed.get("categories", []) if one.get("name") == "person"]
+    try:
+        images = tuple(
+            ImageRecord(int(one["id"]), folder / one["file_name"], (int(one["width"]), int(one["height"])))
+            for one in parsed["images"]
+            if stays_inside(one["file_name"])
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{file}: images: every one needs id, file_name, width and height, got {error!r}") from error
+    return PoseData(
+        split=split,
+        annotation_file=file,
+        image_dir=folder,
+        skeleton=COCO,
+        people=(),
+        images=images,
+        fingerprint=hashlib.sha256(file.read_bytes()).hexdigest(),
+        category_id=int(named[0]) if named else 1,
+    )

@@ -1,0 +1,125 @@
+"""ONNX: models written to files and read back. The one file that imports onnx's packages, and only when asked to."""
+
+import logging
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from distilpose.deployment.program import INPUT, OUTPUTS
+from distilpose.models.outputs import HeatmapOutput, RegressionOutput
+
+OPSET = 18
+"""The version of ONNX's operators that files are written in; onnxruntime reads it since 1.14."""
+
+
+def check_installed() -> None:
+    """Raise a ValueError that names the remedy, unless the extra is installed."""
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ValueError(
+            f"onnx: {error.name} is not installed; `pip install 'distilpose[export]'` brings it"
+        ) from error
+
+
+def write_onnx(program: ExportedProgram, file: Path, notes: Mapping[str, str]) -> None:
+    """Write the program to `file`, weights included, whole or not at all; `notes` become the model's metadata.
+
+    Raises ValueError when the extra is not installed.
+    """
+    check_installed()
+    import onnx
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter's own code
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        exported = torch.onnx.export(program, opset_version=OPSET, dynamo=True, verbose=False)
+    assert exported is not None
+    model = exported.model_proto
+    outputs = list(model.graph.output)
+    names = {value.name: name for value, name in zip(outputs, OUTPUTS[: len(outputs)], strict=True)}
+    names[model.graph.input[0].name] = INPUT
+    _rename(model, names)
+    onnx.helper.set_model_props(model, dict(notes))
+    onnx.checker.check_model(model)
+    part = file.with_name(f".{file.name}.part")
+    part.write_bytes(model.SerializeToString())
+    part.replace(file)
+
+
+def _rename(model: Any, names: Mapping[str, str]) -> None:
+    """Give the graph's inputs and outputs these names, and its number of crops the name `batch`."""
+    for node in model.graph.node:
+        for values in (node.input, node.output):
+            for place, name in enumerate(values):
+                values[place] = names.get(name, name)
+    for value in (*model.graph.input, *model.graph.output):
+        value.name = names.get(value.name, value.name)
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+
+
+def runs_on(device: torch.device | str) -> bool:
+    """Whether the onnxruntime here has this kind of device."""
+    check_installed()
+    import onnxruntime
+
+    return _provider(device) in onnxruntime.get_available_providers()
+
+
+def _provider(device: torch.device | str) -> str:
+    return "CUDAExecutionProvider" if torch.device(device).type == "cuda" else "CPUExecutionProvider"
+
+
+class OnnxModel(nn.Module):
+    """A model in an ONNX file, with the outputs of the model that it was written from.
+
+    Only a heatmap model's heatmaps and a student's points and scores are in the file: tokens, sigmas and attention are
+    None.
+
+    Raises ValueError when the extra is not installed or the file is not one that `write_onnx` wrote.
+    """
+
+    def __init__(self, file: Path, *, device: torch.device | str = "cpu") -> None:
+        super().__init__()
+        check_installed()
+        import onnxruntime
+
+        if not runs_on(device):
+            raise ValueError(f"onnx: this onnxruntime cannot run on {device}; install onnxruntime-gpu, or use the CPU")
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = torch.get_num_threads()
+        try:
+            self._session = onnxruntime.InferenceSession(str(file), settings, providers=[_provider(device)])
+        except Exception as error:  # of onnxruntime's own kinds, none of them public
+            raise ValueError(f"{file}: must be an ONNX model, got: {str(error).splitlines()[0]}") from error
+        self.outputs = tuple(value.name for value in self._session.get_outputs())
+        inputs = self._session.get_inputs()
+        if self.outputs not in (OUTPUTS, OUTPUTS[:2]) or [value.name for value in inputs] != [INPUT]:
+            raise ValueError(
+                f"{file}: must have the input {INPUT} and the outputs {', '.join(OUTPUTS[:2])}[, {OUTPUTS[2]}], "
+                f"got {', '.join(self.outputs)}; write it with `distilpose export`"
+            )
+        _, _, height, width = inputs[0].shape
+        self.input_size: tuple[int, int] = (width, height)
+        self.joints: int = self._session.get_outputs()[0].shape[1]
+        self.notes: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+
+    def run(self, images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
+        """Return what the file's program returns."""
+        found = self._session.run(None, {INPUT: images.detach().cpu().numpy()})
+        return tuple(torch.from_numpy(array).to(images.device) for array in found)
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> RegressionOutput | HeatmapOutput:
+        """Return the crops' points, or their heatmaps."""
+        found = dict(zip(self.outputs, self.run(images), strict=True))
+        if "heatmaps" in found:
+            return HeatmapOutput(found["heatmaps"], None, None, None)
+        return RegressionOutput(found["keypoints"], found["scores"], None, None, None, None)
