@@ -1,6 +1,6 @@
 """From run directories to numbers: what every row of a sweep measured, and what is missing from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,36 +11,37 @@ from reports.diagnoses import row_calibration, row_joints
 from reports.facts import provenance_facts
 from reports.loss_effects import loss_effects
 from reports.published import data_words, deviations, on_published_data
-from reports.reader import Journaled, RunRead, RunReader, metric_scale
+from reports.reader import RunDetails, RunRead, RunReader, metric_scale
 from reports.records import Cost, Curve, LossEffects, Metric, Picture, RowNumbers, SweepNumbers, TeacherNumbers
 from reports.statistics import corrected, paired_difference, spread
 
 LOSS_ORDER = ("CS", "SH", "KT", "VT")
+OTHER_METRICS = ("AP", "PCK@0.2")  # shown after the sweep's own
 # Drawings of more rows cannot be read, and their journals take long to read: the rest stands in the tables alone.
-DRAWN_ROWS = 24
+DRAWN_ROWS = 16
 DRAWN_SEEDS = 12
 
 Values = Mapping[str, Mapping[int, float]]
 
 
-def _measured(runs: Sequence[RunRead]) -> dict[str, dict[int, float]]:
-    """For each metric of the finished runs, its value by seed."""
-    found: dict[str, dict[int, float]] = {}
-    for run in runs:
-        if run.numbers.state == "finished":
-            for name, value in run.numbers.metrics.items():
-                found.setdefault(name, {})[run.numbers.seed] = value
-    return found
+def _measured(runs: Sequence[RunRead], metrics: Iterable[str]) -> dict[str, dict[int, float]]:
+    """For each of the metrics that the finished runs have, its value by seed."""
+    finished = [run.numbers for run in runs if run.numbers.state == "finished"]
+    found = {name: {run.seed: run.metrics[name] for run in finished if name in run.metrics} for name in metrics}
+    return {name: by_seed for name, by_seed in found.items() if by_seed}
 
 
 def _row_cost(runs: Sequence[RunRead]) -> Cost | None:
-    """What the row's model costs: of the finished runs, the one that knows most."""
+    """What the row's model costs: of the finished runs that know most, the one of median speed."""
     costs = [run.numbers.cost for run in runs if run.numbers.cost is not None]
-    return max(costs, key=lambda cost: (cost.gflops is not None, cost.speed is not None), default=None)
+    timed = sorted((cost for cost in costs if cost.speed is not None), key=lambda cost: cost.speed.fps)
+    if timed:
+        return timed[len(timed) // 2]
+    return max(costs, key=lambda cost: cost.gflops is not None, default=None)
 
 
 def _numbers(
-    row: Mapping[str, Any], runs: Sequence[RunRead], paper: Mapping[str, float], baseline: str | None
+    row: Mapping[str, Any], runs: Sequence[RunRead], paper: Mapping[str, float], baseline: str | None, metric: str
 ) -> RowNumbers:
     """A row by itself, before it is compared or drawn."""
     finished = [run for run in runs if run.numbers.state == "finished"]
@@ -50,15 +51,16 @@ def _numbers(
         ticks=dict(row.get("ticks") or {}),
         factors={factor: str(value) for factor, value in (row.get("factors") or {}).items()},
         runs=tuple(run.numbers for run in runs),
-        measured={one: spread(by_seed) for one, by_seed in _measured(runs).items()},
+        measured={
+            one: spread(by_seed)
+            for one, by_seed in _measured(runs, {metric: None, **dict.fromkeys(OTHER_METRICS)}).items()
+        },
         improvement=None,
         paper=paper,
         paper_improvement=None,
         curves={},
         pictures=(),
         cost=_row_cost(finished),
-        calibration=row_calibration(finished),
-        joints=row_joints(finished),
     )
 
 
@@ -98,23 +100,30 @@ def _drawn(rows: Sequence[RowNumbers], baseline: str | None, metric: str) -> tup
     return tuple(row.name for row in rows if row.name in chosen)
 
 
-def _row_curves(read: Sequence[tuple[RunRead, Journaled]]) -> dict[str, Curve]:
+def _row_curves(read: Sequence[tuple[RunRead, RunDetails]]) -> dict[str, Curve]:
     """Curves over the finished runs, or, while none is finished, over those that have begun."""
-    finished = [journal for run, journal in read if run.numbers.state == "finished"]
-    sources = finished or [journal for _, journal in read if journal.curves]
-    names = dict.fromkeys(name for journal in sources for name in journal.curves)
+    finished = [details for run, details in read if run.numbers.state == "finished"]
+    sources = finished or [details for _, details in read if details.curves]
+    names = dict.fromkeys(name for details in sources for name in details.curves)
     curves = {
-        name: mean_curve([journal.curves.get(name, {}) for journal in sources], metric_scale(name)) for name in names
+        name: mean_curve([details.curves.get(name, {}) for details in sources], metric_scale(name)) for name in names
     }
     return {name: curve for name, curve in curves.items() if curve is not None}
 
 
 def _illustrated(row: RowNumbers, runs: Sequence[RunRead], reader: RunReader) -> RowNumbers:
-    """The row with its curves, and the pictures of the first finished seed that has any, or else of any seed."""
+    """The row with its curves, its errors, and the pictures of the first finished seed that has any, or of any seed."""
     ranked = sorted(runs, key=lambda run: run.numbers.state != "finished")[:DRAWN_SEEDS]
-    read = [(run, reader.journaled(run)) for run in ranked]
-    pictures: tuple[Picture, ...] = next((journal.pictures for _, journal in read if journal.pictures), ())
-    return replace(row, curves=_row_curves(read), pictures=pictures)
+    read = [(run, reader.details(run)) for run in ranked]
+    pictures: tuple[Picture, ...] = next((details.pictures for _, details in read if details.pictures), ())
+    diagnoses = {run.numbers.seed: details.diagnosis for run, details in read if run.numbers.state == "finished"}
+    return replace(
+        row,
+        curves=_row_curves(read),
+        pictures=pictures,
+        calibration=row_calibration(diagnoses),
+        joints=row_joints(diagnoses),
+    )
 
 
 def _paper_metric(metric: str, papers: Mapping[str, Mapping[str, float]]) -> str:
@@ -170,7 +179,7 @@ def aggregate(store: Store, plan: Mapping[str, Any], reader: RunReader | None = 
     paper_metric = _paper_metric(metric.name, papers)
     rows = _compared(
         [
-            _numbers(row, runs, papers[row["name"]], row.get("baseline", baseline))
+            _numbers(row, runs, papers[row["name"]], row.get("baseline", baseline), metric.name)
             for row, runs in zip(plan["rows"], students, strict=True)
         ],
         metric.name,
@@ -185,7 +194,7 @@ def aggregate(store: Store, plan: Mapping[str, Any], reader: RunReader | None = 
     for teacher in plan.get("teachers") or ():
         found = once(teacher["run_id"], teacher["model"], 0, "teacher")
         teachers.append(
-            TeacherNumbers(model=teacher["model"], run=found.numbers, pictures=reader.journaled(found).pictures)
+            TeacherNumbers(model=teacher["model"], run=found.numbers, pictures=reader.details(found).pictures)
         )
     recipes = {
         role: [run.recipe for run in read.values() if run.numbers.role == role and run.recipe]

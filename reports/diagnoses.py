@@ -1,21 +1,22 @@
 """What runs found out about their errors, put together over the seeds of a row: calibration and joints."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from reports.reader import RunRead
 from reports.records import Calibration, JointErrors
 from reports.statistics import spread
 
-
-def _parts(runs: Sequence[RunRead], part: str) -> dict[int, Mapping[str, Any]]:
-    """That part of the diagnoses of the runs that have one, by seed."""
-    return {run.numbers.seed: run.diagnosis[part] for run in runs if run.diagnosis.get(part)}
+Diagnoses = Mapping[int, Mapping[str, Any]]
 
 
-def row_calibration(runs: Sequence[RunRead]) -> Calibration | None:
+def _parts(diagnoses: Diagnoses, part: str) -> dict[int, Mapping[str, Any]]:
+    """That part of the diagnoses that have one, by seed."""
+    return {seed: diagnosis[part] for seed, diagnosis in diagnoses.items() if diagnosis.get(part)}
+
+
+def row_calibration(diagnoses: Diagnoses) -> Calibration | None:
     """Calibration over all people of all seeds; None where no run recorded it."""
-    parts = _parts(runs, "calibration")
+    parts = _parts(diagnoses, "calibration")
     if not parts:
         return None
     columns = list(zip(*(part["people"] for part in parts.values()), strict=True))
@@ -36,9 +37,9 @@ def row_calibration(runs: Sequence[RunRead]) -> Calibration | None:
     )
 
 
-def row_joints(runs: Sequence[RunRead]) -> JointErrors | None:
+def row_joints(diagnoses: Diagnoses) -> JointErrors | None:
     """The share of each joint that was found, over the seeds; None where no run recorded it."""
-    parts = _parts(runs, "joints")
+    parts = _parts(diagnoses, "joints")
     if not parts:
         return None
     names = tuple(next(iter(parts.values()))["names"])

@@ -10,14 +10,15 @@ from itertools import groupby
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from reports.cells import aligned, body_html
 from reports.embed import Embedded, embed_picture
 from reports.latex import latex_table
 from reports.plots import style
 from reports.plots.style import Drawing
 from reports.records import SweepNumbers
-from reports.renderers import count, duration, interval_text, p_text, plain, signed
+from reports.renderers import duration
 from reports.sections import Block, FactList, Gallery, Section
-from reports.tables import Bounds, Cell, Chance, Change, Column, Gap, Measured, Number, Table, Text, Tick
+from reports.tables import Table
 from reports.vector import svg_inline
 from reports.verdict import verdict
 
@@ -30,58 +31,6 @@ _COLOURS = {
     "#ffffff": "var(--page)",
 }
 _PASTED_ROWS = 60  # a longer table is pasted from its file
-_HINTED_SEEDS = 12
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellView:
-    """A cell as the page shows it: the number, its spread and n apart, and what it sorts by."""
-
-    kind: str
-    main: str
-    spread: str = ""
-    n: str = ""
-    sort: str = ""
-    best: bool = False
-    hint: str = ""
-
-
-def _by_seed(cell: Measured) -> str:
-    values = list(cell.spread.values.items())
-    shown = ", ".join(f"seed {seed}: {plain(value, cell.digits)}" for seed, value in values[:_HINTED_SEEDS])
-    return shown + (f" and {len(values) - _HINTED_SEEDS} others" if len(values) > _HINTED_SEEDS else "")
-
-
-def cell_view(cell: Cell) -> CellView:
-    """The cell in parts, so that the page can set the number larger than what qualifies it."""
-    match cell:
-        case Text(text):
-            return CellView(kind="text", main=text, sort=text)
-        case Tick(on):
-            return CellView(kind="tick", main="✓" if on else "", sort=str(int(on)), hint="" if on else "not in use")
-        case Measured(spread, wanted, digits, best):
-            std = "" if spread.std is None else f"± {plain(spread.std, digits)}"
-            return CellView(
-                kind="measured", main=plain(spread.mean, digits), spread=std, n=f"({count(spread, wanted)})",
-                sort=str(spread.mean), best=best, hint=_by_seed(cell),
-            )  # fmt: skip
-        case Change(found, digits):
-            std = "" if found.std is None else f"± {plain(found.std, digits)}"
-            hint = f"{found.n} paired seed{'s' * (found.n != 1)}"
-            if found.low is not None and found.high is not None:
-                hint += f"; 95 % interval {signed(found.low, digits)} to {signed(found.high, digits)}"
-            if found.p_adjusted is not None:
-                hint += f"; p = {found.p_adjusted:.2g} after Holm's correction"
-            return CellView(kind="change", main=signed(found.mean, digits), spread=std, sort=str(found.mean), hint=hint)
-        case Number(value, digits, with_sign):
-            text = signed(value, digits) if with_sign else plain(value, digits)
-            return CellView(kind="number", main=text, sort=str(value))
-        case Bounds(interval, _, _):
-            return CellView(kind="interval", main=interval_text(cell), sort=str(interval.low))
-        case Chance(p):
-            return CellView(kind="chance", main=p_text(p), sort=str(p))
-        case Gap(reason):
-            return CellView(kind="gap", main=reason or "–")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,10 +76,6 @@ def column_groups(table: Table) -> list[tuple[str, int]]:
     return groups if any(group for group, _ in groups) else []
 
 
-def _aligned(column: Column) -> str:
-    return {"text": "words", "tick": "centred"}.get(column.kind, "figures")
-
-
 def _kind(block: Block) -> str:
     match block:
         case Table():
@@ -158,8 +103,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        aligned=_aligned,
-        cell_view=cell_view,
+        aligned=aligned,
+        body_html=body_html,
         column_groups=column_groups,
         duration=duration,
         has_prose=_has_prose,

@@ -30,15 +30,15 @@ class RunRead:
     numbers: RunNumbers
     recipe: Mapping[str, Any]
     provenance: Mapping[str, Any]
-    diagnosis: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Journaled:
-    """What a run's journal adds: its curves by metric and epoch, and its pictures."""
+class RunDetails:
+    """What only drawings of a run need: its curves by metric and epoch, its pictures, how its errors are spread."""
 
     curves: Mapping[str, Mapping[float, float]]
     pictures: tuple[Picture, ...]
+    diagnosis: Mapping[str, Any]
 
 
 class RunReader:
@@ -47,7 +47,7 @@ class RunReader:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._finished: dict[str, RunRead] = {}
-        self._journaled: dict[str, Journaled] = {}
+        self._details: dict[str, RunDetails] = {}
 
     def read(self, run_id: str, row: str, seed: int, role: str) -> RunRead:
         """The run of that id, whether or not it has begun."""
@@ -58,18 +58,18 @@ class RunReader:
             self._finished[run_id] = found
         return self._finished[run_id]
 
-    def journaled(self, read: RunRead) -> Journaled:
-        """What the journal of a run holds."""
+    def details(self, read: RunRead) -> RunDetails:
+        """What the journal and the diagnosis of a run hold."""
         run_id = read.numbers.run_id
-        if run_id not in self._journaled:
+        if run_id not in self._details:
             run = self._store.run(run_id)
             events = run.read_journal()
             pictures = _pictures(run, picture_rows(events), read.numbers.seed, read.numbers.best_epoch)
-            found = Journaled(run_curves(metric_rows(events)), pictures)
+            found = RunDetails(run_curves(metric_rows(events)), pictures, run.diagnosis() or {})
             if read.numbers.state != "finished":
                 return found
-            self._journaled[run_id] = found
-        return self._journaled[run_id]
+            self._details[run_id] = found
+        return self._details[run_id]
 
 
 def _reason(run: RunDir, state: str, epochs: float | None) -> str:
@@ -143,5 +143,4 @@ def _read(run: RunDir, run_id: str, row: str, seed: int, role: str) -> RunRead:
         teacher_id=spec.get("teacher_id"),
         cost=_cost(result.get("parameters"), run.cost()) if result else None,
     )
-    diagnosis = (run.diagnosis() or {}) if result else {}
-    return RunRead(numbers, recipe, result.get("provenance") or {}, diagnosis)
+    return RunRead(numbers, recipe, result.get("provenance") or {})

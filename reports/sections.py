@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from reports.layouts.cost import cost_table
+from reports.layouts.differences import differences_table
 from reports.layouts.effects import additions_table, shapley_table
 from reports.layouts.paper import paper_table
-from reports.layouts.published import test_dev_table, val_table
+from reports.layouts.published import dev_table, val_table
 from reports.layouts.results import sweep_table
 from reports.layouts.runs import runs_table, setting_table, unfinished_table
-from reports.layouts.tests import tests_table
 from reports.plots.calibration import calibration_drawing
 from reports.plots.cost import cost_drawing
 from reports.plots.curves import curve_drawings
@@ -104,7 +104,7 @@ def results(numbers: SweepNumbers) -> Section:
 
 def tests(numbers: SweepNumbers) -> Section | None:
     """What the seeds bear."""
-    table = tests_table(numbers)
+    table = differences_table(numbers)
     if table is None:
         return None
     return Section(key="tests", title="What the seeds bear out", short="Tests", blocks=(table,))
@@ -148,7 +148,7 @@ def comparison(numbers: SweepNumbers) -> Section | None:
         key="comparison",
         title="Among published methods",
         short="Comparison",
-        blocks=(val_table(numbers), test_dev_table(numbers)),
+        blocks=(val_table(numbers), dev_table(numbers)),
     )
 
 
@@ -163,7 +163,7 @@ def errors(numbers: SweepNumbers) -> Section | None:
     if not any(run.state == "finished" for run in numbers.runs):
         return None
     blocks = _there(calibration_drawing(numbers), joints_drawing(numbers))
-    recorded = [row for row in numbers.rows if row.calibration is not None or row.joints is not None]
+    recorded = [row for row in numbers.drawn_rows if row.calibration is not None or row.joints is not None]
     if not recorded:
         text: tuple[str, ...] = (
             "These runs did not record how their errors are spread over scores and joints; `distilpose diagnose` works "

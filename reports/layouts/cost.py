@@ -1,5 +1,7 @@
 """Teachers and students by what they cost and what they reach, beside the published figures."""
 
+from collections.abc import Mapping
+
 from reports.literature import of_model
 from reports.records import Cost, RowNumbers, RunNumbers, Spread, SweepNumbers
 from reports.tables import Cell, Column, Gap, Measured, Table, Text, measured, number
@@ -78,8 +80,8 @@ def cost_table(numbers: SweepNumbers) -> Table | None:
         *cost_columns("ours", speed=True),
         Column(title=metric, group="ours", kind="measured"),
         *(
-            Column(title=title, group="than its teacher", kind="number")
-            for title in ("× fewer params", "× fewer GFLOPs", "× faster")
+            Column(title=title, group="× better than its teacher", kind="number")
+            for title in ("params", "GFLOPs", "speed")
         ),
         *cost_columns("paper", speed=True),
         Column(title="AP", group="paper", kind="number"),
@@ -102,7 +104,7 @@ def cost_table(numbers: SweepNumbers) -> Table | None:
         rows.append(
             (
                 Text(model),
-                Text(f"student, “{row.name}”"),
+                Text("student"),
                 *cost_cells(row.cost, speed=True),
                 measured(row, metric, digits),
                 *_ratios(row.cost, teachers.get(row.runs[0].teacher_id or "")),
@@ -110,14 +112,19 @@ def cost_table(numbers: SweepNumbers) -> Table | None:
             )
         )
     return Table(
-        name="cost", caption="What models cost and reach", columns=columns, rows=tuple(rows), notes=_notes(numbers)
+        name="cost",
+        caption="What models cost and reach",
+        columns=columns,
+        rows=tuple(rows),
+        notes=_notes(numbers, students),
     )
 
 
-def _notes(numbers: SweepNumbers) -> tuple[str, ...]:
+def _notes(numbers: SweepNumbers, students: Mapping[str, RowNumbers]) -> tuple[str, ...]:
     costs = [row.cost for row in numbers.rows if row.cost is not None]
     costs += [teacher.run.cost for teacher in numbers.teachers if teacher.run.cost is not None]
-    said = ["Each student model stands with its best row. Parameters are the trained ones, as published."]
+    best = "; ".join(f"{model}: “{row.name}”" for model, row in students.items())
+    said = [f"Each student model stands with its best row ({best}). Parameters are the trained ones, as published."]
     inputs = sorted({cost.input for cost in costs if cost.input})
     if inputs:
         said.append(

@@ -4,10 +4,14 @@ from collections.abc import Callable
 
 from reports.layouts.cost import best_of_models
 from reports.literature import PublishedMethod, of_table
-from reports.records import RowNumbers, SweepNumbers
-from reports.tables import Cell, Column, Gap, Table, Text, measured, number
+from reports.records import RowNumbers, Spread, SweepNumbers
+from reports.tables import Cell, Column, Gap, Number, Table, Text, number
 
 _KINDS = {"heatmap": "heatmaps", "distillation": "distillation", "regression": "regression"}
+
+
+def _spread(found: Spread) -> str:
+    return "n = 1" if found.std is None else f"± {found.std:.1f} ({found.n})"
 
 
 def _sources(rows: tuple[PublishedMethod, ...]) -> tuple[str, ...]:
@@ -26,7 +30,8 @@ def val_table(numbers: SweepNumbers) -> Table:
         Column(title="input"),
         Column(title="params (M)", kind="number"),
         Column(title="GFLOPs", kind="number"),
-        Column(title="AP", kind="measured"),
+        Column(title="AP", kind="number"),
+        Column(title="std (seeds)"),
     )
 
     def ours(model: str, row: RowNumbers) -> tuple[Cell, ...]:
@@ -39,13 +44,14 @@ def val_table(numbers: SweepNumbers) -> Table:
             Text(size) if size else Gap(),
             number(None if cost is None else cost.parameters / 1e6, 1),
             number(None if cost is None else cost.gflops, 2),
-            measured(row, "AP", 1),
+            Number(row.measured["AP"].mean),
+            Text(_spread(row.measured["AP"])),
         )
 
     rows = [
         (
             Text(one.method), Text(_KINDS[one.kind]), Text(one.backbone), Text(one.input), number(one.params_m),
-            number(one.gflops, 2), number(one.ap),
+            number(one.gflops, 2), number(one.ap), Gap(),
         )
         for one in published
     ]  # fmt: skip
@@ -58,7 +64,7 @@ def val_table(numbers: SweepNumbers) -> Table:
     )
 
 
-def test_dev_table(numbers: SweepNumbers) -> Table:
+def dev_table(numbers: SweepNumbers) -> Table:
     """The comparison on COCO test-dev2017, of published rows alone: its annotations are not public."""
     published = of_table("test-dev")
     names = {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "apm": "APM", "apl": "APL"}

@@ -8,13 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from reports.aggregate import LOSS_ORDER
+from reports.aggregate import LOSS_ORDER, OTHER_METRICS
 from reports.layouts.cost import cost_cells, cost_columns
 from reports.literature import of_model
 from reports.records import RowNumbers, Spread, SweepNumbers, TeacherNumbers
 from reports.tables import Cell, Column, Gap, Measured, Table, Text, Tick, change, measured, number
-
-OTHER_METRICS = ("AP", "PCK@0.2")
 
 
 def _paper(row: RowNumbers, metric: str, digits: int) -> Cell:

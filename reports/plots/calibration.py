@@ -89,7 +89,7 @@ def calibration_drawing(numbers: SweepNumbers) -> Drawing | None:
     return Drawing(
         name="calibration",
         figure=figure,
-        wide=True,
+        wide=len(told) >= _ACROSS,
         caption="Mean OKS of the people whose score falls into each twentieth, over all seeds; on the dashed line the "
         "score is the OKS, and the larger a mark, the more people. ECE: the mean gap between the two over the people; "
         f"ρ: Spearman's correlation of score and OKS, the mean of the seeds.{without}",

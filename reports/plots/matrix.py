@@ -91,6 +91,7 @@ def matrix_drawing(numbers: SweepNumbers) -> Drawing | None:
     return Drawing(
         name="matrix",
         figure=figure,
+        wide=True,
         caption="Students down, teachers across: the lighter, the better. Each panel has its own range of colours, so "
         "compare patterns between the two, and not shades.",
     )

@@ -7,7 +7,7 @@ from reports.tables import Column, Gap, Number, Table, Text, bounds, chance, cha
 _ALPHA = 0.05
 
 
-def tests_table(numbers: SweepNumbers) -> Table | None:
+def differences_table(numbers: SweepNumbers) -> Table | None:
     """Every row against the baseline, tested; None where there is no improvement to test."""
     digits = numbers.metric.digits
     compared = [row for row in numbers.rows if row.improvement is not None]
