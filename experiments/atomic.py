@@ -14,6 +14,11 @@ def write_text(path: Path, text: str, *, aside: Path | None = None) -> None:
     write_whole(path, text, aside=aside)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write or replace a file that is no text, in the same way."""
+    write_whole(path, content)
+
+
 def create_text(path: Path, text: str, *, aside: Path | None = None) -> None:
     """Write a file that must not exist yet: of several writers one succeeds, the others get a FileExistsError."""
     write_whole(path, text, aside=aside, exclusive=True)

@@ -10,6 +10,7 @@ import typer
 
 from experiments.commands import (
     data,
+    diagnose,
     eval,
     explain,
     export,
@@ -46,6 +47,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     replay.replay,
     replay.show,
     report.report,
+    diagnose.diagnose,
     eval.eval,
     export.export,
     gc.gc,

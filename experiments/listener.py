@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from distilpose.training.memory import peak_memory
 from distilpose.whole_files import FencedError
 from experiments.atomic import json_text, write_text
 from experiments.build import WEIGHTS
+from experiments.diagnose import Diagnoser, cost_json
 from experiments.lease import Lease
 from experiments.store import FailureKind, RunDir
 from experiments.track.card import run_summary
@@ -28,6 +30,17 @@ from experiments.track.replay import tell
 log = logging.getLogger(__name__)
 
 PICTURED = 4  # people drawn at each validation
+
+
+@contextmanager
+def _worth_a_warning(run: RunDir, what: str) -> Iterator[None]:
+    """Around what a run can be without: where it fails, a warning is said, and the run goes on."""
+    try:
+        yield
+    except FencedError:
+        raise
+    except Exception:
+        log.warning("run %s: no %s", run.run_id, what, exc_info=True)
 
 
 class RunRecorder:
@@ -146,6 +159,7 @@ class RunListener:
         self.recorders, self.val, self.teacher = recorders, val, teacher
         self.input_size, self.source = input_size, source
         self._pictured: Batch | None = None
+        self._diagnose = Diagnoser(val)
 
     def restored(self, member: Member, damaged: Sequence[Path]) -> None:
         """The run starts at `member.step`."""
@@ -162,12 +176,10 @@ class RunListener:
         if is_best:
             save_weights(recorder.run.checkpoints / WEIGHTS, member.model, recorder.weights_say, aside=aside)
             write_text(recorder.run.predictions, json_text(evaluation.results), aside=aside)
-        try:
+            with _worth_a_warning(recorder.run, "diagnosis"):
+                recorder.run.write_diagnosis(self._diagnose(evaluation.results), aside=aside)
+        with _worth_a_warning(recorder.run, f"pictures at epoch {epoch}"):
             self._draw(member, epoch, recorder)
-        except FencedError:
-            raise
-        except Exception:  # a picture is worth a warning, never a run
-            log.warning("run %s: no pictures at epoch %d", member.name, epoch, exc_info=True)
 
     def checkpointing(self, member: Member) -> None:
         """Put on disk what the journal knows: the run will not go through these steps again."""
@@ -188,6 +200,9 @@ class RunListener:
     def finished(self, member: Member) -> None:
         """Write the result, the last thing of a run."""
         recorder = self.recorders[member.name]
+        with _worth_a_warning(recorder.run, "cost"):
+            cost = cost_json(member.model, self.input_size, cpu=recorder.origin.get("cpu"))
+            recorder.run.write_cost(cost, aside=recorder.lease.aside)
         recorder.finished(
             {
                 "metrics": member.best,

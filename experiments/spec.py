@@ -15,7 +15,7 @@ from experiments.recipe import FORBID, FileName, Metric, Name, Natural, Recipe
 from experiments.source import Node, Path_, Place, Problem, SpecError, dotted, merge, put, read_yaml
 from experiments.typed import Kind, checked, nearest, shown
 
-Table = Literal["losses", "matrix", "rows"]
+Table = Literal["losses", "matrix", "generalisation", "sdpose", "rows"]
 SWEEPS = Path(__file__).parents[1] / "sweeps"
 
 

@@ -14,7 +14,10 @@ _LINK = "http://www.w3.org/1999/xlink"
 
 
 def _saved(figure: Figure, key: str, fonts: str) -> str:
-    """The figure as matplotlib writes it, the same bytes every time. Names are never read as mathematics."""
+    """The figure as matplotlib writes it, the same bytes every time. Names are never read as mathematics.
+
+    Its parts are arranged when it is first saved, and stay where they are.
+    """
     text = io.StringIO()
     settings: Any = {
         "svg.fonttype": fonts,
@@ -25,6 +28,9 @@ def _saved(figure: Figure, key: str, fonts: str) -> str:
     }
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        if figure.get_layout_engine() is not None:
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
         figure.savefig(text, format="svg", transparent=fonts == "none", metadata={"Date": None, "Creator": None})
     return text.getvalue()
 
