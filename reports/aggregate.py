@@ -18,7 +18,7 @@ from reports.statistics import corrected, paired_difference, spread
 LOSS_ORDER = ("CS", "SH", "KT", "VT")
 OTHER_METRICS = ("AP", "PCK@0.2")  # shown after the sweep's own
 # Drawings of more rows cannot be read, and their journals take long to read: the rest stands in the tables alone.
-DRAWN_ROWS = 16
+DRAWN_ROWS = 12
 DRAWN_SEEDS = 12
 
 Values = Mapping[str, Mapping[int, float]]
@@ -34,7 +34,7 @@ def _measured(runs: Sequence[RunRead], metrics: Iterable[str]) -> dict[str, dict
 def _row_cost(runs: Sequence[RunRead]) -> Cost | None:
     """What the row's model costs: of the finished runs that know most, the one of median speed."""
     costs = [run.numbers.cost for run in runs if run.numbers.cost is not None]
-    timed = sorted((cost.speed.fps, index) for index, cost in enumerate(costs) if cost.speed is not None)
+    timed = sorted((cost.speed.fps, place) for place, cost in enumerate(costs) if cost.speed is not None)
     if timed:
         return costs[timed[len(timed) // 2][1]]
     return max(costs, key=lambda cost: cost.gflops is not None, default=None)

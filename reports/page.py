@@ -62,7 +62,7 @@ def is_wide(views: Sequence[PictureView]) -> bool:
 
 def inline_drawing(drawing: Drawing) -> Markup:
     """The drawing as an SVG element in the page's colours."""
-    return Markup(svg_inline(drawing.figure, drawing.name, title=drawing.caption, colours=_COLOURS))
+    return Markup(svg_inline(drawing.svg, drawing.name, title=drawing.caption, colours=_COLOURS))
 
 
 def pasted_latex(table: Table) -> str:

@@ -13,14 +13,14 @@ _SVG = "http://www.w3.org/2000/svg"
 _LINK = "http://www.w3.org/1999/xlink"
 
 
-def _saved(figure: Figure, key: str, fonts: str) -> str:
-    """The figure as matplotlib writes it, the same bytes every time. Names are never read as mathematics.
+def svg_text(figure: Figure, key: str) -> str:
+    """The figure as matplotlib writes it, on nothing, letters as text; the same bytes every time.
 
-    Its parts are arranged when it is first saved, and stay where they are.
+    Names are never read as mathematics. Parts are arranged when a figure is first saved, and stay where they are.
     """
     text = io.StringIO()
     settings: Any = {
-        "svg.fonttype": fonts,
+        "svg.fonttype": "none",
         "svg.hashsalt": key,
         "text.parse_math": False,
         "font.family": "sans-serif",
@@ -31,26 +31,29 @@ def _saved(figure: Figure, key: str, fonts: str) -> str:
         if figure.get_layout_engine() is not None:
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
-        figure.savefig(text, format="svg", transparent=fonts == "none", metadata={"Date": None, "Creator": None})
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return text.getvalue()
 
 
-def svg_file(figure: Figure, key: str) -> str:
-    """The figure as a standalone SVG on white; letters are shapes, so it looks the same without any font."""
-    return _saved(figure, key, "path")
+def svg_file(svg: str) -> str:
+    """A figure's SVG as a file of its own: on white."""
+    head, opening, rest = svg.partition("<svg ")
+    inside = rest.index(">") + 1
+    return f'{head}{opening}{rest[:inside]}\n <rect width="100%" height="100%" fill="#ffffff"/>{rest[inside:]}'
 
 
-def svg_inline(figure: Figure, key: str, *, title: str, colours: Mapping[str, str]) -> str:
-    """The figure as an `<svg>` element for a page: text stays text, ids carry `key`, and colours become the page's.
+def svg_inline(svg: str, key: str, *, title: str, colours: Mapping[str, str]) -> str:
+    """A figure's SVG as an `<svg>` element for a page: ids carry `key`, and colours become the page's.
 
     Args:
+        svg: the figure, as `svg_text` gives it.
         key: a word unique among the figures of the page.
         title: what the figure shows, for those who hear the page.
         colours: for a colour of the figure (`#rrggbb`), what stands in its place, such as `var(--ours)`.
     """
     ET.register_namespace("", _SVG)
     ET.register_namespace("xlink", _LINK)
-    root = ET.fromstring(_saved(figure, key, "none"))
+    root = ET.fromstring(svg)
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"):

@@ -78,7 +78,7 @@ def write_report(
         "report.tex": latex_document(numbers.title, [f"{stem}.tex" for stem in tables]),
         **{f"{stem}.csv": csv_table(table) for stem, table in tables.items()},
         **{f"{stem}.tex": latex_table(table) for stem, table in tables.items()},
-        **{name: svg_file(drawing.figure, drawing.name) for name, drawing in drawings.items()},
+        **{name: svg_file(drawing.svg) for name, drawing in drawings.items()},
     }
     for name, text in texts.items():
         write_text(folder / name, text)

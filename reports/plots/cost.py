@@ -8,6 +8,7 @@ from itertools import product
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 
 from reports.layouts.cost import best_of_models
@@ -142,7 +143,7 @@ def _place(axes: Axes, labels: Sequence[_Label]) -> None:
     edge = axes.get_window_extent().transformed(Affine2D().scale(72 / figure.dpi))
     taken = [(x - 3.0, y - 3.0, x + 3.0, y + 3.0) for x, y in points]
     for one, (x, y) in zip(labels, points, strict=True):
-        width, height = 0.54 * _TINY * len(one.text), 1.15 * _TINY
+        width, height = TextPath((0, 0), one.text, size=_TINY).get_extents().width, 1.15 * _TINY
         for reach, angle in product((5, 11, 18, 27, 38), range(0, 360, 30)):
             dx, dy = reach * math.cos(math.radians(angle)), reach * math.sin(math.radians(angle))
             left = x + dx if dx >= 0 else x + dx - width

@@ -4,10 +4,12 @@ Colours are Okabe and Ito's, told apart by the colour-blind, and no colour carri
 shape and are named where they stand.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from reports.vector import svg_text
 
 OURS, PAPER, INK, MUTED, FAINT = "#0072b2", "#d55e00", "#1c1c1a", "#6b6b66", "#c9c8c2"
 ON_DARK, ON_LIGHT = "#fefefe", "#1b1b1b"  # letters on a coloured ground, which no page recolours
@@ -26,6 +28,11 @@ class Drawing:
     figure: Figure
     caption: str
     wide: bool = False
+    svg: str = field(init=False)
+    """The figure as SVG; every format shows this one."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "svg", svg_text(self.figure, self.name))
 
 
 def calm(axes: Axes) -> None:

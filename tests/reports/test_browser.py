@@ -9,11 +9,11 @@ import pytest
 from browser import CONTRASTS, chromium, needs_chromium
 from playwright.sync_api import Browser, Page, expect
 
-from experiments.store import Store
-from reports.write import write_report
+from reports.page import page_html
+from reports.records import SweepNumbers
+from reports.sections import make_sections
 
 pytestmark = needs_chromium
-Sweep = tuple[Store, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +23,15 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def report(troubled: Sweep, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(*troubled, tmp_path_factory.mktemp("report")).html
+def report(troubled_numbers: SweepNumbers, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(troubled_numbers, tmp_path_factory.mktemp("report"))
+
+
+def written(numbers: SweepNumbers, folder: Path) -> Path:
+    """The page of these numbers, in a file."""
+    html = folder / "report.html"
+    html.write_text(page_html(numbers, make_sections(numbers)), encoding="utf-8")
+    return html
 
 
 @pytest.fixture
@@ -154,8 +161,8 @@ def test_it_prints_without_what_only_a_screen_can_use(page: Page, tmp_path: Path
     assert page.pdf(path=tmp_path / "report.pdf", format="A4").startswith(b"%PDF")
 
 
-def test_a_name_from_a_file_runs_nothing(browser: Browser, hostile: Sweep, tmp_path: Path) -> None:
-    html = write_report(*hostile, tmp_path).html
+def test_a_name_from_a_file_runs_nothing(browser: Browser, hostile_numbers: SweepNumbers, tmp_path: Path) -> None:
+    html = written(hostile_numbers, tmp_path)
     page = browser.new_page()
     alerts: list[str] = []
     page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))

@@ -83,6 +83,7 @@ def test_the_figure_of_costs_names_ours_and_leaves_no_two_labels_on_one_another(
     figure = cost_figure(numbers)
     assert figure is not None
     assert [axes.get_xlabel() for axes in figure.axes] == ["parameters (M)", "GFLOPs", "images a second"]
+    figure.draw_without_rendering()
     for axes in figure.axes:
         labels = [one for one in axes.texts if isinstance(one, Annotation)]
         assert {"distilpose_s", "distilpose_l"} <= {one.get_text() for one in labels}

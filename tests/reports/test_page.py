@@ -22,7 +22,7 @@ from reports.plots.curves import curve_names, curves_figure
 from reports.plots.improvements import effect_figure
 from reports.records import SweepNumbers
 from reports.sections import make_sections
-from reports.vector import svg_file, svg_inline
+from reports.vector import svg_file, svg_inline, svg_text
 from reports.write import write_report
 
 Sweep = tuple[Store, dict[str, Any]]
@@ -170,7 +170,7 @@ def test_an_interval_past_the_edge_ends_in_an_arrowhead(troubled_numbers: SweepN
 def test_an_inline_drawing_takes_the_pages_colours_and_carries_its_key(complete_numbers: SweepNumbers) -> None:
     figure = effect_figure(complete_numbers)
     assert figure is not None
-    text = svg_inline(figure, "one", title="<b> & more", colours={"#0072b2": "var(--ours)"})
+    text = svg_inline(svg_text(figure, "one"), "one", title="<b> & more", colours={"#0072b2": "var(--ours)"})
     root = ET.fromstring(text)
     assert root.get("aria-label") == "<b> & more"
     assert "var(--ours)" in text
@@ -180,7 +180,7 @@ def test_an_inline_drawing_takes_the_pages_colours_and_carries_its_key(complete_
 
 def test_the_same_figure_gives_the_same_file(complete_numbers: SweepNumbers) -> None:
     drawn = [effect_figure(complete_numbers) for _ in range(2)]
-    assert len({svg_file(figure, "key") for figure in drawn if figure is not None}) == 1
+    assert len({svg_file(svg_text(figure, "key")) for figure in drawn if figure is not None}) == 1
 
 
 def test_a_wide_picture_is_made_smaller(tmp_path: Path) -> None:
