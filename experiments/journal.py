@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-Status = Literal["finished", "failed", "preempted"]
+Status = Literal["finished", "failed", "preempted", "pruned"]
 SYNC_SECONDS = 1.0
 
 
@@ -87,7 +87,7 @@ class Journal:
         self._write("checkpoint", {"step": step, "epoch": epoch, "path": Path(path).as_posix()})
         self.sync()
 
-    def stop(self, reason: Literal["preempted", "failed"], message: str = "") -> None:
+    def stop(self, reason: Literal["preempted", "failed", "pruned"], message: str = "") -> None:
         """The run ends before its time, and why."""
         self._write("stop", {"reason": reason, "message": message})
         self.sync()

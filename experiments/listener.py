@@ -1,6 +1,7 @@
 """What happens to each run, written where it belongs: journal, trackers, weights, pictures, result."""
 
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -72,6 +73,12 @@ class RunRecorder:
         self.journal.stop("failed", message)
         self._close_trackers("failed")
 
+    def pruned(self, why: Mapping[str, Any]) -> None:
+        """A search ends the run here; its checkpoint stays, for whoever wants all of it."""
+        self.run.prune(why, self.lease)
+        self.journal.stop("pruned", f"at epoch {why['epoch']}")
+        self._close_trackers("pruned")
+
     def finished(self, result: Mapping[str, Any]) -> None:
         """The run is over and came to this."""
         self.journal.finish()
@@ -106,7 +113,9 @@ class RunListener:
         input_size: tuple[int, int],
         source: ImageSource,
         teacher: nn.Module | None,
+        pruned_by: str = "",
     ) -> None:
+        self.pruned_by = pruned_by
         self.recorders, self.val, self.teacher = recorders, val, teacher
         self.input_size, self.source = input_size, source
         self._pictured: Batch | None = None
@@ -136,6 +145,12 @@ class RunListener:
         recorder = self.recorders[member.name]
         path = recorder.run.checkpoints.relative_to(recorder.run.path)
         recorder.journal.checkpoint(step=member.step, epoch=None, path=path)
+
+    def ended(self, member: Member, epoch: int) -> None:
+        """A search sees no hope for the run; its cohort goes on."""
+        values = {name: value for name, value in member.last.items() if math.isfinite(value)}
+        why = {"by": self.pruned_by, "epoch": epoch, "step": member.step, "metrics": values}
+        self.recorders[member.name].pruned(why)
 
     def failed(self, member: Member) -> None:
         """The run failed alone; its cohort goes on."""

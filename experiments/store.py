@@ -4,6 +4,7 @@ runs/<run_id>/run.json       what the run is, written when it is launched
 runs/<run_id>/journal.jsonl  what it did
 runs/<run_id>/lease/         whose it is
 runs/<run_id>/failure.json   why its last attempt failed
+runs/<run_id>/pruned.json    why a search ended it early; it can go on
 runs/<run_id>/result.json    last, whole: without it a run is unfinished
 runs/sweeps/<sweep>.<profile>.json   plans; runs/jobs/<cohort_id>.json   what one process is told
 """
@@ -32,7 +33,7 @@ from experiments.journal import (
 from experiments.lease import Lease, Owner, acquire, holder
 
 SCHEMA = 1
-State = Literal["planned", "running", "finished", "failed", "interrupted"]
+State = Literal["planned", "running", "finished", "failed", "interrupted", "pruned"]
 FailureKind = Literal["nan", "oom", "killed", "error"]
 
 
@@ -122,6 +123,8 @@ class RunDir:
             return "finished"
         if (self.path / "failure.json").exists():
             return "failed"
+        if self.pruning is not None:
+            return "pruned"
         return "interrupted" if (self.path / "journal.jsonl").exists() else "planned"
 
     def holder(self) -> Owner | None:
@@ -199,6 +202,20 @@ class RunDir:
         except FileExistsError:
             raise AlreadyFinishedError(f"run {self.run_id} has its result already") from None
         (self.path / "failure.json").unlink(missing_ok=True)
+        (self.path / "pruned.json").unlink(missing_ok=True)
+
+    @property
+    def pruning(self) -> dict[str, Any] | None:
+        """Where and by which search the run was ended early, or None."""
+        pruning = read_json(self.path / "pruned.json")
+        assert pruning is None or isinstance(pruning, dict)
+        return pruning
+
+    def prune(self, why: Mapping[str, Any], lease: Lease | None = None) -> None:
+        """Write down that a search ended the run early. No failure: whoever wants all of it goes on with it."""
+        if lease is not None:
+            lease.check()
+        write_text(self.path / "pruned.json", json_text({**why, "t": round(time.time(), 3)}))
 
     @property
     def failure(self) -> Failure | None:

@@ -47,6 +47,9 @@ class Listener(Protocol):
     def checkpointed(self, member: Member) -> None:
         """A checkpoint at `member.step` is on disk."""
 
+    def ended(self, member: Member, epoch: int) -> None:
+        """The run leaves before its end, checkpointed, as `should_end` wished."""
+
     def failed(self, member: Member) -> None:
         """The run has stopped for good, for the reason in `member.failure`."""
 
@@ -66,8 +69,9 @@ def train_cohort(
     log_every: int = 50,
     checkpoint_seconds: float = 60.0,
     should_stop: Callable[[], bool] = lambda: False,
+    should_end: Callable[[Member], bool] = lambda member: False,
 ) -> bool:
-    """True once every member has finished or failed; False when `should_stop` ended it early, all checkpointed.
+    """True once every member has finished, failed or been ended; False when `should_stop` ended all, checkpointed.
 
     Args:
         members: the runs. Each continues from its newest checkpoint, if it has one.
@@ -80,6 +84,8 @@ def train_cohort(
         log_every: optimiser steps between training metrics.
         checkpoint_seconds: time between checkpoints; one is also written after each validation.
         should_stop: asked after every step.
+        should_end: asked of every member after each validation but its last; one that shall end leaves with its
+            checkpoint, and the others go on.
     """
     loop = _Loop(fabric, stream, listener, teacher, log_every)
     for member in members:
@@ -112,7 +118,11 @@ def train_cohort(
             for member in here:
                 if member.failure is None and member.step >= member.schedule.epochs * stream.steps_per_epoch:
                     listener.finished(member)
+                elif member in due and should_end(member):
+                    member.ended = True
+                    listener.ended(member, epoch)
         running = [m for m in running if m.failure is None and m.step < m.schedule.epochs * stream.steps_per_epoch]
+        running = [m for m in running if not m.ended]
         if not running or min(member.step for member in running) != position:
             continue
 

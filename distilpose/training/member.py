@@ -69,6 +69,7 @@ class Member:
     best: dict[str, float] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
     failure: str | None = None
+    ended: bool = False
     sums: dict[str, Tensor] = field(default_factory=dict)
     summed_steps: int = 0
 

@@ -30,7 +30,7 @@ def replay(journal: Path, tracker: Tracker) -> Status:
         if event["event"] == "finish":
             status = "finished"
         elif event["event"] in ("start", "stop"):
-            status = "failed" if event.get("reason") == "failed" else "preempted"
+            status = event["reason"] if event.get("reason") in ("failed", "pruned") else "preempted"
     tracker.close(status)
     return status
 

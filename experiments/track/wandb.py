@@ -15,7 +15,7 @@ from experiments.track.protocol import Status
 log = logging.getLogger(__name__)
 
 Mode = Literal["auto", "online", "offline", "disabled"]
-EXIT_CODES: dict[Status, int] = {"finished": 0, "failed": 1, "preempted": 143}
+EXIT_CODES: dict[Status, int] = {"finished": 0, "failed": 1, "preempted": 143, "pruned": 0}
 REACH_SECONDS = 5.0  # for a connection
 WAIT_SECONDS = 60.0  # for a server's answer, at the start and at the end: a dead one delays a run by that, no more
 

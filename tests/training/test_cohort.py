@@ -63,6 +63,9 @@ class Witness:
     def checkpointed(self, member: Member) -> None:
         self.said.append(("checkpointed", member.name, member.step))
 
+    def ended(self, member: Member, epoch: int) -> None:
+        self.said.append(("ended", member.name, epoch))
+
     def failed(self, member: Member) -> None:
         self.said.append(("failed", member.name, member.step))
 
@@ -103,6 +106,7 @@ def train(
     members: list[Member],
     *,
     should_stop: Callable[[], bool] = lambda: False,
+    should_end: Callable[[Member], bool] = lambda member: False,
     checkpoint_seconds: float = 1e9,
     precision: Literal["32-true", "bf16-mixed"] = "32-true",
 ) -> tuple[bool, Witness]:
@@ -117,6 +121,7 @@ def train(
         teacher=teacher,
         log_every=2,
         should_stop=should_stop,
+        should_end=should_end,
         checkpoint_seconds=checkpoint_seconds,
     )
     return done, witness
@@ -314,3 +319,25 @@ def test_the_seconds_of_a_cohort_add_up_to_those_of_its_process(tmp_path: Path) 
     passed = time.perf_counter() - began
     assert 0 < members[1].seconds < members[0].seconds
     assert members[0].seconds + members[1].seconds <= passed
+
+
+def test_a_member_that_is_ended_leaves_its_checkpoint_and_the_others_go_on(tmp_path: Path) -> None:
+    hopeless, other, whole = member("hopeless", tmp_path), member("other", tmp_path), member("hopeless", tmp_path / "w")
+    asked: list[tuple[str, int]] = []
+
+    def should_end(run: Member) -> bool:
+        asked.append((run.name, run.step))
+        return run.name == "hopeless"
+
+    done, witness = train([hopeless, other], should_end=should_end)
+    assert done
+    # After its last validation nobody is asked.
+    assert asked == [("hopeless", 3), ("other", 3)]
+    assert [said for said in witness.said if said[0] in ("ended", "finished")] == [
+        ("ended", "hopeless", 1),
+        ("finished", "other", 6),
+    ]
+    again = member("hopeless", tmp_path)
+    train([again])
+    train([whole])
+    assert same(again, whole)
