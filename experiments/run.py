@@ -28,6 +28,7 @@ from torch import nn
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.stream import ImageSource
 from distilpose.training.cohort import train_cohort
+from distilpose.training.member import Member
 from experiments.build import (
     build_given_teacher,
     build_member,
@@ -121,6 +122,7 @@ def _train(job: dict[str, Any], store: Store, claimed: list[RunRecorder], should
         input_size=recipe.input_size,
         source=source,
         teacher=teacher,
+        pruned_by=job.get("search", {}).get("name", ""),
     )
     done = train_cohort(
         members,
@@ -139,6 +141,7 @@ def _train(job: dict[str, Any], store: Store, claimed: list[RunRecorder], should
         teacher=teacher,
         metric=recipe.evaluation.best_by,
         should_stop=should_stop,
+        should_end=_should_end(job, store, recipe),
     )
     return FINISHED if done else PREEMPTED
 
@@ -161,6 +164,16 @@ def _teacher(
     if not run.finished:
         raise ValueError(f"teacher {run.run_id}: must be finished before its students train, is {run.state()}")
     return load_trained(run_recipe_from_json(run.spec()["recipe"]), run, joints=skeleton.num_joints)
+
+
+def _should_end(job: dict[str, Any], store: Store, recipe: RunRecipe) -> Callable[[Member], bool]:
+    """Whether the search that the job belongs to, if any, would end a run where it stands."""
+    if "search" not in job:
+        return lambda member: False
+    from experiments.search_pruning import Pruning
+
+    pruning = Pruning(store, job["search"], epochs=recipe.schedule.epochs)
+    return lambda member: pruning.ends(member.name)
 
 
 def _fabric(device: str, recipe: RunRecipe) -> Fabric:

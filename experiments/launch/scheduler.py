@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from experiments.store import Progress, Store
 
 log = logging.getLogger(__name__)
 
-Grow = Callable[[Collection[str]], Plan | None]
+Grow = Callable[[Set[str]], Plan | None]
 """The plan with more in it, or None; asked while a slot idles, and told the runs that are settled: there is nothing
 more to do for them."""
 
