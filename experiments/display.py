@@ -130,9 +130,17 @@ class LaunchDisplay:
         if self._live is not None:
             self._live.stop()
 
+    def lengthened(self, plan: Plan | None) -> Plan | None:
+        """The plan given: from now on the one that is shown, unless it is None."""
+        if plan is not None:
+            self._plan = plan
+            self._steps = {run_id: planned_steps(run, plan.train_people[run_id]) for run_id, run in plan.runs.items()}
+            self._bar.update(self._task, total=sum(self._steps.values()))
+        return plan
+
     def update(self, progress: LaunchProgress) -> None:
         """Show where the launch stands."""
-        done = sum(self._steps[run_id] for run_id in progress.finished)
+        done = sum(self._steps[run_id] for run_id in progress.finished | progress.pruned)
         done += sum(run.step for run in progress.running.values() if run is not None)
         self._bar.update(self._task, completed=done)
         if self._live is not None:

@@ -86,7 +86,7 @@ def expand(sheet: Node, file: str, problems: list[Problem]) -> list[ExpandedRow]
         points = list(_points(axes, start, sheet, file, problems)) if axes is not None else [()]
         labels = _labels([field for point in points for field, _ in point])
         for point in points:
-            recipe = _apply(start, point, sheet, file, problems)
+            recipe = assigned(start, point, sheet, file, problems)
             said = [f"{labels[field]}={_text(value.plain)}" for field, value in point]
             expanded.append(
                 ExpandedRow(
@@ -113,7 +113,8 @@ def _start(sheet: Node, entry: Node | None, file: str, problems: list[Problem]) 
     return recipe if change is None else merge(recipe, change)
 
 
-def _apply(recipe: Node, point: Assignments, sheet: Node, file: str, problems: list[Problem]) -> Node:
+def assigned(recipe: Node, point: Assignments, sheet: Node, file: str, problems: list[Problem]) -> Node:
+    """The recipe with values put at fields, or the levels that they name of factors."""
     for field, value in point:
         recipe = _apply_one(recipe, field, value, sheet, file, problems)
     return recipe
@@ -155,7 +156,7 @@ def _points(axes: Node, start: Node, sheet: Node, file: str, problems: list[Prob
                 for earlier in points
                 for more in (
                     _crossed(entry, file, problems)
-                    if _holds(entry, _apply(start, earlier, sheet, file, problems), earlier)
+                    if _holds(entry, assigned(start, earlier, sheet, file, problems), earlier)
                     else [()]
                 )
             ]

@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 
 from distilpose.whole_files import refuse_if_fenced, sync_folder
 
-Status = Literal["finished", "failed", "preempted"]
+Status = Literal["finished", "failed", "preempted", "pruned"]
 SYNC_SECONDS = 1.0
 
 
@@ -115,7 +115,7 @@ class Journal:
         self._write("checkpoint", {"step": step, "epoch": epoch, "path": Path(path).as_posix(), **used})
         self.sync()
 
-    def stop(self, reason: Literal["preempted", "failed"], message: str = "") -> None:
+    def stop(self, reason: Literal["preempted", "failed", "pruned"], message: str = "") -> None:
         """The run ends before its time, and why."""
         self._write("stop", {"reason": reason, "message": message})
         self.sync()

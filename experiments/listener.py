@@ -1,6 +1,7 @@
 """What happens to each run, written where it belongs: journal, trackers, weights, pictures, result."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -113,6 +114,15 @@ class RunRecorder:
         log.warning("run %s: another process has it now, leaving it", self.run.run_id)
         self._end("preempted", self.journal.abandon)
 
+    def pruned(self, why: Mapping[str, Any]) -> None:
+        """A search ends the run here; its checkpoint stays, for whoever wants all of it."""
+
+        def write_down() -> None:
+            self.run.prune(why, self.lease)
+            self.journal.stop("pruned", f"at epoch {why['epoch']}")
+
+        self._end("pruned", write_down)
+
     def finished(self, result: Mapping[str, Any]) -> None:
         """The run is over and came to this."""
         self.journal.finish()
@@ -155,7 +165,9 @@ class RunListener:
         input_size: tuple[int, int],
         source: ImageSource,
         teacher: nn.Module | None,
+        pruned_by: str = "",
     ) -> None:
+        self.pruned_by = pruned_by
         self.recorders, self.val, self.teacher = recorders, val, teacher
         self.input_size, self.source = input_size, source
         self._pictured: Batch | None = None
@@ -190,6 +202,12 @@ class RunListener:
         recorder = self.recorders[member.name]
         path = recorder.run.checkpoints.relative_to(recorder.run.path)
         recorder.journal.checkpoint(step=member.step, epoch=None, path=path, memory_bytes=_peak(member))
+
+    def ended(self, member: Member, epoch: int) -> None:
+        """A search sees no hope for the run; its cohort goes on."""
+        values = {name: value for name, value in member.last.items() if math.isfinite(value)}
+        why = {"by": self.pruned_by, "epoch": epoch, "step": member.step, "metrics": values}
+        self.recorders[member.name].pruned(why)
 
     def failed(self, member: Member) -> None:
         """The run failed alone; its cohort goes on."""

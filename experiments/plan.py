@@ -65,7 +65,11 @@ class Cohort:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Everything there is to do for one profile of a sweep. A plan with problems cannot be launched."""
+    """Everything there is to do for one profile of a sweep. A plan with problems cannot be launched.
+
+    Of a search, it is what was asked so far: `search` says of what (see `experiments.search`), and `prunable` are the
+    runs that may end before their time.
+    """
 
     sweep: str
     profile: str
@@ -81,6 +85,8 @@ class Plan:
     settings: dict[str, Any]
     problems: tuple[str, ...] = ()
     train_people: dict[str, int] = field(default_factory=dict)
+    search: dict[str, Any] | None = None
+    prunable: frozenset[str] = frozenset()
 
     @cached_property
     def runs(self) -> dict[str, PlannedRun]:
@@ -116,6 +122,7 @@ class Plan:
                 for cohort in self.cohorts
             ],
             "settings": self.settings,
+            **({} if self.search is None else {"search": self.search}),
         }
 
 

@@ -29,6 +29,7 @@ from torch import nn
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.stream import ImageSource
 from distilpose.training.cohort import Listener, train_cohort
+from distilpose.training.member import Member
 from distilpose.training.memory import is_out_of_memory
 from distilpose.training.ranks import Ranks, meet
 from distilpose.training.silent import SilentListener
@@ -163,6 +164,7 @@ def _train(
             input_size=recipe.input_size,
             source=source,
             teacher=teacher,
+            pruned_by=job.get("search", {}).get("name", ""),
         )
     done = train_cohort(
         members,
@@ -183,6 +185,7 @@ def _train(
         metric=recipe.evaluation.best_by,
         micro_batch=job.get("micro_batch"),
         should_stop=should_stop,
+        should_end=_should_end(job, store, recipe),
         ranks=ranks,
     )
     ranks.wait()  # torchrun stops the others when one ends with a code
@@ -207,6 +210,16 @@ def _teacher(
     if not run.finished:
         raise ValueError(f"teacher {run.run_id}: must be finished before its students train, is {run.state()}")
     return load_trained(run_recipe_from_json(run.spec()["recipe"]), run, joints=skeleton.num_joints)
+
+
+def _should_end(job: dict[str, Any], store: Store, recipe: RunRecipe) -> Callable[[Member], bool]:
+    """Whether the search that the job belongs to, if any, would end a run where it stands."""
+    if "search" not in job:
+        return lambda member: False
+    from experiments.search_pruning import Pruning
+
+    pruning = Pruning(store, job["search"], epochs=recipe.schedule.epochs)
+    return lambda member: pruning.ends(member.name)
 
 
 def _devices(device: str) -> list[torch.device]:

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import MinLen
 
-from experiments.expand import AxesEntry, ExpandedRow, RowEntry, expand
+from experiments.expand import AxesEntry, ExpandedRow, RowEntry, assigned, expand
 from experiments.pairing import recipe_faults
-from experiments.recipe import FORBID, FileName, Metric, Name, Natural, Recipe
+from experiments.recipe import FORBID, FileName, Metric, Name, Natural, Recipe, to_json
+from experiments.search_spec import Params, SearchEntry, ends, search_faults, value_at
 from experiments.source import Node, Path_, Place, Problem, SpecError, dotted, merge, put, read_yaml
 from experiments.typed import Kind, checked, nearest, shown
 
@@ -35,6 +36,7 @@ class Document:
     seeds: Annotated[tuple[Natural, ...], MinLen(1)] = (0,)
     rows: Annotated[tuple[RowEntry, ...], MinLen(1)] | None = None
     axes: AxesEntry | None = None
+    search: SearchEntry | None = None
     profiles: dict[FileName, Any] | None = None
 
 
@@ -53,6 +55,33 @@ class RowSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What a profile searches, with the sheet whose `base` and `factors` the suggested values are put into."""
+
+    entry: SearchEntry
+    objectives: tuple[str, ...]
+    base: Recipe
+    baseline: str | None
+    sheet: Node
+    source: str
+
+    def row(self, name: str, params: Params) -> RowSpec:
+        """The row that trains `base` with these values. Raises SpecError where they make no sense together."""
+        problems: list[Problem] = []
+        recipe = _recipe(_trial(self.sheet, name, params, self.source, problems), self.source, problems)
+        if recipe is None or problems:
+            raise SpecError(problems)
+        return RowSpec(name=name, recipe=recipe, factors=dict(params), paper={}, baseline=self.baseline)
+
+    def params(self, row: RowSpec) -> Params | None:
+        """The values at which the search would suggest this row's very recipe; None where it never would."""
+        whole = to_json(row.recipe)
+        found = {field: row.factors.get(field, value_at(whole, field)) for field in self.entry.space}
+        placed = self.entry.placed(found)
+        return placed if placed is not None and self.row(row.name, placed).recipe == row.recipe else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
     """One profile of a sweep file: everything a plan needs."""
 
@@ -65,6 +94,7 @@ class Sweep:
     seeds: tuple[int, ...]
     rows: tuple[RowSpec, ...]
     source: str
+    search: Search | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +205,7 @@ def _sweep(name: str, sheet: Node, file: str, problems: list[Problem]) -> Sweep 
         problems.append(Problem(file, sheet.mapping["seeds"].place, "seeds", message))
     if document.table == "matrix":
         problems += _matrix_problems(expanded, file)
+    search = None if document.search is None else _search(document, document.search, sheet, file, problems)
     if len(problems) > before:
         return None
     return Sweep(
@@ -187,7 +218,45 @@ def _sweep(name: str, sheet: Node, file: str, problems: list[Problem]) -> Sweep 
         seeds=document.seeds,
         rows=tuple(rows),
         source=file,
+        search=search,
     )
+
+
+def _search(document: Document, entry: SearchEntry, sheet: Node, file: str, problems: list[Problem]) -> Search | None:
+    """The search of a sheet, checked: its fields, its base by itself, and the corners of its space."""
+    node = sheet.mapping["search"]
+    found = [
+        Problem(file, node.nearest(path).place, dotted(("search", *path)), message)
+        for path, message in search_faults(entry, document.seeds)
+    ]
+    if len(document.seeds) != 1:
+        message = f"a trial is one run: a search has one seed, got {shown(document.seeds)}; `confirm` takes more"
+        found.append(Problem(file, (sheet.get("seeds") or node).place, "seeds", message))
+    problems += found
+    base = _recipe(_trial(sheet, "base", {}, file, problems), file, problems)
+    if base is None or found:
+        return None
+    for params in ends(entry):
+        recipe = _recipe(_trial(sheet, _said(params), params, file, problems), file, problems)
+        if recipe is not None and recipe.data != base.data:
+            message = "a search has one set of data, that of base: values from others say nothing of each other"
+            problems.append(Problem(file, node.mapping["space"].place, "search.space", message))
+    objectives = entry.objectives or (document.metric,)
+    return Search(entry=entry, objectives=objectives, base=base, baseline=document.baseline, sheet=sheet, source=file)
+
+
+def _said(params: Params) -> str:
+    return ", ".join(f"{field}={shown(value)}" for field, value in params.items())
+
+
+def _trial(sheet: Node, name: str, params: Params, file: str, problems: list[Problem]) -> ExpandedRow:
+    space = sheet.mapping["search"].mapping["space"]
+    point = []
+    for field, value in params.items():
+        where = space.mapping[field]
+        point.append((field, Node(value, where.place, where.key)))
+    recipe = assigned(sheet.mapping["base"], tuple(point), sheet, file, problems)
+    return ExpandedRow(name=name, recipe=recipe, factors=dict(params), paper={}, baseline=None, place=space.place)
 
 
 def _baseline_problems(common: Node | None, rows: Sequence[ExpandedRow], file: str) -> list[Problem]:

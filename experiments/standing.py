@@ -109,6 +109,8 @@ def standing(run: RunDir, what: str, metric: str) -> Standing:
     elif failure is not None:
         told["note"] = f"{failure.message} ({failure.kind}, attempt {failure.attempts})"
         told["log"] = tuple(run.log_tail(_LOG_LINES))
+    elif (pruning := run.pruning) is not None:
+        told["note"] = f"ended at epoch {pruning['epoch']} by the search {pruning['by']}"
     starts = count_events(run.path / "journal.jsonl", "start")[0]
     return Standing(run_id=run.run_id, what=what, state=state, starts=starts, **told)
 

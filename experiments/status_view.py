@@ -101,11 +101,11 @@ def frame(title: str, found: Sequence[Standing], metric: str, use: MachineUse, *
     )
 
 
-_ORDER = ("running", "failed", "interrupted", "planned", "finished")
+_ORDER = ("running", "failed", "interrupted", "planned", "pruned", "finished")
 
 
 def _share_done(one: Standing) -> float:
-    if one.state == "finished":
+    if one.state in ("finished", "pruned"):
         return 1.0
     return 0.0 if one.step is None or not one.total_steps else min(1.0, one.step / one.total_steps)
 

@@ -7,6 +7,7 @@ runs/<run_id>/failure.json   why its last attempt failed
 runs/<run_id>/log.txt        what its process printed: a link
 runs/<run_id>/diagnosis.json how the errors of its best weights are spread: calibration, joints
 runs/<run_id>/cost.json      what its model costs: parameters, GFLOPs, speed
+runs/<run_id>/pruned.json    why a search ended it early; it can go on
 runs/<run_id>/result.json    last, whole: without it a run is unfinished
 runs/sweeps/<sweep>.<profile>.json   plans; runs/jobs/<cohort_id>-<how>.json   what one process is told
 """
@@ -37,7 +38,7 @@ from experiments.journal import (
 from experiments.lease import Lease, Owner, Watch, acquire, holder
 
 SCHEMA = 1
-State = Literal["planned", "running", "finished", "failed", "interrupted"]
+State = Literal["planned", "running", "finished", "failed", "interrupted", "pruned"]
 FailureKind = Literal["nan", "oom", "disk", "killed", "error"]
 _WHAT_IS_LEFT = {"run_ids", "micro_batch"}  # of a job, may change from one attempt to the next
 _LOG_BYTES = 16384  # at a log's end that its last lines are looked for in
@@ -179,6 +180,8 @@ class RunDir:
             return "finished"
         if (self.path / "failure.json").exists():
             return "failed"
+        if self.pruning is not None:
+            return "pruned"
         return "interrupted" if (self.path / "journal.jsonl").exists() else "planned"
 
     def holder(self) -> Owner | None:
@@ -261,6 +264,19 @@ class RunDir:
         except FileExistsError:
             raise AlreadyFinishedError(f"run {self.run_id} has its result already") from None
         (self.path / "failure.json").unlink(missing_ok=True)
+        (self.path / "pruned.json").unlink(missing_ok=True)
+
+    @property
+    def pruning(self) -> dict[str, Any] | None:
+        """Where and by which search the run was ended early, or None."""
+        pruning = read_json(self.path / "pruned.json")
+        assert pruning is None or isinstance(pruning, dict)
+        return pruning
+
+    def prune(self, why: Mapping[str, Any], lease: Lease | None = None) -> None:
+        """Write down that a search ended the run early. No failure: whoever wants all of it goes on with it."""
+        record = {**why, "t": round(time.time(), 3)}
+        write_text(self.path / "pruned.json", json_text(record), aside=None if lease is None else lease.aside)
 
     @property
     def failure(self) -> Failure | None:

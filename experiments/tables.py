@@ -8,9 +8,16 @@ from rich.text import Text
 
 from experiments.store import State
 
-STYLES = {"finished": "green", "running": "cyan", "failed": "bold red", "interrupted": "yellow", "planned": "dim"}
+STYLES = {
+    "finished": "green",
+    "running": "cyan",
+    "failed": "bold red",
+    "interrupted": "yellow",
+    "planned": "dim",
+    "pruned": "magenta",
+}
 SHOWN = 40  # runs in a table, unless all are asked for
-_ATTENTION: tuple[State, ...] = ("failed", "running", "interrupted", "planned", "finished")
+_ATTENTION: tuple[State, ...] = ("failed", "running", "interrupted", "planned", "pruned", "finished")
 _NAMED = 8  # ids in one line
 
 

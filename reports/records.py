@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-State = Literal["finished", "running", "interrupted", "failed", "planned", "missing"]
+State = Literal["finished", "running", "interrupted", "failed", "planned", "pruned", "missing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

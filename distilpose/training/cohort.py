@@ -59,6 +59,9 @@ class Listener(Protocol):
     def checkpointed(self, member: Member) -> None:
         """A checkpoint at `member.step` is on disk."""
 
+    def ended(self, member: Member, epoch: int) -> None:
+        """The run leaves before its end, checkpointed, as `should_end` wished."""
+
     def failed(self, member: Member) -> None:
         """The run has stopped for good, for the reason in `member.failure`."""
 
@@ -82,9 +85,10 @@ def train_cohort(
     checkpoint_seconds: float = 60.0,
     micro_batch: int | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    should_end: Callable[[Member], bool] = lambda member: False,
     ranks: Ranks | None = None,
 ) -> bool:
-    """True once every member has finished, failed or left; False when `should_stop` ended it early, all checkpointed.
+    """True once every member has finished, failed, left or been ended; False when `should_stop` ended it, checkpointed.
 
     A member leaves when another process has taken its run (`FencedError`, from writing its checkpoint or from the
     listener); the others go on.
@@ -103,6 +107,8 @@ def train_cohort(
             the whole batch, but for batch normalisation, whose statistics are of each part, and the official form of
             SH, which mixes the people of a batch.
         should_stop: asked after every step. `validate` may raise `Interrupted` when it is asked to stop.
+        should_end: asked of every member after each validation but its last; one that shall end leaves with its
+            checkpoint, and the others go on.
         ranks: the processes that train this cohort together, each on its share of every batch: the gradients are those
             of the whole batch, and so are the statistics of batch normalisation. The first evaluates, writes
             checkpoints and is the one whose `listener` should say anything. How many they are may change between a
@@ -152,6 +158,13 @@ def train_cohort(
                 if member.works and member.step >= member.schedule.epochs * stream.steps_per_epoch:
                     with _may_leave(member, listener):
                         listener.finished(member)
+            going_on = [m for m in due if m.works and m.step < m.schedule.epochs * stream.steps_per_epoch]
+            ended = ranks.of_first([m.name for m in going_on if should_end(m)] if ranks.leads else [])
+            for member in going_on:
+                if member.name in ended:
+                    member.ended = True
+                    with _may_leave(member, listener):
+                        listener.ended(member, epoch)
             ranks.agree_on_leaving(running)
         running = [m for m in running if m.works and m.step < m.schedule.epochs * stream.steps_per_epoch]
         if not running or min(member.step for member in running) != position:

@@ -75,6 +75,7 @@ class Member:
     last: dict[str, float] = field(default_factory=dict)
     failure: str | None = None
     gone: bool = False
+    ended: bool = False
     sums: dict[str, Tensor] = field(default_factory=dict)
     summed_steps: int = 0
 
@@ -85,8 +86,8 @@ class Member:
 
     @property
     def works(self) -> bool:
-        """Whether it is still in its cohort: it has neither failed nor gone to another process."""
-        return self.failure is None and not self.gone
+        """Whether it is still in its cohort: it has neither failed, nor been ended, nor gone to another process."""
+        return self.failure is None and not self.gone and not self.ended
 
     def improves(self, metrics: Mapping[str, float], metric: str) -> bool:
         """Whether `metrics` beats the best so far; the first validation always does."""

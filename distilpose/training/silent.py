@@ -25,6 +25,9 @@ class SilentListener:
     def checkpointed(self, member: Member) -> None:
         """Nothing is said."""
 
+    def ended(self, member: Member, epoch: int) -> None:
+        """Nothing is said."""
+
     def failed(self, member: Member) -> None:
         """Nothing is said."""
 

@@ -23,6 +23,7 @@ from experiments.commands.options import (
     plan_sweep,
     read_profile,
     say_left_behind,
+    searcher_of,
 )
 from experiments.commands.report import write_and_show
 from experiments.launch.choose import Chosen, choose
@@ -94,7 +95,8 @@ def _train(
         with counting(console, "drawing people" if data.synthetic else "checking data") as on_progress:
             problems = prepare(data, root=place.data, runs=place.runs, on_progress=on_progress)
         end_on(map(str, problems))
-    planned = plan_sweep(sweep, place)
+    searcher = searcher_of(sweep, place)
+    planned = plan_sweep(sweep, place) if searcher is None else searcher.begin()
     end_on([*planned.problems, *where.faults(planned)])
     end_on(given_teacher_faults((row.recipe for row in sweep.rows), root=place.data, runs=place.runs))
     store = Store(place.runs)
@@ -109,7 +111,14 @@ def _train(
         rooms=where.rooms,
     )
     with LaunchDisplay(planned, console) as display:
-        outcome = launch_plan(planned, store, where.launcher, settings, on_progress=display.update)
+        outcome = launch_plan(
+            planned,
+            store,
+            where.launcher,
+            settings,
+            on_progress=display.update,
+            grow=None if searcher is None else lambda settled: display.lengthened(searcher.grow(settled)),
+        )
     for run_id, why in outcome.failed.items():
         console.print(f"run {run_id} failed: {why}", markup=False, style="bold red")
     if outcome.interrupted:

@@ -1,7 +1,7 @@
 """What the commands share: their options, where they print, how they end. Imports nothing heavy."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +10,9 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from experiments.plan import Plan
+    from experiments.plan import FactsLookup, Plan
+    from experiments.recipe import RunRecipe
+    from experiments.search import Searcher
     from experiments.spec import Sweep
     from experiments.store import Store
 
@@ -62,11 +64,33 @@ def launched(sweep: str, profile: str | None) -> tuple[str, str]:
 
 
 def plan_sweep(sweep: "Sweep", place: Place) -> "Plan":
-    """The plan of a sweep on the data of a place."""
-    from experiments.datasets import data_facts
+    """The plan of a sweep on the data of a place; of a search, what was asked so far."""
     from experiments.plan import make_plan
 
-    return make_plan(sweep, lambda data, boxes: data_facts(data, boxes, root=place.data, runs=place.runs))
+    searcher = searcher_of(sweep, place)
+    return make_plan(sweep, facts_of(place)) if searcher is None else searcher.plan()
+
+
+def facts_of(place: Place) -> "FactsLookup":
+    """What tells a plan about the data of a place."""
+    from experiments.datasets import data_facts
+
+    return lambda data, boxes: data_facts(data, boxes, root=place.data, runs=place.runs)
+
+
+def searcher_of(sweep: "Sweep", place: Place) -> "Searcher | None":
+    """What asks for the trials of a sweep that is a search; None for any other."""
+    if sweep.search is None:
+        return None
+    from experiments.search import Searcher
+    from experiments.store import Store
+
+    def costs(recipe: "RunRecipe", wanted: Sequence[str]) -> Mapping[str, float]:
+        from experiments.search_costs import student_costs
+
+        return student_costs(recipe, wanted)
+
+    return Searcher(sweep, Store(place.runs), facts_of(place), costs)
 
 
 def say_left_behind(store: "Store", planned: "Plan", verb: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,10 @@ from experiments.recipe import DataChoice, run_recipe_from_json
 from experiments.store import Progress, RunDir, Store
 
 log = logging.getLogger(__name__)
+
+Grow = Callable[[Set[str]], Plan | None]
+"""The plan with more in it, or None; asked while a slot idles, and told the runs that are settled: there is nothing
+more to do for them."""
 
 _IDLE_ENDINGS = 10  # so often may a process end well and leave its runs to others before that counts as a failure
 
@@ -63,6 +67,7 @@ class LaunchProgress:
     failed: dict[str, str]
     blocked: frozenset[str]
     seconds: float
+    pruned: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +79,11 @@ class Outcome:
     blocked: frozenset[str]
     unfinished: frozenset[str]
     interrupted: bool
+    pruned: frozenset[str] = frozenset()
 
     @property
     def complete(self) -> bool:
-        """Whether every run of the plan has its result."""
+        """Whether every run of the plan has its result, or was ended early by the search that wanted it."""
         return not (self.failed or self.blocked or self.unfinished)
 
 
@@ -97,8 +103,11 @@ def launch_plan(
     settings: LaunchSettings,
     *,
     on_progress: Callable[[LaunchProgress], None] | None = None,
+    grow: Grow | None = None,
 ) -> Outcome:
     """How it ended, after everything in the plan that can be finished is, or the user interrupted.
+
+    With `grow` the plan may become longer on the way: a search asks for more when it knows more.
 
     Raises ValueError for a plan with problems. Ctrl-C, SIGTERM and SIGUSR1 ask every process to stop, wait for them
     and end the launch; a second one kills them. `on_progress` is called about every `progress_seconds`.
@@ -106,7 +115,7 @@ def launch_plan(
     if plan.problems:
         raise ValueError("plan: cannot be launched before this is put right:\n" + "\n".join(plan.problems))
     store.save_plan(plan.json())
-    schedule = _Schedule(plan, store, launcher, settings)
+    schedule = _Schedule(plan, store, launcher, settings, grow)
     with interruptible():
         return schedule.carry_out(on_progress)
 
@@ -114,26 +123,32 @@ def launch_plan(
 class _Schedule:
     """The state of one launch. What other processes must know is in the store; this may be lost at any time."""
 
-    def __init__(self, plan: Plan, store: Store, launcher: Launcher, settings: LaunchSettings) -> None:
+    def __init__(
+        self, plan: Plan, store: Store, launcher: Launcher, settings: LaunchSettings, grow: Grow | None
+    ) -> None:
         self._plan, self._store, self._launcher, self._settings = plan, store, launcher, settings
+        self._grow = grow
         self._open = list(plan.cohorts)
         self._active: list[_Active] = []
         self._finished: set[str] = set()
         self._failed: dict[str, str] = {}
         self._blocked: set[str] = set()
+        self._pruned: set[str] = set()
         self._elsewhere: set[str] = set()
         self._not_before: dict[str, float] = {}
         self._idle: Counter[str] = Counter()
         self._peaks = Peaks(plan, store)
         self._began = time.monotonic()
-        self._look_back()
+        self._look_back(plan.runs)
 
-    def _look_back(self) -> None:
+    def _look_back(self, run_ids: Iterable[str]) -> None:
         """See what earlier launches left: results to skip, and failures to retry or to leave."""
-        for run_id in self._plan.runs:
+        for run_id in run_ids:
             run = self._store.run(run_id)
             if run.finished:
                 self._finished.add(run_id)
+            elif self._is_pruned(run_id, run.state()):
+                self._pruned.add(run_id)
             elif run.failure is not None:
                 if self._settings.retry_failed or run.failure.kind == "disk":
                     run.forgive()
@@ -147,6 +162,8 @@ class _Schedule:
             while True:
                 self._reap()
                 self._fill()
+                if self._lengthen():
+                    self._fill()
                 if on_progress is not None and time.monotonic() - reported >= self._settings.progress_seconds:
                     on_progress(self._progress())
                     reported = time.monotonic()
@@ -160,14 +177,47 @@ class _Schedule:
             self._stop_all()
         if on_progress is not None:
             on_progress(self._progress())
-        done = self._finished | set(self._failed) | self._blocked
+        done = self._settled
         return Outcome(
             finished=frozenset(self._finished),
             failed=dict(self._failed),
             blocked=frozenset(self._blocked),
             unfinished=frozenset(set(self._plan.runs) - done),
             interrupted=interrupted,
+            pruned=frozenset(self._pruned),
         )
+
+    @property
+    def _settled(self) -> set[str]:
+        return self._finished | set(self._failed) | self._blocked | self._pruned
+
+    def _is_pruned(self, run_id: str, state: str) -> bool:
+        """Whether the run was ended early, and this plan wants no more of it."""
+        return state == "pruned" and run_id in self._plan.prunable
+
+    def _lengthen(self) -> bool:
+        """Take up more work, if there is any, where a slot would idle: nothing of the plan waits for it."""
+        if self._grow is None:
+            return False
+        busy = {active.cohort.cohort_id for active in self._active}
+        settled = self._settled
+        waiting = [
+            cohort
+            for cohort in self._open
+            if cohort.cohort_id not in busy and not settled.union(self._elsewhere).issuperset(cohort.run_ids)
+        ]
+        if len(self._active) + len(waiting) >= len(self._launcher.slots):
+            return False
+        longer = self._grow(settled)
+        if longer is None:
+            return False
+        known = {cohort.cohort_id for cohort in self._plan.cohorts}
+        new = longer.runs.keys() - self._plan.runs.keys()
+        self._plan = longer
+        self._open += [cohort for cohort in longer.cohorts if cohort.cohort_id not in known]
+        self._store.save_plan(longer.json())
+        self._look_back(new)
+        return True
 
     def _fill(self) -> None:
         """Start what can be started in the free slots."""
@@ -218,7 +268,8 @@ class _Schedule:
 
     def _wanted(self, cohort: Cohort) -> tuple[str, ...] | None:
         """The cohort's runs that can start now; none while it has to wait, None when there is nothing left to do."""
-        left = [run_id for run_id in cohort.run_ids if run_id not in self._finished and run_id not in self._failed]
+        over = self._finished | self._failed.keys() | self._pruned
+        left = [run_id for run_id in cohort.run_ids if run_id not in over]
         if not left:
             return None
         if cohort.teacher_id is not None and cohort.teacher_id not in self._finished:
@@ -244,6 +295,8 @@ class _Schedule:
             state = self._store.run(run_id).state()
             if state == "finished":
                 self._finished.add(run_id)
+            elif self._is_pruned(run_id, state):
+                self._pruned.add(run_id)
             elif state == "running" and not self._store.run(run_id).evict():
                 self._elsewhere.add(run_id)
                 self._wait_a_little(run_id)
@@ -259,13 +312,17 @@ class _Schedule:
         # Sums depend on the number of threads that make them. So that a run ends with the same numbers whatever was
         # finished before it, its threads follow from the plan: a cohort planned alone at its stage has all cores.
         stage = [other for other in self._plan.cohorts if (other.teacher_id is None) == (cohort.teacher_id is None)]
-        if len(stage) == 1:
+        # A search's plan grows, so that its students' cohorts are never alone.
+        if len(stage) == 1 and (self._grow is None or self._plan.runs[run_ids[0]].role == "teacher"):
             slot = replace(slot, threads=sum(other.threads for other in slots if other.machine == slot.machine))
         recipe = run_recipe_from_json(self._plan.runs[run_ids[0]].recipe)
         for run_id in run_ids:
             self._store.run(run_id).write_spec(self._plan.runs[run_id].spec)
+        prunable = sorted(self._plan.prunable.intersection(run_ids))
+        search = {"search": {**(self._plan.search or {}), "prunable": prunable}} if prunable else {}
         job = self._store.write_job(
             {
+                **search,
                 "cohort_id": cohort.cohort_id,
                 "run_ids": list(run_ids),
                 "sweep": self._plan.sweep,
@@ -301,6 +358,8 @@ class _Schedule:
             state = run.state()
             if state == "finished":
                 self._finished.add(run_id)
+            elif self._is_pruned(run_id, state):
+                self._pruned.add(run_id)
             elif state == "failed":
                 left.append(run_id)
             elif state == "running" or was_preempted(code) or (code == FINISHED and not self._idle_too_often(run_id)):
@@ -391,4 +450,5 @@ class _Schedule:
             failed=dict(self._failed),
             blocked=frozenset(self._blocked),
             seconds=time.monotonic() - self._began,
+            pruned=frozenset(self._pruned),
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
-Status = Literal["finished", "failed", "preempted"]
+Status = Literal["finished", "failed", "preempted", "pruned"]
 
 
 class Tracker(Protocol):

@@ -48,7 +48,7 @@ def ending(events: Sequence[dict[str, Any]]) -> Status:
         if event["event"] == "finish":
             status = "finished"
         elif event["event"] in ("start", "stop"):
-            status = "failed" if event.get("reason") == "failed" else "preempted"
+            status = event["reason"] if event.get("reason") in ("failed", "pruned") else "preempted"
     return status
 
 

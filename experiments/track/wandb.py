@@ -21,7 +21,7 @@ from experiments.track.wandb_server import Mode, reach_server, resolve_mode
 
 log = logging.getLogger(__name__)
 
-EXIT_CODES: dict[Status, int] = {"finished": 0, "failed": 1, "preempted": 143}
+EXIT_CODES: dict[Status, int] = {"finished": 0, "failed": 1, "preempted": 143, "pruned": 0}
 WAIT_SECONDS = 60.0
 UPLOAD_SECONDS = 600.0  # where weights are sent
 # Validation is drawn over epochs, so that rows of any batch size compare, and its best value is what tables show;

@@ -44,6 +44,22 @@ rows:
   - {row: none, set: {losses: {KT: 0, VT: 0, SH: 0, CS: 0}}, paper: {AP: 56.0}}
   - {row: all, paper: {AP: 71.6}}
 """
+MINI_SEARCH = (
+    MINI.partition("rows:")[0].replace("baseline: none", "baseline: ours")
+    + """\
+rows:
+  - {row: ours}
+search:
+  space:
+    losses.SH: {low: 1e-2, high: 1, log: true}
+    losses.KT: [0, 5e-4]
+  trials: 3
+  cohort: 2
+  sampler: {tpe: {startup: 1}}
+  pruner: {median: {startup: 1}}
+  objectives: [PCK@0.2]
+"""
+)
 CIRCLING = """\
 sweep: circling
 title: A heatmap model that learns from its own later cycles

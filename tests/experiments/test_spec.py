@@ -60,7 +60,7 @@ profiles:
 """
     assert _problems(tmp_path, text) == [
         "sweep.yaml:2:1: titel: no such field, did you mean title? valid: sweep, title, table, metric, baseline, base, "
-        "factors, seeds, rows, axes, profiles",
+        "factors, seeds, rows, axes, search, profiles",
         "sweep.yaml:4:11: baseline: must be one of the rows, got 'nonne'; did you mean none? valid: none",
         "sweep.yaml:6:20: student.model: must be a student's model, got 'distilpos_s', no known model; did you mean "
         "distilpose_s? valid: distilpose_s, distilpose_l, base_stemnet, base_hr48_3stage, deeppose_r50 (row 'none')",

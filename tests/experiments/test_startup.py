@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_sweeps import MINI, small_plan
+from small_sweeps import MINI, MINI_SEARCH, small_plan
 
 from experiments.store import Store
 
@@ -27,8 +27,9 @@ def test_help_imports_neither_what_reads_sweeps_nor_what_trains() -> None:
 
 
 @pytest.mark.parametrize("command", ["plan", "status"])
-def test_reading_commands_import_nothing_that_computes(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [MINI, MINI_SEARCH], ids=["sweep", "search"])
+def test_reading_commands_import_nothing_that_computes(command: str, text: str, tmp_path: Path) -> None:
     sweep = tmp_path / "mini.yaml"
-    sweep.write_text(MINI)
+    sweep.write_text(text)
     Store(tmp_path / "runs").save_plan(small_plan(tmp_path, MINI).json())
     assert imported(command, sweep, "--runs", tmp_path / "runs") & set(HEAVY) == set()

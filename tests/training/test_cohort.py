@@ -72,6 +72,9 @@ class Witness:
     def checkpointed(self, member: Member) -> None:
         self.said.append(("checkpointed", member.name, member.step))
 
+    def ended(self, member: Member, epoch: int) -> None:
+        self.said.append(("ended", member.name, epoch))
+
     def failed(self, member: Member) -> None:
         self.said.append(("failed", member.name, member.step))
 
@@ -112,6 +115,7 @@ def train(
     members: list[Member],
     *,
     should_stop: Callable[[], bool] = lambda: False,
+    should_end: Callable[[Member], bool] = lambda member: False,
     checkpoint_seconds: float = 1e9,
     precision: Literal["32-true", "bf16-mixed"] = "32-true",
     witness: Witness | None = None,
@@ -129,6 +133,7 @@ def train(
         teacher=teacher,
         log_every=2,
         should_stop=should_stop,
+        should_end=should_end,
         checkpoint_seconds=checkpoint_seconds,
         micro_batch=micro_batch,
     )
@@ -445,3 +450,25 @@ def test_a_micro_batch_changes_what_batch_normalisation_sees(tmp_path: Path) -> 
 def test_a_micro_batch_of_nobody_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="micro_batch: must be at least 1"):
         train([member("x", tmp_path)], micro_batch=0)
+
+
+def test_a_member_that_is_ended_leaves_its_checkpoint_and_the_others_go_on(tmp_path: Path) -> None:
+    hopeless, other, whole = member("hopeless", tmp_path), member("other", tmp_path), member("hopeless", tmp_path / "w")
+    asked: list[tuple[str, int]] = []
+
+    def should_end(run: Member) -> bool:
+        asked.append((run.name, run.step))
+        return run.name == "hopeless"
+
+    done, witness = train([hopeless, other], should_end=should_end)
+    assert done
+    # After its last validation nobody is asked.
+    assert asked == [("hopeless", 3), ("other", 3)]
+    assert [said for said in witness.said if said[0] in ("ended", "finished")] == [
+        ("ended", "hopeless", 1),
+        ("finished", "other", 6),
+    ]
+    again = member("hopeless", tmp_path)
+    train([again])
+    train([whole])
+    assert same(again, whole)
