@@ -41,7 +41,13 @@ def test_the_live_view_ends_well(plan: Plan, store: Store, end: bytes | int) -> 
     command = [sys.executable, "-m", "experiments.cli", "status", "small", "--profile", "default", "--watch"]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "30"}
     process = subprocess.Popen(
-        [*command, "--runs", str(store.root)], stdin=inner, stdout=inner, stderr=inner, env=environment
+        [*command, "--runs", str(store.root)],
+        stdin=inner,
+        stdout=inner,
+        stderr=inner,
+        env=environment,
+        # Where the tests run in the background, Ctrl-C is ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     os.close(inner)
     seen = b""
@@ -53,7 +59,7 @@ def test_the_live_view_ends_well(plan: Plan, store: Store, end: bytes | int) -> 
     else:
         process.send_signal(end)
     try:
-        while os.read(outer, 4096):  # what it still draws must have somewhere to go
+        while select.select([outer], [], [], 60)[0] and os.read(outer, 4096):  # what it still draws must go somewhere
             pass
     except OSError:  # the terminal is closed
         pass
