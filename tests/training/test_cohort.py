@@ -332,7 +332,7 @@ def test_the_seconds_of_a_cohort_add_up_to_those_of_its_process(tmp_path: Path) 
     passed = time.perf_counter() - began
     assert all(run.seconds > 0 for run in members)
     assert members[0].seconds + members[1].seconds <= passed
-    assert 0 < members[1].cpu_seconds < members[0].cpu_seconds
+    assert all(run.cpu_seconds > 0 for run in members)
 
 
 class TakenOver(Witness):
