@@ -138,6 +138,8 @@ class RunDir:
     def link_log(self, file: Path, lease: Lease) -> None:
         """Let the run's log be `file`, in the same store, where the disk can do that."""
         link = lease.aside / self.log.name
+        if not file.exists():  # the process prints elsewhere
+            return
         with suppress(OSError):
             link.symlink_to(os.path.relpath(file, self.path))
             link.replace(self.log)

@@ -64,6 +64,10 @@ class Peaks:
         ]
         return min(enough, default=None)
 
+    def follow(self, plan: Plan) -> None:
+        """Go on with a plan that has become longer."""
+        self._plan = plan
+
     def learn(self, cohort: Cohort) -> None:
         """See what the runs of a cohort that has ended took."""
         for run_id in cohort.run_ids:

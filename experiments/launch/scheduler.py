@@ -214,6 +214,7 @@ class _Schedule:
         known = {cohort.cohort_id for cohort in self._plan.cohorts}
         new = longer.runs.keys() - self._plan.runs.keys()
         self._plan = longer
+        self._peaks.follow(longer)
         self._open += [cohort for cohort in longer.cohorts if cohort.cohort_id not in known]
         self._store.save_plan(longer.json())
         self._look_back(new)

@@ -34,7 +34,7 @@ def settings(**changes: Any) -> LaunchSettings:
 def story(store: Store, plan: Plan) -> dict[str, Any]:
     """All that a sweep came to: its table, and every run's result and measurements."""
     from reports.aggregate import aggregate  # not needed by the launchers, which should start quickly
-    from reports.tables import sweep_table
+    from reports.layouts.results import sweep_table
 
     runs = {run_id: store.run(run_id) for run_id in plan.runs}
     return {

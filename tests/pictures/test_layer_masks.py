@@ -17,8 +17,8 @@ def scene():
     heatmaps = np.zeros((2, 17, 16, 12), np.float32)
     heatmaps[0, 0, 4, 3] = 0.8
     heatmaps[:, 16, 12, 9] = 0.5
-    attention = np.full((2, 17, 12), 0.01, np.float32)
-    attention[1, 5, 0] = 0.5  # of a grid of 4 rows and 3 columns
+    maps = np.full((2, 1, 1, 17, 17 + 12), 0.01, np.float32)
+    maps[1, 0, 0, 5, 17] = 0.5  # of a grid of 4 rows and 3 columns
     return Scene(
         crops=[np.full((64, 48, 3), 100, np.uint8), np.full((64, 48, 3), 200, np.uint8)],
         points=np.zeros((2, 17, 2), np.float32),
@@ -26,7 +26,8 @@ def scene():
         truth=np.zeros((2, 17, 2), np.float32),
         heatmaps=heatmaps,
         reference=None,
-        attention=attention,
+        reference_is="teacher",
+        maps=maps,
         grid=(4, 3),
         is_teacher=False,
     )
@@ -56,7 +57,7 @@ def test_attention_shows_where_a_patch_has_far_more_than_the_even_share(scene):
     assert at(mask, 1, 1 / 6, 1 / 8) == 6
     assert at(mask, 0, 1 / 6, 1 / 8) == 0
     assert set(np.unique(mask)) == {0, 6}
-    even = scene._replace(attention=np.full((2, 17, 12), 1 / 12, np.float32))
+    even = scene._replace(maps=np.full((2, 1, 1, 17, 17 + 12), 1 / 12, np.float32))
     assert not layers_of(even, COCO).masks["attention"].any()
 
 

@@ -12,6 +12,7 @@ from distilpose.data.synthetic import SyntheticSpec, write_synthetic
 from distilpose.data.transforms import read_rgb
 from distilpose.evaluation.evaluate import evaluate
 from distilpose.evaluation.flip import FlipTest
+from distilpose.evaluation.protocol import Protocol
 from distilpose.models import build_model
 from distilpose.prediction.boxes import Boxes, Frame
 from distilpose.prediction.predictor import Predictor, result_rows
@@ -34,7 +35,7 @@ def test_predictions_are_what_evaluation_says_of_the_same_boxes(tmp_path: Path, 
     write_synthetic(SyntheticSpec(train=1, val=2, seed=0), tmp_path / "people")
     data = load_pose_data(tmp_path / "people", "val")
     model = build_model(name, **MODELS[name]).eval()
-    expected = evaluate(model, data, input_size=SIZE, flip_test=FlipTest() if flip_test else None)
+    expected = evaluate(model, data, input_size=SIZE, protocol=Protocol(flip_test=FlipTest() if flip_test else None))
     predictor = Predictor(model, data.skeleton, SIZE, torch.device("cpu"), flip_test)
     rows = []
     for person in data.people:
