@@ -19,18 +19,18 @@ def sync_directory(directory: Path) -> None:
         os.close(handle)
 
 
-def _write_beside(path: Path, text: str) -> Path:
+def _write_beside(path: Path, content: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    with beside.open("x", encoding="utf-8") as file:
-        file.write(text)
+    with beside.open("xb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     return beside
 
 
-def _put(path: Path, text: str, place: Callable[[Path, Path], object]) -> None:
-    beside = _write_beside(path, text)
+def _put(path: Path, content: bytes, place: Callable[[Path, Path], object]) -> None:
+    beside = _write_beside(path, content)
     try:
         place(beside, path)
         sync_directory(path.parent)
@@ -40,12 +40,17 @@ def _put(path: Path, text: str, place: Callable[[Path, Path], object]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write or replace a file; a reader sees the old text or the new, never a part."""
-    _put(path, text, lambda beside, target: beside.replace(target))
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write or replace a file that is no text, in the same way."""
+    _put(path, content, lambda beside, target: beside.replace(target))
 
 
 def create_text(path: Path, text: str) -> None:
     """Write a file that must not exist yet: of several writers one succeeds, the others get a FileExistsError."""
-    _put(path, text, lambda beside, target: os.link(beside, target))
+    _put(path, text.encode(), lambda beside, target: os.link(beside, target))
 
 
 def json_text(value: Any) -> str:

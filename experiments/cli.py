@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import typer
 
-from experiments.commands import data, launch, models, plan, report, status
+from experiments.commands import data, diagnose, launch, models, plan, report, status
 from experiments.commands.options import USER_ERROR, console
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     launch.launch,
     status.status,
     report.report,
+    diagnose.diagnose,
     models.models,
     models.convert,
 )

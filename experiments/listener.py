@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from distilpose.training.checkpoint import save_weights
 from distilpose.training.member import Member
 from experiments.atomic import json_text, write_text
 from experiments.build import WEIGHTS
+from experiments.diagnose import Diagnoser, cost_json
 from experiments.lease import Lease
 from experiments.store import FailureKind, RunDir
 from experiments.track.protocol import Tracker
@@ -25,6 +27,15 @@ from experiments.track.protocol import Tracker
 log = logging.getLogger(__name__)
 
 PICTURED = 4  # people drawn at each validation
+
+
+@contextmanager
+def _worth_a_warning(run: RunDir, what: str) -> Iterator[None]:
+    """Around what a run can be without: where it fails, a warning is said, and the run goes on."""
+    try:
+        yield
+    except Exception:
+        log.warning("run %s: no %s", run.run_id, what, exc_info=True)
 
 
 class RunRecorder:
@@ -119,6 +130,7 @@ class RunListener:
         self.recorders, self.val, self.teacher = recorders, val, teacher
         self.input_size, self.source = input_size, source
         self._pictured: Batch | None = None
+        self._diagnose = Diagnoser(val)
 
     def restored(self, member: Member) -> None:
         """The run starts at `member.step`."""
@@ -135,10 +147,10 @@ class RunListener:
         if is_best:
             save_weights(recorder.run.checkpoints / WEIGHTS, member.model, recorder.weights_say)
             write_text(recorder.run.predictions, json_text(evaluation.results))
-        try:
+            with _worth_a_warning(recorder.run, "diagnosis"):
+                recorder.run.write_diagnosis(self._diagnose(evaluation.results))
+        with _worth_a_warning(recorder.run, f"pictures at epoch {epoch}"):
             self._draw(member, epoch, recorder)
-        except Exception:  # a picture is worth a warning, never a run
-            log.warning("run %s: no pictures at epoch %d", member.name, epoch, exc_info=True)
 
     def checkpointed(self, member: Member) -> None:
         """Say so in the journal."""
@@ -161,6 +173,8 @@ class RunListener:
     def finished(self, member: Member) -> None:
         """Write the result, the last thing of a run."""
         recorder = self.recorders[member.name]
+        with _worth_a_warning(recorder.run, "cost"):
+            recorder.run.write_cost(cost_json(member.model, self.input_size, cpu=recorder.origin.get("cpu")))
         recorder.finished(
             {
                 "metrics": member.best,

@@ -16,7 +16,7 @@ from experiments.search_spec import Params, SearchEntry, ends, search_faults, va
 from experiments.source import Node, Path_, Place, Problem, SpecError, dotted, merge, put, read_yaml
 from experiments.typed import Kind, checked, nearest, shown
 
-Table = Literal["losses", "matrix", "rows"]
+Table = Literal["losses", "matrix", "generalisation", "sdpose", "rows"]
 SWEEPS = Path(__file__).parents[1] / "sweeps"
 
 

@@ -5,6 +5,8 @@ runs/<run_id>/journal.jsonl  what it did
 runs/<run_id>/lease/         whose it is
 runs/<run_id>/failure.json   why its last attempt failed
 runs/<run_id>/pruned.json    why a search ended it early; it can go on
+runs/<run_id>/diagnosis.json how the errors of its best weights are spread: calibration, joints
+runs/<run_id>/cost.json      what its model costs: parameters, GFLOPs, speed
 runs/<run_id>/result.json    last, whole: without it a run is unfinished
 runs/sweeps/<sweep>.<profile>.json   plans; runs/jobs/<cohort_id>.json   what one process is told
 """
@@ -88,6 +90,26 @@ class RunDir:
     def predictions(self) -> Path:
         """The file of the run's predictions on the validation split, in COCO's result format."""
         return self.path / "predictions.json"
+
+    def diagnosis(self) -> dict[str, Any] | None:
+        """How the errors of the best weights are spread, or None where that was not worked out."""
+        found = read_json(self.path / "diagnosis.json")
+        assert found is None or isinstance(found, dict)
+        return found
+
+    def write_diagnosis(self, diagnosis: Mapping[str, Any]) -> None:
+        """Keep how the errors of the best weights are spread, replacing what was known of earlier ones."""
+        write_text(self.path / "diagnosis.json", json_text({"schema": SCHEMA, **diagnosis}))
+
+    def cost(self) -> dict[str, Any] | None:
+        """What the run's model costs, or None where that was not measured."""
+        found = read_json(self.path / "cost.json")
+        assert found is None or isinstance(found, dict)
+        return found
+
+    def write_cost(self, cost: Mapping[str, Any]) -> None:
+        """Keep what the run's model costs."""
+        write_text(self.path / "cost.json", json_text({"schema": SCHEMA, **cost}))
 
     @property
     def log(self) -> Path:

@@ -1,121 +1,29 @@
 """From run directories to numbers: what every row of a sweep measured, and what is missing from it."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from experiments.journal import PictureRow, metric_rows, picture_rows
-from experiments.store import RunDir, Store
-from reports.curves import mean_curve, run_curves
+from experiments.store import Store
+from reports.agreement import improvement_agreement, rank_agreement
+from reports.curves import mean_curve
+from reports.diagnoses import row_calibration, row_joints
 from reports.facts import provenance_facts
-from reports.published import data_words, deviations
-from reports.records import (
-    Curve,
-    Metric,
-    Picture,
-    RowNumbers,
-    RunNumbers,
-    SweepNumbers,
-    TeacherNumbers,
-)
-from reports.statistics import holm, paired_difference, rank_agreement, spread
+from reports.loss_effects import loss_effects
+from reports.published import data_words, deviations, on_published_data
+from reports.reader import Journaled, RunRead, RunReader, metric_scale
+from reports.records import Cost, Curve, LossEffects, Metric, Picture, RowNumbers, SweepNumbers, TeacherNumbers
+from reports.statistics import corrected, paired_difference, spread
 
-PICTURE_KINDS = ("skeleton", "heatmaps", "attention")
-_ACCURACIES = ("AP", "AR", "PCK")
+LOSS_ORDER = ("CS", "SH", "KT", "VT")
+# Drawings of more rows cannot be read, and their journals take long to read: the rest stands in the tables alone.
+DRAWN_ROWS = 24
+DRAWN_SEEDS = 12
+
+Values = Mapping[str, Mapping[int, float]]
 
 
-def metric_scale(name: str) -> float:
-    """100 for accuracies, which papers print in points; 1 for everything else."""
-    return 100.0 if name.removeprefix("val/").startswith(_ACCURACIES) else 1.0
-
-
-def shown(metrics: Mapping[str, float] | None) -> dict[str, float]:
-    """Metrics in the units they are shown in."""
-    return {name: value * metric_scale(name) for name, value in (metrics or {}).items()}
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """A run as read once from its directory."""
-
-    numbers: RunNumbers
-    curves: Mapping[str, Mapping[float, float]]
-    pictures: tuple[Picture, ...]
-    result: Mapping[str, Any]
-    recipe: Mapping[str, Any]
-
-
-def _reason(run: RunDir, state: str, epochs: float | None, curves: Mapping[str, Mapping[float, float]]) -> str:
-    """Why a run has no result, in words."""
-    if state in ("planned", "missing"):
-        return "not started"
-    reached = max((epoch for curve in curves.values() for epoch in curve), default=0)
-    where = f"at epoch {reached:g}" + (f" of {epochs:g}" if epochs else "")
-    if state == "failed":
-        failure = run.failure
-        told = "" if failure is None else f": {failure.message} ({failure.kind}, attempt {failure.attempts})"
-        return where + told
-    return f"{where}, still running" if state == "running" else f"{where}, stopped before its end"
-
-
-def _pictures(run: RunDir, rows: Iterable[PictureRow], seed: int, best_epoch: float | None) -> tuple[Picture, ...]:
-    """The pictures of the best evaluation, or else the newest, one of each kind, from the run's directory alone."""
-    inside = run.path.resolve()
-    chosen: dict[str, Picture] = {}
-    for row in rows:
-        path = (inside / row.path).resolve()
-        earlier = chosen.get(row.kind)
-        if not path.is_relative_to(inside) or not path.is_file():
-            continue
-        if earlier is None or best_epoch is None or earlier.epoch != best_epoch:
-            chosen[row.kind] = Picture(kind=row.kind, path=path, caption=row.caption, seed=seed, epoch=row.epoch)
-    known = {kind: position for position, kind in enumerate(PICTURE_KINDS)}
-    return tuple(sorted(chosen.values(), key=lambda picture: (known.get(picture.kind, len(known)), picture.kind)))
-
-
-def _read(run: RunDir, run_id: str, row: str, seed: int, role: str) -> _Read:
-    exists = (run.path / "run.json").exists()
-    spec = run.spec() if exists else {}
-    recipe = spec.get("recipe") or {}
-    result = run.result() or {}
-    events = run.read_journal()
-    curves = run_curves(metric_rows(events))
-    epochs = result.get("epochs") or (recipe.get("schedule") or {}).get("epochs")
-    state = run.state() if exists else "missing"
-    best_epoch = result.get("best_epoch")
-    numbers = RunNumbers(
-        run_id=run_id,
-        row=row,
-        role=role,
-        seed=spec.get("seed", seed),
-        state=state,
-        reason="" if state == "finished" else _reason(run, state, epochs, curves),
-        metrics=shown(result.get("metrics")),
-        last=shown(result.get("last")),
-        best_epoch=best_epoch,
-        epochs=epochs,
-        seconds=result.get("seconds"),
-        parameters=result.get("parameters"),
-    )
-    return _Read(numbers, curves, _pictures(run, picture_rows(events), seed, best_epoch), result, recipe)
-
-
-def _row_curves(runs: Sequence[_Read]) -> dict[str, Curve]:
-    """Curves over the finished runs, or, while none is finished, over those that have begun."""
-    finished = [run for run in runs if run.numbers.state == "finished"]
-    sources = finished or [run for run in runs if run.curves]
-    names = dict.fromkeys(name for run in sources for name in run.curves)
-    curves = {name: mean_curve([run.curves.get(name, {}) for run in sources], metric_scale(name)) for name in names}
-    return {name: curve for name, curve in curves.items() if curve is not None}
-
-
-def _row_pictures(runs: Sequence[_Read]) -> tuple[Picture, ...]:
-    """The pictures of the first finished seed that has any, or else of any seed."""
-    ranked = sorted(runs, key=lambda run: run.numbers.state != "finished")
-    return next((run.pictures for run in ranked if run.pictures), ())
-
-
-def _measured(runs: Sequence[_Read]) -> dict[str, dict[int, float]]:
+def _measured(runs: Sequence[RunRead]) -> dict[str, dict[int, float]]:
     """For each metric of the finished runs, its value by seed."""
     found: dict[str, dict[int, float]] = {}
     for run in runs:
@@ -125,17 +33,88 @@ def _measured(runs: Sequence[_Read]) -> dict[str, dict[int, float]]:
     return found
 
 
-def _corrected(rows: Sequence[RowNumbers]) -> tuple[RowNumbers, ...]:
-    """The rows with Holm's correction over all the comparisons that the table makes."""
-    testable = [row.name for row in rows if row.improvement is not None and row.improvement.p is not None]
-    p_values = [row.improvement.p for row in rows if row.improvement is not None and row.improvement.p is not None]
-    adjusted = dict(zip(testable, holm(p_values), strict=True))
-    return tuple(
-        replace(row, improvement=replace(row.improvement, p_adjusted=adjusted[row.name]))
-        if row.improvement is not None and row.name in adjusted
-        else row
-        for row in rows
+def _row_cost(runs: Sequence[RunRead]) -> Cost | None:
+    """What the row's model costs: of the finished runs, the one that knows most."""
+    costs = [run.numbers.cost for run in runs if run.numbers.cost is not None]
+    return max(costs, key=lambda cost: (cost.gflops is not None, cost.speed is not None), default=None)
+
+
+def _numbers(
+    row: Mapping[str, Any], runs: Sequence[RunRead], paper: Mapping[str, float], baseline: str | None
+) -> RowNumbers:
+    """A row by itself, before it is compared or drawn."""
+    finished = [run for run in runs if run.numbers.state == "finished"]
+    return RowNumbers(
+        name=row["name"],
+        baseline=None if baseline == row["name"] else baseline,
+        ticks=dict(row.get("ticks") or {}),
+        factors={factor: str(value) for factor, value in (row.get("factors") or {}).items()},
+        runs=tuple(run.numbers for run in runs),
+        measured={one: spread(by_seed) for one, by_seed in _measured(runs).items()},
+        improvement=None,
+        paper=paper,
+        paper_improvement=None,
+        curves={},
+        pictures=(),
+        cost=_row_cost(finished),
+        calibration=row_calibration(finished),
+        joints=row_joints(finished),
     )
+
+
+def _compared(rows: Sequence[RowNumbers], metric: str, paper_metric: str) -> list[RowNumbers]:
+    """The rows with their improvements over their baselines, tested and corrected over all of them."""
+    by_name = {row.name: row for row in rows}
+    bases = [None if row.baseline is None else by_name.get(row.baseline) for row in rows]
+    found = corrected(
+        [
+            None
+            if base is None or metric not in row.measured or metric not in base.measured
+            else paired_difference(row.measured[metric].values, base.measured[metric].values)
+            for row, base in zip(rows, bases, strict=True)
+        ]
+    )
+    return [
+        replace(
+            row,
+            improvement=improvement,
+            paper_improvement=row.paper[paper_metric] - base.paper[paper_metric]
+            if base is not None and paper_metric in row.paper and paper_metric in base.paper
+            else None,
+        )
+        for row, base, improvement in zip(rows, bases, found, strict=True)
+    ]
+
+
+def _drawn(rows: Sequence[RowNumbers], baseline: str | None, metric: str) -> tuple[str, ...]:
+    """The rows worth drawing: all, or of a great many the baseline and the best."""
+    if len(rows) <= DRAWN_ROWS:
+        return tuple(row.name for row in rows)
+    best = sorted(rows, key=lambda row: -row.measured[metric].mean if metric in row.measured else float("inf"))
+    chosen = {row.name for row in rows if row.name == baseline}
+    for row in best[:DRAWN_ROWS]:
+        if len(chosen) < DRAWN_ROWS:
+            chosen.add(row.name)
+    return tuple(row.name for row in rows if row.name in chosen)
+
+
+def _row_curves(read: Sequence[tuple[RunRead, Journaled]]) -> dict[str, Curve]:
+    """Curves over the finished runs, or, while none is finished, over those that have begun."""
+    finished = [journal for run, journal in read if run.numbers.state == "finished"]
+    sources = finished or [journal for _, journal in read if journal.curves]
+    names = dict.fromkeys(name for journal in sources for name in journal.curves)
+    curves = {
+        name: mean_curve([journal.curves.get(name, {}) for journal in sources], metric_scale(name)) for name in names
+    }
+    return {name: curve for name, curve in curves.items() if curve is not None}
+
+
+def _illustrated(row: RowNumbers, runs: Sequence[RunRead], reader: RunReader) -> RowNumbers:
+    """The row with its curves, and the pictures of the first finished seed that has any, or else of any seed."""
+    ranked = sorted(runs, key=lambda run: run.numbers.state != "finished")[:DRAWN_SEEDS]
+    read = [(run, reader.journaled(run)) for run in ranked]
+    pictures: tuple[Picture, ...] = next((journal.pictures for _, journal in read if journal.pictures), ())
+    return replace(row, curves=_row_curves(read), pictures=pictures)
 
 
 def _paper_metric(metric: str, papers: Mapping[str, Mapping[str, float]]) -> str:
@@ -144,7 +123,24 @@ def _paper_metric(metric: str, papers: Mapping[str, Mapping[str, float]]) -> str
     return metric if metric in printed or not printed else printed[0]
 
 
-def aggregate(store: Store, plan: Mapping[str, Any]) -> SweepNumbers:
+def _effects(rows: Sequence[RowNumbers], metric: str, paper_metric: str) -> LossEffects | None:
+    """The effects of the losses that rows tick; None where rows with the same ticks differ by something else."""
+    ticked = {name for row in rows for name, on in row.ticks.items() if on}
+    losses = [name for name in LOSS_ORDER if name in ticked] + sorted(ticked.difference(LOSS_ORDER))
+    subsets = [frozenset(name for name, on in row.ticks.items() if on) for row in rows]
+    if len(set(subsets)) < len(subsets):
+        return None
+    ours = {
+        subset: row.measured[metric].values if metric in row.measured else {}
+        for subset, row in zip(subsets, rows, strict=True)
+    }
+    paper = {
+        subset: row.paper[paper_metric] for subset, row in zip(subsets, rows, strict=True) if paper_metric in row.paper
+    }
+    return loss_effects(losses, ours, paper)
+
+
+def aggregate(store: Store, plan: Mapping[str, Any], reader: RunReader | None = None) -> SweepNumbers:
     """All numbers of a planned sweep: rows with their seeds, improvements, curves and pictures; teachers; provenance.
 
     A run counts towards a mean only when it is finished. Nothing is left out silently: every run without a result
@@ -153,56 +149,48 @@ def aggregate(store: Store, plan: Mapping[str, Any]) -> SweepNumbers:
     Args:
         store: the run directories.
         plan: the saved plan of the sweep, as JSON.
+        reader: keeps what it read of finished runs from one call to the next.
     """
+    reader = reader or RunReader(store)
     metric = Metric(name=plan["metric"], scale=metric_scale(plan["metric"]))
-    read: dict[str, _Read] = {}
+    read: dict[str, RunRead] = {}
 
-    def once(run_id: str, row: str, seed: int, role: str) -> _Read:
+    def once(run_id: str, row: str, seed: int, role: str) -> RunRead:
         if run_id not in read:
-            read[run_id] = _read(store.run(run_id), run_id, row, seed, role)
+            read[run_id] = reader.read(run_id, row, seed, role)
         return read[run_id]
 
-    students = {
-        row["name"]: [once(run["run_id"], row["name"], run["seed"], "student") for run in row["runs"]]
-        for row in plan["rows"]
-    }
-    values = {name: _measured(runs) for name, runs in students.items()}
+    students = [
+        [once(run["run_id"], row["name"], run["seed"], "student") for run in row["runs"]] for row in plan["rows"]
+    ]
     papers = {
         row["name"]: {name: float(value) for name, value in (row.get("paper") or {}).items()} for row in plan["rows"]
     }
     baseline = plan.get("baseline")
-    base_values = values.get(baseline, {}).get(metric.name, {})
     paper_metric = _paper_metric(metric.name, papers)
-    base_paper = papers.get(baseline, {}).get(paper_metric)
-    rows = []
-    for row in plan["rows"]:
-        name = row["name"]
-        paper = papers[name].get(paper_metric)
-        rows.append(
-            RowNumbers(
-                name=name,
-                ticks=dict(row.get("ticks") or {}),
-                factors={factor: str(value) for factor, value in (row.get("factors") or {}).items()},
-                runs=tuple(run.numbers for run in students[name]),
-                measured={one: spread(by_seed) for one, by_seed in values[name].items()},
-                improvement=None
-                if name == baseline
-                else paired_difference(values[name].get(metric.name, {}), base_values),
-                paper=papers[name],
-                paper_improvement=None if paper is None or base_paper is None else paper - base_paper,
-                curves=_row_curves(students[name]),
-                pictures=_row_pictures(students[name]),
-            )
-        )
+    rows = _compared(
+        [
+            _numbers(row, runs, papers[row["name"]], row.get("baseline", baseline))
+            for row, runs in zip(plan["rows"], students, strict=True)
+        ],
+        metric.name,
+        paper_metric,
+    )
+    drawn = _drawn(rows, baseline, metric.name)
+    rows = [
+        _illustrated(row, runs, reader) if row.name in set(drawn) else row
+        for row, runs in zip(rows, students, strict=True)
+    ]
     teachers = []
     for teacher in plan.get("teachers") or ():
         found = once(teacher["run_id"], teacher["model"], 0, "teacher")
-        teachers.append(TeacherNumbers(model=teacher["model"], run=found.numbers, pictures=found.pictures))
+        teachers.append(
+            TeacherNumbers(model=teacher["model"], run=found.numbers, pictures=reader.journaled(found).pictures)
+        )
     recipes = {
         role: [run.recipe for run in read.values() if run.numbers.role == role and run.recipe]
         for role in ("student", "teacher")
     }
-    has_paper = any(papers.values())
     settings = {name: str(value) for name, value in (plan.get("settings") or {}).items()}
     if "data" not in settings and recipes["student"]:
         settings = {"data": data_words(recipes["student"][0].get("data")), **settings}
@@ -214,18 +202,25 @@ def aggregate(store: Store, plan: Mapping[str, Any]) -> SweepNumbers:
         metric=metric,
         paper_metric=paper_metric,
         baseline=baseline,
-        rows=_corrected(rows),
+        rows=tuple(rows),
         teachers=tuple(teachers),
         agreement=rank_agreement(
-            {name: by_metric.get(metric.name, {}) for name, by_metric in values.items()},
+            {row.name: row.measured[metric.name].values if metric.name in row.measured else {} for row in rows},
             {name: paper[paper_metric] for name, paper in papers.items() if paper_metric in paper},
         ),
-        facts=provenance_facts(run.result["provenance"] for run in read.values() if run.result.get("provenance")),
+        improvements=improvement_agreement(
+            {row.name: row.improvement.mean for row in rows if row.improvement is not None},
+            {row.name: row.paper_improvement for row in rows if row.paper_improvement is not None},
+        ),
+        effects=_effects(rows, metric.name, paper_metric),
+        facts=provenance_facts(run.provenance for run in read.values() if run.provenance),
         deviations=deviations(
             recipes["student"], recipes["teacher"], seeds=max((len(row.runs) for row in rows), default=0)
         )
-        if has_paper
+        if any(papers.values())
         else (),
         settings=settings,
         seconds=sum(run.numbers.seconds or 0.0 for run in read.values()),
+        drawn=drawn,
+        as_published=bool(recipes["student"]) and all(map(on_published_data, recipes["student"])),
     )

@@ -1,7 +1,8 @@
 """How the runs of a sweep differ from the setting of the published table, said field by field.
 
 The published values are those of DistilPose (Ye et al., CVPR 2023, section 4 and the authors' configurations), and of
-SDPose (Chen et al., CVPR 2024, the authors' configurations) for runs that learn by circulation.
+SDPose (Chen et al., CVPR 2024, the authors' configurations) for runs that learn by circulation. Of its table of
+generalisation (SimpleBaseline and DeepPose), DistilPose says the models and the data, and not how they were trained.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -147,6 +148,23 @@ CIRCULATION = (
     *_TRAINING,
     *_TEST,
 )
+_NOT_STATED = (
+    Published(setting="epochs", field="schedule.epochs", values=(), words="not stated"),
+    Published(setting="batch", field="schedule.batch_size", values=(), words="not stated"),
+)
+GENERALISATION = (
+    *_DATA,
+    Published(setting="student", field="model.model", values=("deeppose_r50",), words="DeepPose (ResNet-50)"),
+    Published(setting="first channels", field="model.width", values=(None,), words="64"),
+    *_NOT_STATED,
+    *_TEST,
+)
+GENERALISATION_TEACHER = (
+    Published(
+        setting="teacher", field="model.model", values=("simplebaseline_r50",), words="SimpleBaseline (ResNet-50)"
+    ),
+    Published(setting="teacher's first channels", field="model.width", values=(None,), words="64"),
+)
 TEACHER = (
     Published(
         setting="teacher",
@@ -175,6 +193,19 @@ def _compare(published: Published, recipes: Iterable[Values]) -> Deviation | Non
     return Deviation(setting=published.setting, paper=published.words, here="; ".join(words))
 
 
+def _of_student(recipe: Values) -> tuple[Published, ...]:
+    """The published setting that a student's recipe is held against."""
+    if recipe.get("circulation"):
+        return CIRCULATION
+    return GENERALISATION if field_value(recipe, "model.model") == "deeppose_r50" else STUDENT
+
+
+def on_published_data(recipe: Values) -> bool:
+    """Whether a run is trained and measured on the papers' data."""
+    (data, *_) = _DATA
+    return data_words(recipe.get("data")) in data.values
+
+
 def deviations(students: Iterable[Values], teachers: Iterable[Values], *, seeds: int) -> tuple[Deviation, ...]:
     """Every setting in which a run's recipe differs from the published one, students' before teachers'.
 
@@ -183,10 +214,12 @@ def deviations(students: Iterable[Values], teachers: Iterable[Values], *, seeds:
         teachers: recipes of the teacher runs.
         seeds: how many seeds a row asks for; the paper does not say its own number, so more than one is said.
     """
-    students, teachers = list(students), list(teachers)
-    circling = [recipe for recipe in students if recipe.get("circulation")]
-    regressing = [recipe for recipe in students if not recipe.get("circulation")]
-    compared = ((STUDENT, regressing), (CIRCULATION, circling), (TEACHER, teachers))
-    found = dict.fromkeys(_compare(one, recipes) for settings, recipes in compared for one in settings)
+    groups: dict[tuple[Published, ...], list[Values]] = {}
+    for recipe in students:
+        groups.setdefault(_of_student(recipe), []).append(recipe)
+    for recipe in teachers:
+        resnet = field_value(recipe, "model.model") == "simplebaseline_r50"
+        groups.setdefault(GENERALISATION_TEACHER if resnet else TEACHER, []).append(recipe)
+    found = dict.fromkeys(_compare(one, recipes) for settings, recipes in groups.items() for one in settings)
     seeds_said = [Deviation(setting="seeds a row", paper="not stated", here=str(seeds))] if seeds else []
     return (*(one for one in found if one is not None), *seeds_said)

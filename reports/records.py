@@ -21,12 +21,24 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """Two bounds, in the units of what they bound."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """Mean and sample standard deviation over seeds; `std` is None for a single seed, which has no spread."""
+    """Mean and sample standard deviation over seeds; `std` is None for a single seed, which has no spread.
+
+    `bootstrap` bounds the 95 % percentile bootstrap interval of the mean; None for fewer than three seeds.
+    """
 
     values: Mapping[int, float]
     mean: float
     std: float | None
+    bootstrap: Interval | None = None
 
     @property
     def n(self) -> int:
@@ -36,10 +48,13 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Row minus baseline, paired by seed.
+    """One row minus another, paired by seed.
 
     `low` and `high` bound the 95 % paired t interval; `p` is its two-sided test and `p_adjusted` the same after
-    Holm's correction over the rows of the table. All four are None for a single pair, and where the pairs do not vary.
+    Holm's correction over the rows of the table. `flip_p` is the two-sided sign-flip test, which assumes no normal
+    distribution, and `flip_p_adjusted` the same after Holm's; it cannot go below `least_flip_p`. `bootstrap` bounds
+    the 95 % percentile bootstrap interval, from three pairs on. All are None for a single pair, and where the pairs do
+    not vary.
     """
 
     pairs: Mapping[int, float]
@@ -49,6 +64,10 @@ class Difference:
     high: float | None
     p: float | None
     p_adjusted: float | None = None
+    flip_p: float | None = None
+    flip_p_adjusted: float | None = None
+    least_flip_p: float | None = None
+    bootstrap: Interval | None = None
 
     @property
     def n(self) -> int:
@@ -59,6 +78,52 @@ class Difference:
     def distinguishable(self) -> bool | None:
         """Whether the difference is more than seeds explain (adjusted p below 0.05); None where that cannot be said."""
         return None if self.p_adjusted is None else self.p_adjusted < 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """Images a second, one at a time: the median, its quartiles, and where that was measured."""
+
+    fps: float
+    quartiles: Interval
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a model costs: trained parameters, GFLOPs as papers count them for the size of `input`, and its speed."""
+
+    parameters: int
+    gflops: float | None = None
+    speed: Speed | None = None
+    input: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """How well a person's score foretells its OKS: over bins of the score, how many people, and both means.
+
+    `spearman` is the rank correlation of score and OKS by seed; a run whose scores are all the same has none.
+    """
+
+    people: tuple[int, ...]
+    score: tuple[float, ...]
+    oks: tuple[float, ...]
+    spearman: Mapping[int, float]
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error: the mean gap between score and OKS over the people, in [0, 1]."""
+        gaps = (n * abs(a - b) for n, a, b in zip(self.people, self.score, self.oks, strict=True))
+        return sum(gaps) / max(1, sum(self.people))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointErrors:
+    """For each joint, the share found within a tenth of the person's box (in points), by seed."""
+
+    names: tuple[str, ...]
+    found: tuple[Spread, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +142,9 @@ class RunNumbers:
     epochs: float | None
     seconds: float | None
     parameters: int | None
+    model: str = ""
+    teacher_id: str | None = None
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +174,8 @@ class RowNumbers:
     """One row of the table: what was asked, what the seeds measured, what the paper printed."""
 
     name: str
+    baseline: str | None
+    """The row its improvements are measured against; None for a row that is measured against none."""
     ticks: Mapping[str, bool]
     factors: Mapping[str, str]
     runs: tuple[RunNumbers, ...]
@@ -115,6 +185,9 @@ class RowNumbers:
     paper_improvement: float | None
     curves: Mapping[str, Curve]
     pictures: tuple[Picture, ...]
+    cost: Cost | None = None
+    calibration: Calibration | None = None
+    joints: JointErrors | None = None
 
     @property
     def wanted(self) -> int:
@@ -135,7 +208,9 @@ class TeacherNumbers:
 class Agreement:
     """How our order of the rows agrees with the paper's: Spearman's rank correlation.
 
-    `p` is the chance that a random order of `n` rows agrees at least as well. `per_seed` holds the same correlation
+    `p` is the chance that a random order of `n` rows agrees at least as well. `over_rows` is the 95 % interval for
+    rows drawn from many like them (None below four rows, and for a perfect correlation); `over_seeds` the 95 %
+    bootstrap interval for these rows and other seeds (None below three seeds). `per_seed` holds the same correlation
     for every seed that finished all `n` rows.
     """
 
@@ -143,6 +218,68 @@ class Agreement:
     n: int
     p: float
     per_seed: Mapping[int, float]
+    over_rows: Interval | None = None
+    over_seeds: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImprovementAgreement:
+    """How our improvements over the baseline agree with the paper's, over the `n` rows that have both.
+
+    `pearson` is None below three rows or where one side does not vary; `interval` is Fisher's, from four rows on.
+    """
+
+    n: int
+    same_sign: int
+    pearson: float | None
+    interval: Interval | None
+    mean_gap: float
+    """Ours minus the paper's, on average over the rows; means little where the two measure different things."""
+    mean_absolute_gap: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addition:
+    """What adding the losses `added` to those of `to` changes, and the paper's value for it where it printed both rows.
+
+    `found` is None where a seed of both has not finished, and where the sweep does not train both (`trained`).
+    """
+
+    added: tuple[str, ...]
+    to: tuple[str, ...]
+    found: Difference | None
+    paper: float | None
+    trained: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShapleyValue:
+    """What a loss, or a group of losses taken as one, is worth by seed; the paper's, worked out of its rows alike."""
+
+    player: tuple[str, ...]
+    found: Difference | None
+    paper: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Game:
+    """Players (losses or groups of them) of whom every combination was trained, and their Shapley values."""
+
+    players: tuple[tuple[str, ...], ...]
+    values: tuple[ShapleyValue, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossEffects:
+    """The effect of every loss, by each way the trained subsets allow.
+
+    `missing` are the subsets without which the single losses have no exact Shapley values.
+    """
+
+    losses: tuple[str, ...]
+    additions: tuple[Addition, ...]
+    games: tuple[Game, ...]
+    missing: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +327,33 @@ class SweepNumbers:
     deviations: tuple[Deviation, ...]
     settings: Mapping[str, str]
     seconds: float
+    improvements: ImprovementAgreement | None = None
+    effects: LossEffects | None = None
+    drawn: tuple[str, ...] = ()
+    """The names of the rows that are drawn: all of them, or the baseline and the best of a great many."""
+    as_published: bool = False
+    """Whether the runs were measured on the paper's data, so that published methods may stand beside them."""
+
+    @property
+    def own_baselines(self) -> bool:
+        """Whether rows are measured against different baselines."""
+        return len({row.baseline for row in self.rows if row.baseline is not None}) > 1
+
+    @property
+    def against(self) -> str:
+        """What improvements are over, for sentences: the one baseline in quotation marks, or `its baseline`."""
+        return "its baseline" if self.own_baselines else f"“{self.baseline}”"
+
+    @property
+    def over(self) -> str:
+        """What improvements are over, for the title of a column."""
+        return "over its baseline" if self.own_baselines else f"over {self.baseline}"
+
+    @property
+    def drawn_rows(self) -> tuple[RowNumbers, ...]:
+        """The rows that are drawn, in the order of the table."""
+        chosen = set(self.drawn)
+        return tuple(row for row in self.rows if row.name in chosen)
 
     @property
     def runs(self) -> tuple[RunNumbers, ...]:

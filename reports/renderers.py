@@ -1,35 +1,18 @@
-"""A `Table` as Markdown, LaTeX (booktabs) and CSV: the same cells, escaped for each language."""
+"""Cells in words, and a `Table` as Markdown."""
 
-import csv
-import io
 from collections.abc import Iterable
 
 from reports.records import Spread
-from reports.tables import Cell, Change, Column, Gap, Measured, Number, Table, Text, Tick
+from reports.tables import Bounds, Cell, Chance, Change, Column, Gap, Measured, Number, Table, Text, Tick
 
-_MARKDOWN = {character: "\\" + character for character in "\\`*_[]|#~$"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "±": r"$\pm$",
-    "−": r"$-$",
-    "×": r"$\times$",
-    "–": "--",
-} | {character: "\\" + character for character in "&%$#_{}"}
+_MARKDOWN = str.maketrans(
+    {character: "\\" + character for character in "\\`*_[]|#~$"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+)
 
 
 def escape_markdown(text: str) -> str:
     """Text that Markdown shows as written: no markup, no HTML, no new table column, on one line."""
-    return "".join(_MARKDOWN.get(character, character) for character in " ".join(text.split()))
-
-
-def escape_latex(text: str) -> str:
-    """Text that LaTeX typesets as written."""
-    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+    return " ".join(text.split()).translate(_MARKDOWN)
 
 
 def signed(value: float, digits: int) -> str:
@@ -56,6 +39,17 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def p_text(p: float) -> str:
+    """A p value for people: three decimals, and no smaller than 0.001."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def interval_text(cell: Bounds) -> str:
+    """An interval in words."""
+    shown = signed if cell.signed else plain
+    return f"{shown(cell.interval.low, cell.digits)} to {shown(cell.interval.high, cell.digits)}"
+
+
 def cell_text(cell: Cell) -> str:
     """The cell in plain characters; a single seed shows no spread."""
     match cell:
@@ -71,11 +65,16 @@ def cell_text(cell: Cell) -> str:
             return signed(difference.mean, digits) + std
         case Number(value, digits, with_sign):
             return signed(value, digits) if with_sign else plain(value, digits)
+        case Bounds():
+            return interval_text(cell)
+        case Chance(p):
+            return p_text(p)
         case Gap(reason):
             return reason or "–"
 
 
-def _heading(column: Column) -> str:
+def heading(column: Column) -> str:
+    """The column's title with its group's, for formats with one line of titles."""
     return f"{column.group}: {column.title}" if column.group and column.kind != "tick" else column.title
 
 
@@ -92,98 +91,8 @@ def markdown_table(table: Table) -> str:
         return f"**{text}**" if isinstance(cell, Measured) and cell.best else text
 
     lines = _lines(
-        [escape_markdown(_heading(column)) for column in table.columns],
+        [escape_markdown(heading(column)) for column in table.columns],
         [align.get(column.kind, "--:") for column in table.columns],
         [[cell(one) for one in row] for row in table.rows],
     )
     return "\n".join([*lines, *("\n" + escape_markdown(note) for note in table.notes)]) + "\n"
-
-
-def _latex_cell(cell: Cell) -> str:
-    match cell:
-        case Tick(on):
-            return r"\checkmark" if on else ""
-        case Measured(_, _, _, True):
-            return rf"\textbf{{{escape_latex(cell_text(cell))}}}"
-        case _:
-            return escape_latex(cell_text(cell))
-
-
-def _latex_groups(columns: tuple[Column, ...]) -> list[str]:
-    """The line of group titles and the rules below it; nothing where no column stands in a group."""
-    spans: list[tuple[str, int, int]] = []
-    for position, column in enumerate(columns, start=1):
-        if spans and spans[-1][0] == column.group:
-            spans[-1] = (column.group, spans[-1][1], position)
-        else:
-            spans.append((column.group, position, position))
-    if not any(group for group, _, _ in spans):
-        return []
-    titles = [rf"\multicolumn{{{last - first + 1}}}{{c}}{{{escape_latex(group)}}}" for group, first, last in spans]
-    rules = [rf"\cmidrule(lr){{{first}-{last}}}" for group, first, last in spans if group]
-    return [" & ".join(titles) + r" \\", " ".join(rules)]
-
-
-def latex_table(table: Table) -> str:
-    """The table as a LaTeX `table` float with booktabs rules; needs the packages booktabs and amssymb."""
-    align = "".join({"text": "l", "tick": "c"}.get(column.kind, "r") for column in table.columns)
-    return "\n".join(
-        [
-            r"% \usepackage{booktabs,amssymb}",
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{escape_latex(' '.join([table.caption + '.', *table.notes]))}}}",
-            rf"\begin{{tabular}}{{{align}}}",
-            r"\toprule",
-            *_latex_groups(table.columns),
-            " & ".join(escape_latex(column.title) for column in table.columns) + r" \\",
-            r"\midrule",
-            *(" & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in table.rows),
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
-def _raw(value: float | None) -> str:
-    return "" if value is None else f"{value:.10g}"
-
-
-_MEASURED_PARTS = ("mean", "std", "n", "wanted")
-_CHANGE_PARTS = ("mean", "std", "n", "low95", "high95", "p", "p_holm")
-
-
-def _csv_heads(column: Column) -> list[str]:
-    name = _heading(column)
-    parts = {"measured": _MEASURED_PARTS, "change": _CHANGE_PARTS}.get(column.kind)
-    return [f"{name} {part}" for part in parts] if parts else [name]
-
-
-def _csv_values(cell: Cell, column: Column) -> list[str]:
-    match cell:
-        case Text(text):
-            return [text]
-        case Tick(on):
-            return [str(int(on))]
-        case Measured(spread, wanted, _, _):
-            return [_raw(spread.mean), _raw(spread.std), str(spread.n), str(wanted)]
-        case Change(difference, _):
-            bounds = (difference.low, difference.high, difference.p, difference.p_adjusted)
-            return [_raw(difference.mean), _raw(difference.std), str(difference.n), *map(_raw, bounds)]
-        case Number(value, _, _):
-            return [_raw(value)]
-        case Gap():
-            return [""] * len(_csv_heads(column))
-
-
-def csv_table(table: Table) -> str:
-    """The table as CSV with a head: every number in full and by itself (mean, std, n, interval, p)."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([head for column in table.columns for head in _csv_heads(column)])
-    for row in table.rows:
-        pairs = zip(row, table.columns, strict=True)
-        writer.writerow([value for cell, column in pairs for value in _csv_values(cell, column)])
-    return text.getvalue()

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from reports.records import RowNumbers, Spread, SweepNumbers
+from reports.records import Interval, RowNumbers, Spread, SweepNumbers
 from reports.renderers import plain, signed
-from reports.statistics import reach, smallest_sign_flip_p
+from reports.resampling import smallest_sign_flip_p
+from reports.statistics import reach
+
+_MOST_NAMES = 12
 
 
 class Verdict(NamedTuple):
@@ -16,7 +19,9 @@ class Verdict(NamedTuple):
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names in a sentence: `a`, `a and b`, `a, b and c`."""
+    """Names in a sentence: `a`, `a and b`, `a, b and c`; of a great many, the first and how many others."""
+    if len(names) > _MOST_NAMES:
+        return f"{', '.join(names[: _MOST_NAMES - 1])} and {len(names) - _MOST_NAMES + 1} others"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
 
 
@@ -30,17 +35,15 @@ def _headline(numbers: SweepNumbers) -> str:
     measured = [row for row in numbers.rows if metric in row.measured]
     if not measured:
         return "Nothing has finished yet, so there is nothing to say."
-    baseline = next((row for row in measured if row.name == numbers.baseline), None)
-    others = [row for row in measured if row.name != numbers.baseline]
-    if baseline is None or not others:
-        top = max(measured, key=lambda row: row.measured[metric].mean)
-        waiting = numbers.baseline is not None and baseline is None
-        lacking = f"; “{numbers.baseline}”, which it is measured against, has not finished" if waiting else ""
+    others = [row for row in measured if row.baseline is not None]
+    top = max(others or measured, key=lambda row: row.measured[metric].mean)
+    baseline = next((row for row in measured if row.name == top.baseline), None)
+    if baseline is None:
+        lacking = f"; “{top.baseline}”, which it is measured against, has not finished" if top.baseline else ""
         return f"“{top.name}” reaches {metric} {_value(top.measured[metric], digits)} ({_seeds(top)}){lacking}."
-    top = max(others, key=lambda row: row.measured[metric].mean)
     ours, base = top.measured[metric], baseline.measured[metric]
     against = f"{_value(ours, digits)} {metric} against {_value(base, digits)} for “{baseline.name}”"
-    if ours.mean > base.mean:
+    if ours.mean > base.mean or numbers.own_baselines:
         start = f"“{top.name}” is best, with {against}"
     else:
         start = f"No row improves on “{baseline.name}”: the nearest, “{top.name}”, has {against}"
@@ -66,7 +69,7 @@ def _change(row: RowNumbers, digits: int, paper_metric: str) -> str:
 
 def _told_apart(numbers: SweepNumbers) -> list[str]:
     """Which rows differ from the baseline by more than seeds explain, and which do not."""
-    baseline = numbers.baseline
+    against = numbers.against
     compared = [row for row in numbers.rows if row.improvement is not None]
     tested = [row for row in compared if row.improvement is not None and row.improvement.p_adjusted is not None]
     if not compared:
@@ -84,10 +87,11 @@ def _told_apart(numbers: SweepNumbers) -> list[str]:
     for direction in ("better", "worse"):
         if groups[direction]:
             verb = "is" if len(groups[direction]) == 1 else "are"
-            said.append(f"{listed(groups[direction])} {verb} {direction} than “{baseline}” by more than seeds explain")
+            said.append(f"{listed(groups[direction])} {verb} {direction} than {against} by more than seeds explain")
     if groups["unclear"]:
-        said.append(f"{listed(groups['unclear'])} cannot be told from “{baseline}”")
-    untested = [f"“{row.name}”" for row in compared if row not in tested]
+        said.append(f"{listed(groups['unclear'])} cannot be told from {against}")
+    known = {row.name for row in tested}
+    untested = [f"“{row.name}”" for row in compared if row.name not in known]
     if untested:
         said.append(f"{listed(untested)} cannot be tested (fewer than two pairs, or pairs that do not vary)")
     pairs = min(row.improvement.n for row in tested if row.improvement is not None)
@@ -100,6 +104,10 @@ def _told_apart(numbers: SweepNumbers) -> list[str]:
             f"test, which assumes nothing of the kind, cannot go below p = {smallest_sign_flip_p(pairs):g}."
         )
     return sentences
+
+
+def _within(interval: Interval) -> str:
+    return f"{plain(interval.low, 2)} to {plain(interval.high, 2)}"
 
 
 def _ordering(numbers: SweepNumbers) -> list[str]:
@@ -117,6 +125,35 @@ def _ordering(numbers: SweepNumbers) -> list[str]:
         f"The order of the rows {strength} the paper's{unlike}: Spearman's ρ = {plain(found.rho, 2)} "
         f"over n = {found.n} rows (p = {found.p:.2g} for an agreement as good by luck{by_seed})."
     ]
+
+
+def agreement_sentences(numbers: SweepNumbers) -> tuple[str, ...]:
+    """How far order and improvements agree with the paper's, with intervals, and what those are over."""
+    said = []
+    found = numbers.agreement
+    if found is not None:
+        bounds = []
+        if found.over_rows is not None:
+            bounds.append(f"{_within(found.over_rows)} for rows like these (Bonett and Wright, n = {found.n})")
+        if found.over_seeds is not None:
+            bounds.append(f"{_within(found.over_seeds)} for these rows and other seeds (bootstrap)")
+        intervals = f"; 95 % intervals: {', '.join(bounds)}" if bounds else "; so few rows or seeds give no interval"
+        said.append(f"Order: Spearman's rank correlation with the paper's is ρ = {plain(found.rho, 2)}{intervals}.")
+    gains = numbers.improvements
+    if gains is not None:
+        same = f"{gains.same_sign} of {gains.n} point the same way as the paper's"
+        close = ""
+        if gains.pearson is not None:
+            interval = f", 95 % interval {_within(gains.interval)}" if gains.interval is not None else ""
+            close = f"; their correlation is r = {plain(gains.pearson, 2)}{interval}"
+        gap = (
+            f"; they differ by {gains.mean_absolute_gap:.1f} points on average (ours minus the paper's: "
+            f"{signed(gains.mean_gap, 1)})"
+            if numbers.metric.name == numbers.paper_metric
+            else ""
+        )
+        said.append(f"Improvements over {numbers.against}: {same}{close}{gap}.")
+    return tuple(said)
 
 
 def _complete(numbers: SweepNumbers) -> list[str]:

@@ -13,6 +13,7 @@ ROOF = ("experiments.cli", "experiments.commands", "experiments.display")
 TOUCH_SCIENCE = {
     "experiments.build",
     "experiments.datasets",
+    "experiments.diagnose",
     "experiments.estimate",
     "experiments.listener",
     "experiments.model_table",
@@ -24,7 +25,7 @@ TOUCH_SCIENCE = {
 }
 MMPOSE = ("mmpose", "mmengine", "mmcv", "xtcocotools", "mmdet")
 # What the reports may read of the engine: what is on disk.
-ON_DISK = ("experiments.store", "experiments.journal")
+ON_DISK = ("experiments.store", "experiments.journal", "experiments.atomic")
 
 
 def modules() -> dict[str, Path]:

@@ -1,5 +1,6 @@
 "use strict";
-// Sorts a table by the column whose heading is pressed; a third press gives the first order back.
+// Tables: sorted by the column whose heading is pressed (a third press gives the first order back), and filtered.
+const FILTERED_FROM = 9;
 for (const table of document.querySelectorAll("table[data-sortable]")) {
   const body = table.tBodies[0];
   const first = [...body.rows];
@@ -7,39 +8,109 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
   heads.forEach((head, column) => {
     const button = document.createElement("button");
     button.type = "button";
+    button.id = `${table.id}-sort-${column}`;
     button.append(...head.childNodes);
     head.append(button);
+    const key = (row) => row.cells[column].dataset.sort ?? row.cells[column].textContent;
+    const missing = (row) => row.cells[column].classList.contains("gap");
     button.addEventListener("click", () => {
       const was = head.getAttribute("aria-sort");
       const now = was === "ascending" ? "descending" : was === "descending" ? null : "ascending";
       heads.forEach((other) => other.removeAttribute("aria-sort"));
       if (now) head.setAttribute("aria-sort", now);
-      const key = (row) => row.cells[column].dataset.sort;
+      const keyed = first.map((row) => ({ row, value: key(row), gap: missing(row) }));
       const compare = (a, b) => {
-        const [x, y] = [key(a), key(b)];
-        if (x === "" || y === "") return (x === "") - (y === "");
-        const order = isNaN(x) || isNaN(y) ? x.localeCompare(y, undefined, { numeric: true }) : x - y;
+        if (a.gap || b.gap) return a.gap - b.gap;
+        const order = isNaN(a.value) || isNaN(b.value)
+          ? a.value.localeCompare(b.value, undefined, { numeric: true }) : a.value - b.value;
         return now === "descending" ? -order : order;
       };
-      body.append(...(now ? [...first].sort(compare) : first));
+      body.append(...(now ? keyed.sort(compare).map((one) => one.row) : first));
+    });
+  });
+  if (first.length >= FILTERED_FROM) addFilter(table, first);
+}
+
+// Rows that hold every word of the filter stay; `-word` leaves rows out that hold it.
+function addFilter(table, rows) {
+  const line = document.createElement("p");
+  line.className = "filter";
+  const label = document.createElement("label");
+  label.textContent = "Filter rows ";
+  const input = document.createElement("input");
+  input.type = "search";
+  input.id = `${table.id}-filter`;
+  input.setAttribute("aria-controls", table.id);
+  input.placeholder = "words, or -word";
+  const said = document.createElement("output");
+  said.setAttribute("aria-live", "polite");
+  label.append(input);
+  line.append(label, said);
+  table.closest(".scroll").before(line);
+  const texts = rows.map((row) => row.textContent.toLowerCase());
+  input.addEventListener("input", () => {
+    const words = input.value.toLowerCase().split(/\s+/).filter((word) => word && word !== "-");
+    const fits = (text) => words.every((word) => word[0] === "-" ? !text.includes(word.slice(1)) : text.includes(word));
+    let shown = 0;
+    rows.forEach((row, place) => {
+      row.hidden = !fits(texts[place]);
+      shown += !row.hidden;
+    });
+    said.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
+  });
+}
+
+// Pictures and drawings: shown large, with the others of their kind one key away.
+const dialog = document.getElementById("large");
+const shown = dialog.querySelector(".shown");
+const title = document.getElementById("large-title");
+let place = 0;
+let series = [];
+function show(step) {
+  place = (place + step + series.length) % series.length;
+  const { element, words } = series[place];
+  const copy = element.cloneNode(true);
+  title.textContent = words;
+  shown.replaceChildren(copy);
+}
+function enlargeable(elements, wordsOf, attach) {
+  const all = elements.map((element) => ({ element, words: wordsOf(element) }));
+  all.forEach((one, position) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    attach(one, button);
+    button.addEventListener("click", () => {
+      series = all;
+      place = position;
+      for (const other of dialog.querySelectorAll("[data-step]")) other.hidden = all.length < 2;
+      show(0);
+      dialog.showModal();
     });
   });
 }
-// Shows a picture large.
-const dialog = document.getElementById("large");
-for (const image of document.querySelectorAll(".picture img")) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "zoom";
-  button.setAttribute("aria-label", "Show large: " + image.alt);
-  image.replaceWith(button);
-  button.append(image);
-  button.addEventListener("click", () => {
-    const copy = image.cloneNode();
-    dialog.querySelector("img")?.remove();
-    dialog.querySelector("p").textContent = image.alt;
-    dialog.append(copy);
-    dialog.showModal();
+for (const gallery of document.querySelectorAll(".gallery")) {
+  enlargeable([...gallery.querySelectorAll("img")], (image) => image.alt, ({ element, words }, button) => {
+    button.className = "zoom";
+    button.setAttribute("aria-label", "Show large: " + words);
+    element.replaceWith(button);
+    button.append(element);
   });
 }
+enlargeable([...document.querySelectorAll("figure.drawing svg.plot")], (svg) => svg.getAttribute("aria-label"),
+  ({ element, words }, button) => {
+    button.className = "enlarge";
+    button.textContent = "Show large";
+    button.setAttribute("aria-label", "Show large: " + words);
+    element.closest("figure").append(button);
+  });
+for (const button of dialog.querySelectorAll("[data-step]")) {
+  button.addEventListener("click", () => show(Number(button.dataset.step)));
+}
+dialog.addEventListener("keydown", (event) => {
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (step && series.length > 1) show(step);
+});
 dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+for (const source of document.querySelectorAll(".latex textarea")) {
+  source.addEventListener("focus", () => source.select());
+}

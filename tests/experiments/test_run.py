@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from distilpose.models import HeatmapOutput
 from experiments import build
 from experiments import run as run_module
 from experiments.datasets import data_facts, data_root, prepare
+from experiments.diagnose import diagnose_finished
 from experiments.launch.inline import InlineLauncher
 from experiments.launch.scheduler import LaunchSettings, Outcome, launch_plan
 from experiments.plan import Plan, make_plan
@@ -73,6 +75,50 @@ def test_every_run_has_a_result_with_its_provenance(done: tuple[Plan, Store]) ->
         assert origin["precision"] == "fp32"
         assert (store.run(run_id).checkpoints / build.WEIGHTS).exists()
         assert run.role == "teacher" or result["cohort_size"] == 2
+
+
+def test_a_run_says_how_its_errors_are_spread_and_what_its_model_costs(done: tuple[Plan, Store]) -> None:
+    plan, store = done
+    for run_id in plan.runs:
+        run = store.run(run_id)
+        diagnosis, cost, result = run.diagnosis(), run.cost(), run.result()
+        assert diagnosis is not None
+        assert cost is not None
+        assert result is not None
+        assert sum(diagnosis["calibration"]["people"]) == len(json.loads(run.predictions.read_text()))
+        assert diagnosis["joints"]["names"] == list(COCO.names)
+        assert cost["parameters"] == result["parameters"]
+        assert cost["speed"]["fps"] > 0
+
+
+def test_what_a_run_did_not_say_can_be_worked_out_of_its_predictions(done: tuple[Plan, Store], tmp_path: Path) -> None:
+    plan, store = done
+    shutil.copytree(store.root, tmp_path / "runs")
+    older = Store(tmp_path / "runs")
+    ids = list(plan.runs)
+    for name in ("diagnosis.json", "cost.json"):
+        (older.run(ids[0]).path / name).unlink()
+    assert diagnose_finished(older, plan.json(), data=None) == 1
+    assert diagnose_finished(older, plan.json(), data=None) == 0
+    assert older.run(ids[0]).diagnosis() == store.run(ids[0]).diagnosis()
+    again, first = older.run(ids[0]).cost(), store.run(ids[0]).cost()
+    assert again is not None
+    assert first is not None
+    assert {**again, "speed": None} == {**first, "speed": None}
+
+
+def test_other_people_than_a_run_was_measured_on_diagnose_nothing(done: tuple[Plan, Store], tmp_path: Path) -> None:
+    plan, store = done
+    shutil.copytree(store.root, tmp_path / "runs")
+    older = Store(tmp_path / "runs")
+    run = older.run(next(iter(plan.runs)))
+    (run.path / "diagnosis.json").unlink()
+    result = json.loads((run.path / "result.json").read_text())
+    result["provenance"]["data_fingerprint"]["val"] = "another"
+    (run.path / "result.json").write_text(json.dumps(result))
+    with pytest.raises(ValueError, match=r"must be the annotations that run .* was measured on"):
+        diagnose_finished(older, plan.json(), data=None)
+    assert run.diagnosis() is None
 
 
 def test_the_journal_tells_the_whole_story(done: tuple[Plan, Store]) -> None:

@@ -85,6 +85,7 @@ def journal_lines(seed: int, ap: float, *, epochs: int = EPOCHS, pictures: bool 
     """What a run journals: ten steps a pass, a validation every fifth pass."""
     rng = np.random.default_rng(seed)
     lines: list[dict[str, Any]] = [{"t": 0.0, "event": "start", "attempt": 1, "host": "h", "pid": 1, "step": 0}]
+    lines[0]["total_steps"] = 10 * EPOCHS
     for epoch in range(epochs):
         for step in (10 * epoch + 5, 10 * epoch + 10):
             loss = 0.02 * float(np.exp(-epoch / 10)) + float(rng.normal(0, 1e-4))

@@ -7,7 +7,8 @@ import pytest
 from made_up_store import EPOCHS, begin_run, run_name, write_run
 
 from experiments.store import Store
-from reports.aggregate import aggregate, metric_scale
+from reports.aggregate import aggregate
+from reports.reader import metric_scale
 from reports.records import SweepNumbers
 
 Sweep = tuple[Store, dict[str, Any]]

@@ -14,11 +14,14 @@ import numpy as np
 import pytest
 
 from experiments.store import Store
+from reports.aggregate import aggregate
 from reports.embed import embed_picture
 from reports.markdown import markdown_report
 from reports.page import page_html
-from reports.plots import curve_names, curves_figure, effect_figure
+from reports.plots.curves import curve_names, curves_figure
+from reports.plots.improvements import effect_figure
 from reports.records import SweepNumbers
+from reports.sections import make_sections
 from reports.vector import svg_file, svg_inline
 from reports.write import write_report
 
@@ -50,14 +53,22 @@ class Elements(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
+def page_of(numbers: SweepNumbers) -> str:
+    return page_html(numbers, make_sections(numbers))
+
+
+def markdown_of(numbers: SweepNumbers) -> str:
+    return markdown_report(numbers, make_sections(numbers))
+
+
 @pytest.fixture(scope="module")
 def page(troubled_numbers: SweepNumbers) -> str:
-    return page_html(troubled_numbers)
+    return page_of(troubled_numbers)
 
 
 @pytest.fixture(scope="module")
 def hostile_page(hostile_numbers: SweepNumbers) -> str:
-    return page_html(hostile_numbers)
+    return page_of(hostile_numbers)
 
 
 def test_no_request_leaves_the_page(page: str) -> None:
@@ -129,7 +140,7 @@ def test_what_failed_or_is_missing_is_shown(page: str) -> None:
 
 
 def test_an_unstarted_sweep_still_makes_a_page(empty_numbers: SweepNumbers) -> None:
-    text = " ".join(Elements(page_html(empty_numbers)).text)
+    text = " ".join(Elements(page_of(empty_numbers)).text)
     assert "Nothing has finished yet" in text
     assert "No finished run has recorded where it came from" in text
 
@@ -193,7 +204,7 @@ def test_a_file_that_is_no_picture_is_left_out(tmp_path: Path, content: bytes | 
 
 def test_all_files_are_written_and_the_markdown_finds_its_drawings(own_store: Sweep, tmp_path: Path) -> None:
     files = write_report(*own_store, tmp_path / "new" / "report")
-    for path in (files.markdown, files.html, files.csv, files.runs_csv, files.latex, *files.drawings):
+    for path in (files.markdown, files.html, files.latex, *files.tables, *files.drawings):
         assert path.stat().st_size > 0
     text = files.markdown.read_text(encoding="utf-8")
     named = re.findall(r"!\[.*?\]\((.*?)\)", text)
@@ -205,7 +216,9 @@ def test_all_files_are_written_and_the_markdown_finds_its_drawings(own_store: Sw
 def test_the_same_store_gives_the_same_bytes(own_store: Sweep, tmp_path: Path) -> None:
     first, second = (write_report(*own_store, tmp_path / name) for name in ("one", "two"))
     for ours, again in zip(
-        (first.markdown, first.html, *first.drawings), (second.markdown, second.html, *second.drawings), strict=True
+        (first.markdown, first.html, *first.tables, *first.drawings),
+        (second.markdown, second.html, *second.tables, *second.drawings),
+        strict=True,
     ):
         assert ours.read_bytes() == again.read_bytes()
 
@@ -213,23 +226,21 @@ def test_the_same_store_gives_the_same_bytes(own_store: Sweep, tmp_path: Path) -
 def test_markdown_escapes_names_and_says_what_failed(
     hostile_numbers: SweepNumbers, troubled_numbers: SweepNumbers
 ) -> None:
-    assert "<script>" not in markdown_report(hostile_numbers, {})
-    text = markdown_report(troubled_numbers, {})
+    assert "<script>" not in markdown_of(hostile_numbers)
+    text = markdown_of(troubled_numbers)
     assert "<script>" not in text
     assert "the loss is NaN at step 120" in text
 
 
-def test_the_summary_is_one_sentence_and_the_table(complete: Sweep, tmp_path: Path) -> None:
-    store, plan = complete
-    sentence, table = write_report(store, plan, tmp_path).summary.split("\n\n", 1)
+def test_the_summary_is_one_sentence_and_the_table(own_store: Sweep, tmp_path: Path) -> None:
+    sentence, table = write_report(*own_store, tmp_path).summary.split("\n\n", 1)
     assert sentence.startswith("“all” is best")
     assert "| all | ✓ | ✓ | ✓ | ✓ |" in table
 
 
-def test_a_report_without_pictures_shows_nobody(complete: Sweep, tmp_path: Path) -> None:
-    store, plan = complete
-    shown = write_report(store, plan, tmp_path / "shown").html.read_text()
-    hidden = write_report(store, plan, tmp_path / "hidden", pictures=False).html.read_text()
+def test_a_report_without_pictures_shows_nobody(own_store: Sweep, tmp_path: Path) -> None:
+    shown = page_of(aggregate(*own_store))
+    hidden = write_report(*own_store, tmp_path, pictures=False).html.read_text()
     assert "data:image/" in shown
     assert "data:image/" not in hidden
     assert "<svg" in hidden

@@ -5,7 +5,7 @@ from typing import Any
 
 from made_up_store import recipe
 
-from reports.published import data_words, deviations
+from reports.published import data_words, deviations, on_published_data
 
 
 def published_recipe() -> dict[str, Any]:
@@ -77,3 +77,20 @@ def test_a_stemnet_teacher_is_published_only_beside_the_large_one() -> None:
     large["model"]["model"] = "teacher_tokenpose_l"
     assert "teacher" in {one.setting for one in deviations([], [small], seeds=0)}
     assert "teacher" not in {one.setting for one in deviations([], [small, large], seeds=0)}
+
+
+def test_deeppose_is_held_against_the_table_of_generalisation() -> None:
+    ours = published_recipe()
+    ours["model"] = {"model": "deeppose_r50", "width": None}
+    taught = {"model": {"model": "simplebaseline_r50", "width": None}}
+    found = {one.setting: (one.paper, one.here) for one in deviations([ours], [taught], seeds=0)}
+    assert found == {"epochs": ("not stated", "300"), "batch": ("not stated", "256")}
+    ours["model"]["width"] = 16
+    narrow = {one.setting: one.here for one in deviations([ours], [], seeds=0)}
+    assert narrow["first channels"] == "16"
+    assert "student" not in narrow
+
+
+def test_only_coco_is_the_papers_data() -> None:
+    assert on_published_data(published_recipe())
+    assert not on_published_data(recipe("student", 0))

@@ -6,15 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.statistics import (
-    holm,
-    paired_difference,
-    rank_agreement,
-    reach,
-    smallest_sign_flip_p,
-    spearman,
-    spread,
-)
+from reports.agreement import rank_agreement, spearman
+from reports.resampling import smallest_sign_flip_p
+from reports.statistics import holm, paired_difference, reach, spread
 
 points = st.floats(0, 100)
 

@@ -9,19 +9,20 @@ from made_up_store import HOSTILE
 
 from experiments.store import Store
 from reports.aggregate import aggregate
-from reports.plots import effect_figure
+from reports.columnar import csv_table
+from reports.latex import escape_latex, latex_table
+from reports.layouts.results import matrix_table, sweep_table
+from reports.layouts.runs import runs_table
+from reports.plots.improvements import effect_figure
 from reports.records import Spread, SweepNumbers
 from reports.renderers import (
     count,
-    csv_table,
     duration,
-    escape_latex,
     escape_markdown,
-    latex_table,
     markdown_table,
     signed,
 )
-from reports.tables import Gap, Measured, Text, Tick, matrix_table, runs_table, sweep_table
+from reports.tables import Gap, Measured, Text, Tick
 from reports.verdict import verdict
 
 Sweep = tuple[Store, dict[str, Any]]

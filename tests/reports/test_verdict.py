@@ -1,12 +1,14 @@
 """The verdict says what the numbers bear, and no more."""
 
-from dataclasses import replace
 from typing import Any
 
+import pytest
 from made_up_store import run_name
 
 from experiments.store import Store
 from reports.aggregate import aggregate
+from reports.layouts.results import sweep_table
+from reports.plots.improvements import effect_figure
 from reports.records import SweepNumbers
 from reports.verdict import listed, verdict
 
@@ -57,12 +59,28 @@ def test_nothing_finished_says_nothing(empty_numbers: SweepNumbers) -> None:
     assert said.support == ("Incomplete: 17 of 17 runs have no result, listed below with their reasons.",)
 
 
-def test_a_baseline_that_wins_is_said_to_win(complete_numbers: SweepNumbers) -> None:
-    assert "No row improves on" in verdict(aggregate_with_baseline(complete_numbers, "all")).headline
+def test_a_baseline_that_wins_is_said_to_win(complete: Sweep) -> None:
+    store, plan = complete
+    assert "No row improves on “all”" in verdict(aggregate(store, {**plan, "baseline": "all"})).headline
 
 
-def aggregate_with_baseline(numbers: SweepNumbers, name: str) -> SweepNumbers:
-    return replace(numbers, baseline=name)
+def test_rows_with_baselines_of_their_own_are_held_against_those(complete: Sweep) -> None:
+    store, plan = complete
+    rows = [{**row, "baseline": {"CS+SH": "SH", "all": "KT+VT"}.get(row["name"])} for row in plan["rows"]]
+    numbers = aggregate(store, {**plan, "rows": rows})
+    found = {row.name: row for row in numbers.rows}
+    assert found["all"].improvement is not None
+    over_tokens = found["all"].measured["AP"].mean - found["KT+VT"].measured["AP"].mean
+    assert found["all"].improvement.mean == pytest.approx(over_tokens)
+    assert found["CS"].improvement is None
+    assert found["all"].paper_improvement == 71.6 - 67.5
+    said = verdict(numbers)
+    assert "for “KT+VT”" in said.headline
+    assert "better than its baseline" in " ".join(said.support)
+    assert ("ours", "over its baseline") in {(column.group, column.title) for column in sweep_table(numbers).columns}
+    figure = effect_figure(numbers)
+    assert figure is not None
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["CS+SH\nover SH", "all\nover KT+VT"]
 
 
 def test_a_worse_row_is_called_worse(complete: Sweep) -> None:

@@ -1,0 +1,1 @@
+"""Drawings of a sweep's numbers, each a matplotlib figure with its caption."""

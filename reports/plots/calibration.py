@@ -1,0 +1,96 @@
+"""Confidence: how well a person's score foretells its OKS, a small panel a row."""
+
+import math
+from textwrap import wrap
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from reports.plots.style import FAINT, INK, LABEL, MUTED, OURS, SMALL, Drawing, calm
+from reports.records import Calibration, RowNumbers, SweepNumbers
+
+_ACROSS = 4
+
+
+def _told(calibration: Calibration) -> bool:
+    """Whether scores differ at all."""
+    return sum(count > 0 for count in calibration.people) > 1
+
+
+def _told_rows(numbers: SweepNumbers) -> list[tuple[RowNumbers, Calibration]]:
+    known = [(row, row.calibration) for row in numbers.drawn_rows]
+    return [(row, found) for row, found in known if found is not None and _told(found)]
+
+
+@rc_context({"text.parse_math": False})
+def calibration_figure(numbers: SweepNumbers) -> Figure | None:
+    """Mean OKS over bins of the score, the area of a mark being the people in it; None where no row's scores differ."""
+    rows = _told_rows(numbers)
+    if not rows:
+        return None
+    across = min(_ACROSS, len(rows))
+    down = math.ceil(len(rows) / across)
+    figure = Figure(figsize=(2.1 * across + 0.3, 2.1 * down + 0.4), layout="constrained")
+    panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    for position, axes in enumerate(panels.flat):
+        if position >= len(rows):
+            axes.set_visible(False)
+            continue
+        calm(axes)
+        row, found = rows[position]
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.9, linestyle="--", zorder=1)
+        filled = [place for place, count in enumerate(found.people) if count]
+        axes.plot(
+            [found.score[place] for place in filled],
+            [found.oks[place] for place in filled],
+            color=OURS,
+            linewidth=1.2,
+            zorder=2,
+        )
+        axes.scatter(
+            [found.score[place] for place in filled],
+            [found.oks[place] for place in filled],
+            s=[6 + 90 * found.people[place] / max(found.people) for place in filled],
+            color=OURS,
+            edgecolors="#ffffff",
+            linewidths=0.5,
+            zorder=3,
+        )
+        axes.set_title("\n".join(wrap(row.name, 26)) or row.name, fontsize=LABEL, color=INK, loc="left", pad=4)
+        axes.text(
+            0.97, 0.04, _numbers(found), transform=axes.transAxes, ha="right", va="bottom", fontsize=SMALL, color=INK
+        )
+        axes.grid(color=FAINT, linewidth=0.4)
+        axes.set_axisbelow(True)
+    panels[0, 0].set_xlim(0, 1)
+    panels[0, 0].set_ylim(0, 1)
+    panels[0, 0].set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    panels[0, 0].set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+    figure.supxlabel("score", fontsize=LABEL, color=INK)
+    figure.supylabel("OKS", fontsize=LABEL, color=INK)
+    return figure
+
+
+def _numbers(found: Calibration) -> str:
+    lines = [f"ECE {found.error:.2f}"]
+    if found.spearman:
+        lines.append(f"ρ {sum(found.spearman.values()) / len(found.spearman):.2f}")
+    return "\n".join(lines)
+
+
+def calibration_drawing(numbers: SweepNumbers) -> Drawing | None:
+    """The panels with their caption; None where no row's scores differ."""
+    figure = calibration_figure(numbers)
+    if figure is None:
+        return None
+    told = {row.name for row, _ in _told_rows(numbers)}
+    silent = [f"“{row.name}”" for row in numbers.drawn_rows if row.calibration is not None and row.name not in told]
+    without = f" Not drawn, for every score is the same there: {', '.join(silent)}." if silent else ""
+    return Drawing(
+        name="calibration",
+        figure=figure,
+        wide=True,
+        caption="Mean OKS of the people whose score falls into each twentieth, over all seeds; on the dashed line the "
+        "score is the OKS, and the larger a mark, the more people. ECE: the mean gap between the two over the people; "
+        f"ρ: Spearman's correlation of score and OKS, the mean of the seeds.{without}",
+    )

@@ -1,0 +1,147 @@
+"""One run as read from its directory. A finished run is read once: its result never changes."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.journal import PictureRow, metric_rows, picture_rows
+from experiments.store import RunDir, Store
+from reports.curves import run_curves
+from reports.records import Cost, Interval, Picture, RunNumbers, Speed
+
+PICTURE_KINDS = ("skeleton", "heatmaps", "attention")
+_ACCURACIES = ("AP", "AR", "PCK")
+
+
+def metric_scale(name: str) -> float:
+    """100 for accuracies, which papers print in points; 1 for everything else."""
+    return 100.0 if name.removeprefix("val/").startswith(_ACCURACIES) else 1.0
+
+
+def shown(metrics: Mapping[str, float] | None) -> dict[str, float]:
+    """Metrics in the units they are shown in."""
+    return {name: value * metric_scale(name) for name, value in (metrics or {}).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class RunRead:
+    """A run's numbers, and what its files say besides."""
+
+    numbers: RunNumbers
+    recipe: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    diagnosis: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Journaled:
+    """What a run's journal adds: its curves by metric and epoch, and its pictures."""
+
+    curves: Mapping[str, Mapping[float, float]]
+    pictures: tuple[Picture, ...]
+
+
+class RunReader:
+    """Reads runs of a store, and keeps what it read of the finished ones."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._finished: dict[str, RunRead] = {}
+        self._journaled: dict[str, Journaled] = {}
+
+    def read(self, run_id: str, row: str, seed: int, role: str) -> RunRead:
+        """The run of that id, whether or not it has begun."""
+        if run_id not in self._finished:
+            found = _read(self._store.run(run_id), run_id, row, seed, role)
+            if found.numbers.state != "finished":
+                return found
+            self._finished[run_id] = found
+        return self._finished[run_id]
+
+    def journaled(self, read: RunRead) -> Journaled:
+        """What the journal of a run holds."""
+        run_id = read.numbers.run_id
+        if run_id not in self._journaled:
+            run = self._store.run(run_id)
+            events = run.read_journal()
+            pictures = _pictures(run, picture_rows(events), read.numbers.seed, read.numbers.best_epoch)
+            found = Journaled(run_curves(metric_rows(events)), pictures)
+            if read.numbers.state != "finished":
+                return found
+            self._journaled[run_id] = found
+        return self._journaled[run_id]
+
+
+def _reason(run: RunDir, state: str, epochs: float | None) -> str:
+    """Why a run has no result, in words."""
+    if state in ("planned", "missing"):
+        return "not started"
+    progress = run.progress()
+    reached = 0.0 if progress is None else progress.epoch or 0.0
+    if progress is not None and progress.total_steps and epochs:
+        reached = progress.step * epochs / progress.total_steps
+    where = f"at epoch {reached:.3g}" + (f" of {epochs:g}" if epochs else "")
+    if state == "failed":
+        failure = run.failure
+        told = "" if failure is None else f": {failure.message} ({failure.kind}, attempt {failure.attempts})"
+        return where + told
+    return f"{where}, still running" if state == "running" else f"{where}, stopped before its end"
+
+
+def _pictures(run: RunDir, rows: Iterable[PictureRow], seed: int, best_epoch: float | None) -> tuple[Picture, ...]:
+    """The pictures of the best evaluation, or else the newest, one of each kind, from the run's directory alone."""
+    inside = run.path.resolve()
+    chosen: dict[str, Picture] = {}
+    for row in rows:
+        path = (inside / row.path).resolve()
+        earlier = chosen.get(row.kind)
+        if not path.is_relative_to(inside) or not path.is_file():
+            continue
+        if earlier is None or best_epoch is None or earlier.epoch != best_epoch:
+            chosen[row.kind] = Picture(kind=row.kind, path=path, caption=row.caption, seed=seed, epoch=row.epoch)
+    known = {kind: position for position, kind in enumerate(PICTURE_KINDS)}
+    return tuple(sorted(chosen.values(), key=lambda picture: (known.get(picture.kind, len(known)), picture.kind)))
+
+
+def _cost(parameters: int | None, cost: Mapping[str, Any] | None) -> Cost | None:
+    if cost is None:
+        return None if parameters is None else Cost(parameters=parameters)
+    speed = cost.get("speed")
+    return Cost(
+        parameters=cost["parameters"],
+        gflops=cost["gflops"],
+        input="×".join(map(str, cost["input"])),
+        speed=None
+        if speed is None
+        else Speed(fps=speed["fps"], quartiles=Interval(low=speed["low"], high=speed["high"]), device=speed["device"]),
+    )
+
+
+def _read(run: RunDir, run_id: str, row: str, seed: int, role: str) -> RunRead:
+    result = run.result() or {}
+    try:
+        spec = run.spec()
+    except FileNotFoundError:
+        spec = {}
+    recipe = spec.get("recipe") or {}
+    epochs = result.get("epochs") or (recipe.get("schedule") or {}).get("epochs")
+    state = "finished" if result and spec else run.state() if spec else "missing"
+    numbers = RunNumbers(
+        run_id=run_id,
+        row=row,
+        role=role,
+        seed=spec.get("seed", seed),
+        state=state,
+        reason="" if state == "finished" else _reason(run, state, epochs),
+        metrics=shown(result.get("metrics")),
+        last=shown(result.get("last")),
+        best_epoch=result.get("best_epoch"),
+        epochs=epochs,
+        seconds=result.get("seconds"),
+        parameters=result.get("parameters"),
+        model=(recipe.get("model") or {}).get("model") or "",
+        teacher_id=spec.get("teacher_id"),
+        cost=_cost(result.get("parameters"), run.cost()) if result else None,
+    )
+    diagnosis = (run.diagnosis() or {}) if result else {}
+    return RunRead(numbers, recipe, result.get("provenance") or {}, diagnosis)

@@ -1,0 +1,284 @@
+"""A report as a list of sections, in the order they are read. Every format shows the same list.
+
+A section is made from the sweep's numbers by a function in `SECTIONS`; one that returns None has nothing to say. To add
+a section, write such a function and hand it to `write_report`, after or among these.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from reports.layouts.cost import cost_table
+from reports.layouts.effects import additions_table, shapley_table
+from reports.layouts.paper import paper_table
+from reports.layouts.published import test_dev_table, val_table
+from reports.layouts.results import sweep_table
+from reports.layouts.runs import runs_table, setting_table, unfinished_table
+from reports.layouts.tests import tests_table
+from reports.plots.calibration import calibration_drawing
+from reports.plots.cost import cost_drawing
+from reports.plots.curves import curve_drawings
+from reports.plots.improvements import improvements_drawing
+from reports.plots.joints import joints_drawing
+from reports.plots.matrix import matrix_drawing
+from reports.plots.style import Drawing
+from reports.plots.waterfall import waterfall_drawing
+from reports.records import Picture, SweepNumbers
+from reports.renderers import duration
+from reports.tables import Table
+from reports.verdict import agreement_sentences
+
+PICTURED_KINDS = {
+    "skeleton": (
+        "Predicted skeletons",
+        "Joints as each row's model predicts them; certainty where the model gives one.",
+    ),
+    "heatmaps": ("Heatmaps", "What a simulated heatmap looks like beside the teacher's."),
+    "attention": ("Attention", "Where the keypoint tokens look in the picture."),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gallery:
+    """Pictures of one kind, every row's beside the others'."""
+
+    name: str
+    title: str
+    caption: str
+    pictures: tuple[tuple[str, Picture], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactLine:
+    """One fact and what was said of it; `differs` where runs disagree."""
+
+    name: str
+    values: tuple[str, ...]
+    differs: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactList:
+    """Facts under one another (`long`) or side by side."""
+
+    lines: tuple[FactLine, ...]
+    long: bool = False
+
+
+Block = Table | Drawing | Gallery | FactList
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A part of a report: `key` is its anchor, `short` its name in the list of sections."""
+
+    key: str
+    title: str
+    short: str
+    text: tuple[str, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+SectionMaker = Callable[[SweepNumbers], Section | None]
+
+
+def _there(*blocks: Block | None) -> tuple[Block, ...]:
+    return tuple(block for block in blocks if block is not None)
+
+
+def results(numbers: SweepNumbers) -> Section:
+    """The sweep's own table, and its drawing."""
+    left = len(numbers.rows) - len(numbers.drawn)
+    text = (
+        f"Drawings and pictures are of “{numbers.baseline}” and the best of the others, {len(numbers.drawn)} of "
+        f"{len(numbers.rows)} rows; the tables hold all.",
+    )
+    return Section(
+        key="results",
+        title="Results",
+        short="Results",
+        text=text if left else (),
+        blocks=_there(sweep_table(numbers), matrix_drawing(numbers), improvements_drawing(numbers)),
+    )
+
+
+def tests(numbers: SweepNumbers) -> Section | None:
+    """What the seeds bear."""
+    table = tests_table(numbers)
+    if table is None:
+        return None
+    return Section(key="tests", title="What the seeds bear out", short="Tests", blocks=(table,))
+
+
+def losses(numbers: SweepNumbers) -> Section | None:
+    """What each loss is worth."""
+    blocks = _there(additions_table(numbers), shapley_table(numbers), waterfall_drawing(numbers))
+    if not blocks:
+        return None
+    return Section(key="losses", title="What each loss is worth", short="Losses", blocks=blocks)
+
+
+def paper(numbers: SweepNumbers) -> Section | None:
+    """Ours beside the paper's, and in what the settings differ."""
+    table = paper_table(numbers)
+    if table is None:
+        return None
+    text = agreement_sentences(numbers)
+    if numbers.deviations:
+        text = (
+            *text,
+            "The paper's numbers were measured in another setting, listed below. Compare orders and improvements, "
+            "not levels.",
+        )
+    blocks = _there(table, setting_table(numbers) if numbers.deviations else None)
+    return Section(key="paper", title="Beside the paper", short="Paper", text=text, blocks=blocks)
+
+
+def cost(numbers: SweepNumbers) -> Section | None:
+    """What the models cost and reach."""
+    blocks = _there(cost_table(numbers), cost_drawing(numbers))
+    return Section(key="cost", title="Cost", short="Cost", blocks=blocks) if blocks else None
+
+
+def comparison(numbers: SweepNumbers) -> Section | None:
+    """Published methods; only where the runs were measured on the papers' data, and may stand among them."""
+    if not numbers.as_published:
+        return None
+    return Section(
+        key="comparison",
+        title="Among published methods",
+        short="Comparison",
+        blocks=(val_table(numbers), test_dev_table(numbers)),
+    )
+
+
+def curves(numbers: SweepNumbers) -> Section | None:
+    """Training curves."""
+    drawings = curve_drawings(numbers)
+    return Section(key="curves", title="Training curves", short="Curves", blocks=drawings) if drawings else None
+
+
+def errors(numbers: SweepNumbers) -> Section | None:
+    """Confidence and joints."""
+    if not any(run.state == "finished" for run in numbers.runs):
+        return None
+    blocks = _there(calibration_drawing(numbers), joints_drawing(numbers))
+    recorded = [row for row in numbers.rows if row.calibration is not None or row.joints is not None]
+    if not recorded:
+        text: tuple[str, ...] = (
+            "These runs did not record how their errors are spread over scores and joints; `distilpose diagnose` works "
+            "it out of their predictions, where the data are at hand.",
+        )
+    elif calibration_drawing(numbers) is None:
+        text = ("No row's scores differ, so there is no calibration to draw.",)
+    else:
+        text = ()
+    return Section(key="errors", title="Confidence and joints", short="Errors", text=text, blocks=blocks)
+
+
+def pictures(numbers: SweepNumbers) -> Section | None:
+    """The newest pictures by kind."""
+    named = [(row.name, picture) for row in numbers.rows for picture in row.pictures]
+    galleries = []
+    for kind in dict.fromkeys(picture.kind for _, picture in named):
+        title, caption = PICTURED_KINDS.get(kind, (kind, ""))
+        of_kind = tuple((row, picture) for row, picture in named if picture.kind == kind)
+        galleries.append(Gallery(name=kind, title=title, caption=caption, pictures=of_kind))
+    if not galleries:
+        return None
+    text = ("The same validation images for every row. Select a picture to see it large.",)
+    return Section(key="pictures", title="Pictures", short="Pictures", text=text, blocks=tuple(galleries))
+
+
+def unfinished(numbers: SweepNumbers) -> Section:
+    """What is missing and what failed."""
+    if not numbers.unfinished:
+        text, blocks = (f"Nothing: all {len(numbers.runs)} runs have finished.",), ()
+        return Section(
+            key="unfinished", title="Missing and failed", short="Missing and failed", text=text, blocks=blocks
+        )
+    return Section(
+        key="unfinished",
+        title="Missing and failed",
+        short="Missing and failed",
+        blocks=(unfinished_table(numbers),),
+    )
+
+
+def teacher(numbers: SweepNumbers) -> Section | None:
+    """Every teacher and its run."""
+    lists = []
+    for one in numbers.teachers:
+        run = one.run
+        lines = [("model", one.model), ("state", f"{run.state}: {run.reason}" if run.reason else run.state)]
+        lines += [(name, f"{value:.1f}") for name, value in run.metrics.items()]
+        if run.parameters:
+            lines.append(("parameters", f"{run.parameters:,}"))
+        if run.epochs:
+            best = f", best at {run.best_epoch:g}" if run.best_epoch else ""
+            lines.append(("epochs", f"{run.epochs:g}{best}"))
+        if run.seconds:
+            lines.append(("time", duration(run.seconds)))
+        lines.append(("run", run.run_id))
+        lists.append(FactList(lines=tuple(FactLine(name=name, values=(value,)) for name, value in lines)))
+    if not lists:
+        return None
+    return Section(key="teacher", title="Teacher", short="Teacher", blocks=tuple(lists))
+
+
+def provenance(numbers: SweepNumbers) -> Section:
+    """Where the numbers come from."""
+    if not numbers.facts:
+        text = ("No finished run has recorded where it came from.",)
+        return Section(key="provenance", title="Provenance", short="Provenance", text=text)
+    lines = []
+    for fact in numbers.facts:
+        said = [
+            value if fact.agrees else f"{value} ({count} run{'s' * (count != 1)})" for value, count in fact.values[:12]
+        ]
+        if len(fact.values) > 12:
+            said.append(f"and {len(fact.values) - 12} others")
+        lines.append(FactLine(name=fact.name, values=tuple(said), differs=not fact.agrees))
+    differing = [fact.name for fact in numbers.facts if not fact.agrees]
+    after = (
+        f"The finished runs disagree about: {', '.join(differing)}."
+        if differing
+        else "All finished runs agree on every fact that they should.",
+    )
+    return Section(
+        key="provenance",
+        title="Provenance",
+        short="Provenance",
+        blocks=(FactList(lines=tuple(lines), long=True),),
+        after=after,
+    )
+
+
+def runs(numbers: SweepNumbers) -> Section:
+    """Every run by itself."""
+    return Section(key="runs", title="Every run", short="Every run", blocks=(runs_table(numbers),))
+
+
+SECTIONS: tuple[SectionMaker, ...] = (
+    results, tests, losses, paper, cost, comparison, curves, errors, pictures, unfinished, teacher, provenance, runs,
+)  # fmt: skip
+
+
+def make_sections(numbers: SweepNumbers, makers: Iterable[SectionMaker] = SECTIONS) -> tuple[Section, ...]:
+    """The sections that have something to say, in the given order. Their keys and the names of their parts differ."""
+    found = tuple(section for section in (make(numbers) for make in makers) if section is not None)
+    names = [block.name for section in found for block in section.blocks if not isinstance(block, FactList)]
+    keys = [section.key for section in found]
+    assert len(set(names)) == len(names), f"two parts of a report have one name: {sorted(names)}"
+    assert len(set(keys)) == len(keys), f"two sections have one key: {sorted(keys)}"
+    return found
+
+
+def tables_of(sections: Sequence[Section]) -> tuple[Table, ...]:
+    """Every table of a report."""
+    return tuple(block for section in sections for block in section.blocks if isinstance(block, Table))
+
+
+def drawings_of(sections: Sequence[Section]) -> tuple[Drawing, ...]:
+    """Every drawing of a report."""
+    return tuple(block for section in sections for block in section.blocks if isinstance(block, Drawing))

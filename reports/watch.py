@@ -1,0 +1,162 @@
+"""A report served on this machine while its sweep runs: made anew whenever a run begins, finishes, fails or validates.
+
+Only this machine can ask (127.0.0.1), only by GET, and only for the page and its version; no file is served.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock
+from typing import Any
+
+from experiments.store import Store
+from reports.aggregate import aggregate
+from reports.page import page_html
+from reports.reader import RunReader
+from reports.sections import SECTIONS, SectionMaker, make_sections
+from reports.write import without_pictures
+
+log = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+
+
+class LiveReport:
+    """The newest page of a planned sweep. What it read of finished runs is kept from page to page.
+
+    Args:
+        store: the run directories.
+        sweep: name of the sweep; its plan is read anew for every version.
+        profile: of the sweep.
+        pictures: show what runs drew of people.
+        sections: what the report is made of.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sweep: str,
+        profile: str,
+        *,
+        pictures: bool = True,
+        sections: Sequence[SectionMaker] = SECTIONS,
+    ) -> None:
+        self._store, self._sweep, self._profile = store, sweep, profile
+        self._pictures, self._sections = pictures, sections
+        self._reader = RunReader(store)
+        self._lock = Lock()
+        self._drawn = ("", b"")
+
+    def version(self) -> str:
+        """A word that changes when the report would."""
+        plan = self._store.load_plan(self._sweep, self._profile)
+        told = hashlib.sha256(repr(plan).encode())
+        for line in self._standing(plan):
+            told.update(line.encode())
+        return told.hexdigest()[:16]
+
+    def _standing(self, plan: Mapping[str, Any]) -> Iterator[str]:
+        """Where every run stands: finished, or its state and the epoch it has reached."""
+        ids = [teacher["run_id"] for teacher in plan.get("teachers") or ()]
+        ids += [run["run_id"] for row in plan["rows"] for run in row["runs"]]
+        for run_id in dict.fromkeys(ids):
+            run = self._store.run(run_id)
+            if run.finished:
+                yield f"{run_id} finished\n"
+                continue
+            progress = run.progress()
+            epoch = None if progress is None else progress.epoch
+            yield f"{run_id} {run.state()} {epoch} {run.failure}\n"
+
+    def page(self) -> bytes:
+        """The page of the present version; drawn once for each version."""
+        with self._lock:
+            version = self.version()
+            if version != self._drawn[0]:
+                plan = self._store.load_plan(self._sweep, self._profile)
+                numbers = aggregate(self._store, plan, self._reader)
+                if not self._pictures:
+                    numbers = without_pictures(numbers)
+                page = page_html(numbers, make_sections(numbers, self._sections), version=version)
+                self._drawn = (version, page.encode())
+            return self._drawn[1]
+
+
+class LiveServer(ThreadingHTTPServer):
+    """Serves one live report on the loopback address. Port 0 takes a free one; `address` says which."""
+
+    daemon_threads = True
+
+    def __init__(self, report: LiveReport, port: int = 0) -> None:
+        self.report = report
+        super().__init__((HOST, port), _Handler)
+
+    @property
+    def address(self) -> str:
+        """Where the report is."""
+        return f"http://{HOST}:{self.server_port}/"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers `/` and `/version`, and nothing else."""
+
+    server: LiveServer
+    server_version, sys_version = "distilpose", ""
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """The page, or its version."""
+        # A page elsewhere whose name was made to lead here would ask under that name: it gets nothing.
+        if self.headers.get("Host") not in {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}:
+            self._answer(HTTPStatus.FORBIDDEN, b"ask by the address that was printed\n", "text/plain")
+        elif self.path == "/":
+            self._told(self.server.report.page, "text/html")
+        elif self.path == "/version":
+            self._told(lambda: self.server.report.version().encode(), "text/plain")
+        else:
+            self._answer(HTTPStatus.NOT_FOUND, b"only the report is here: /\n", "text/plain")
+
+    def _told(self, make: Callable[[], bytes], kind: str) -> None:
+        try:
+            content = make()
+        except (ValueError, OSError) as error:  # a plan that is being replaced, a file that has gone
+            log.warning("the report could not be made: %s", error)
+            said = b"the report could not be made; the command says why\n"
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, said, "text/plain")
+            return
+        self._answer(HTTPStatus.OK, content, kind)
+
+    def _answer(self, status: HTTPStatus, content: bytes, kind: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", f"{kind}; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.send_header("X-Frame-Options", "DENY")
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Requests are no news."""
+
+
+def serve(report: LiveReport, *, port: int, announce: Callable[[str], object]) -> None:
+    """Serve until interrupted.
+
+    Args:
+        report: what to serve.
+        port: where; 0 for any free one.
+        announce: told the address once the server listens.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    with LiveServer(report, port) as server:
+        announce(server.address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return
