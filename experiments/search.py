@@ -84,6 +84,7 @@ class Searcher:
                 "objectives": list(self._search.objectives),
                 "budget": self._entry.budget,
                 "seed": self._sweep.seeds[0],
+                "own": [row.name for row in self._sweep.rows],
                 "trials": [
                     {"number": trial.number, "row": trial.row, "run_id": trial.run_id, "params": trial.params,
                      "costs": trial.costs, "batch": number}

@@ -63,7 +63,8 @@ def test_a_batch_trains_in_one_cohort_under_one_teacher_with_the_files_other_row
     _, plan = searched(tmp_path)
     assert [len(cohort.run_ids) for cohort in plan.cohorts] == [1, 4, 3, 3, 3]
     assert len(plan.teachers) == 1
-    assert json.loads((tmp_path / "runs/sweeps/hunt.default.json").read_text())["search"]["budget"] == 12
+    saved = json.loads((tmp_path / "runs/sweeps/hunt.default.json").read_text())["search"]
+    assert (saved["budget"], saved["own"]) == (12, ["ours", "none"])
 
 
 def test_a_search_that_is_over_asks_for_nothing_more(tmp_path: Path) -> None:
