@@ -13,6 +13,7 @@ from reports.loss_effects import loss_effects
 from reports.published import data_words, deviations, on_published_data
 from reports.reader import RunDetails, RunRead, RunReader, metric_scale
 from reports.records import Cost, Curve, LossEffects, Metric, Picture, RowNumbers, SweepNumbers, TeacherNumbers
+from reports.search import search_numbers, table_rows
 from reports.statistics import corrected, paired_difference, spread
 
 LOSS_ORDER = ("CS", "SH", "KT", "VT")
@@ -169,18 +170,23 @@ def aggregate(store: Store, plan: Mapping[str, Any], reader: RunReader | None = 
             read[run_id] = reader.read(run_id, row, seed, role)
         return read[run_id]
 
+    planned_rows = table_rows(plan)
     students = [
-        [once(run["run_id"], row["name"], run["seed"], "student") for run in row["runs"]] for row in plan["rows"]
+        [once(run["run_id"], row["name"], run["seed"], "student") for run in row["runs"]] for row in planned_rows
     ]
+    search = search_numbers(plan, reader)
+    if search is not None:
+        for trial in search.trials:
+            once(trial.run_id, trial.row, search.seed, "student")
     papers = {
-        row["name"]: {name: float(value) for name, value in (row.get("paper") or {}).items()} for row in plan["rows"]
+        row["name"]: {name: float(value) for name, value in (row.get("paper") or {}).items()} for row in planned_rows
     }
     baseline = plan.get("baseline")
     paper_metric = _paper_metric(metric.name, papers)
     rows = _compared(
         [
             _numbers(row, runs, papers[row["name"]], row.get("baseline", baseline), metric.name)
-            for row, runs in zip(plan["rows"], students, strict=True)
+            for row, runs in zip(planned_rows, students, strict=True)
         ],
         metric.name,
         paper_metric,
@@ -231,5 +237,6 @@ def aggregate(store: Store, plan: Mapping[str, Any], reader: RunReader | None = 
         settings=settings,
         seconds=sum(run.numbers.seconds or 0.0 for run in read.values()),
         drawn=drawn,
+        search=search,
         as_published=bool(recipes["student"]) and all(map(on_published_data, recipes["student"])),
     )

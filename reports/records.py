@@ -3,10 +3,15 @@
 Accuracies (AP, AR, PCK) are in points of 100, as papers print them; every other metric is as the run wrote it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from reports.search import SearchNumbers
 
 State = Literal["finished", "running", "interrupted", "failed", "planned", "pruned", "missing"]
 
@@ -331,6 +336,7 @@ class SweepNumbers:
     effects: LossEffects | None = None
     drawn: tuple[str, ...] = ()
     """The names of the rows that are drawn: all of them, or the baseline and the best of a great many."""
+    search: SearchNumbers | None = None
     as_published: bool = False
     """Whether the runs were measured on the paper's data, so that published methods may stand beside them."""
 

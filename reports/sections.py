@@ -14,12 +14,14 @@ from reports.layouts.paper import paper_table
 from reports.layouts.published import dev_table, val_table
 from reports.layouts.results import sweep_table
 from reports.layouts.runs import runs_table, setting_table, unfinished_table
+from reports.layouts.search import chosen_table, search_sentences, trials_table
 from reports.plots.calibration import calibration_drawing
 from reports.plots.cost import cost_drawing
 from reports.plots.curves import curve_drawings
 from reports.plots.improvements import improvements_drawing
 from reports.plots.joints import joints_drawing
 from reports.plots.matrix import matrix_drawing
+from reports.plots.search import search_drawings
 from reports.plots.style import Drawing
 from reports.plots.waterfall import waterfall_drawing
 from reports.records import Picture, SweepNumbers
@@ -190,6 +192,15 @@ def pictures(numbers: SweepNumbers) -> Section | None:
     return Section(key="pictures", title="Pictures", short="Pictures", text=text, blocks=tuple(galleries))
 
 
+def search(numbers: SweepNumbers) -> Section | None:
+    """The trials of a search, what they tell, and how far the best of them bear confirmation."""
+    found = numbers.search
+    if found is None:
+        return None
+    blocks = _there(chosen_table(numbers, found), *search_drawings(found), trials_table(found))
+    return Section(key="search", title="Search", short="Search", text=search_sentences(found), blocks=blocks)
+
+
 def unfinished(numbers: SweepNumbers) -> Section:
     """What is missing and what failed."""
     if not numbers.unfinished:
@@ -260,7 +271,8 @@ def runs(numbers: SweepNumbers) -> Section:
 
 
 SECTIONS: tuple[SectionMaker, ...] = (
-    results, tests, losses, paper, cost, comparison, curves, errors, pictures, unfinished, teacher, provenance, runs,
+    results, tests, search, losses, paper, cost, comparison, curves, errors, pictures, unfinished, teacher,
+    provenance, runs,
 )  # fmt: skip
 
 

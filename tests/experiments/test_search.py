@@ -19,6 +19,7 @@ from experiments.plan import Plan
 from experiments.search import Searcher
 from experiments.spec import SpecError
 from experiments.store import Store
+from reports.aggregate import aggregate
 
 HERE = Path(__file__).parent
 SETTINGS = LaunchSettings(data_root=lambda data: Path("x"), poll_seconds=0.001, backoff_seconds=0)
@@ -254,3 +255,13 @@ def test_values_that_make_no_sense_together_are_refused_at_their_place(tmp_path:
     text = SEARCH.replace("log: true}\n", "log: true}\n    student.dim: [16, 32]\n")
     with pytest.raises(SpecError, match=r"hunt.yaml:\d+:\d+: .*KT: needs student and teacher to have tokens of one"):
         small_search(tmp_path, text)
+
+
+def test_the_report_reads_what_a_search_left(tmp_path: Path) -> None:
+    _, plan = searched(tmp_path, CONFIRMED)
+    numbers = aggregate(Store(tmp_path / "runs"), plan.json())
+    assert numbers.search is not None
+    assert [row.name for row in numbers.rows][:2] == ["ours", "none"]
+    assert len(numbers.rows) == 3
+    assert len(numbers.search.trials) == 12
+    assert {trial.state for trial in numbers.search.trials} == {"finished", "pruned"}
