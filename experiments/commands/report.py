@@ -53,5 +53,6 @@ def write_and_show(runs: Path, sweep: str, profile: str, out: Path | None, *, pi
     folder = out or runs / "reports" / f"{sweep}.{profile}"
     files = write_report(store, store.load_plan(sweep, profile), folder, pictures=pictures)
     console.print(Markdown(files.summary))
-    for path in (files.markdown, files.html, files.latex, folder / "tables", folder / "plots"):
+    for path in (files.markdown, files.html, files.latex):
         print(path)
+    console.print("Every table is in tables/ as CSV, LaTeX and Parquet, every drawing in plots/.")

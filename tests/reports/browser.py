@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
+PATIENCE = 180_000  # milliseconds; a machine may be busy, and no test is of time
 _FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -20,8 +21,9 @@ _FLAGS = (
 def chromium() -> Iterator[Browser]:
     """A browser without a window."""
     assert CHROMIUM is not None
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=Path(CHROMIUM), args=list(_FLAGS))
+        browser = playwright.chromium.launch(executable_path=Path(CHROMIUM), args=list(_FLAGS), timeout=PATIENCE)
         yield browser
         browser.close()
 

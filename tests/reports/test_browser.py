@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import CONTRASTS, chromium, needs_chromium
+from browser import CONTRASTS, PATIENCE, chromium, needs_chromium
 from playwright.sync_api import Browser, Page, expect
 
 from reports.page import page_html
@@ -37,6 +37,7 @@ def written(numbers: SweepNumbers, folder: Path) -> Path:
 @pytest.fixture
 def page(browser: Browser, report: Path) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text))

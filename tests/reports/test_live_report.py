@@ -7,7 +7,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from browser import chromium, needs_chromium
+from browser import PATIENCE, chromium, needs_chromium
 from made_up_store import begin_run, run_name, write_run
 from playwright.sync_api import expect
 
@@ -21,7 +21,7 @@ FEW: tuple[SectionMaker, ...] = (results, unfinished, runs)
 
 def ask(server: LiveServer, path: str, *, method: str = "GET", host: str | None = None) -> tuple[int, str]:
     """Status and text of one request, with the path sent as it is."""
-    connection = http.client.HTTPConnection(HOST, server.server_port, timeout=30)
+    connection = http.client.HTTPConnection(HOST, server.server_port, timeout=180)
     connection.putrequest(method, path, skip_host=True)
     connection.putheader("Host", host or f"{HOST}:{server.server_port}")
     connection.endheaders()
@@ -117,6 +117,7 @@ def test_a_reader_keeps_place_filter_and_order_when_a_run_finishes(server: LiveS
     store, _ = running
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 1000, "height": 500})
+        page.set_default_timeout(PATIENCE)
         page.goto(server.address)
         expect(page.locator(".glance dd").first).to_have_text("9 of 11")
         page.locator("#table-runs-sort-4").click()
@@ -125,7 +126,7 @@ def test_a_reader_keeps_place_filter_and_order_when_a_run_finishes(server: LiveS
         page.evaluate("scrollTo({ top: 400, behavior: 'instant' })")
         place = page.evaluate("scrollY")
         write_run(store.root, run_name(8, 0), role="student", row="row 8", seed=0, ap=0.4)
-        expect(page.locator(".glance dd").first).to_have_text("10 of 11", timeout=30_000)
+        expect(page.locator(".glance dd").first).to_have_text("10 of 11")
         assert page.evaluate("scrollY") == place > 0
         assert page.locator("#table-results-filter").input_value() == "-missing"
         assert page.locator("#table-results tbody tr:visible").count() == 9
