@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from reports.records import Fact
 
 # Facts that differ between runs by their nature: they are no disagreement and are told elsewhere or not at all.
-_OF_ONE_RUN = frozenset({"started", "finished"})
+_OF_ONE_RUN = frozenset({"started", "finished", "host"})
 # Facts that are told, but that runs of one sweep need not agree about: each process has its own command.
 _MAY_DIFFER = frozenset({"command"})
 _NAMES = {"dirty": "uncommitted changes", "lock_sha256": "lock file, SHA-256", "cpu": "CPU", "gpu": "GPU"}
@@ -16,7 +17,10 @@ _NAMES = {"dirty": "uncommitted changes", "lock_sha256": "lock file, SHA-256", "
 def _words(value: Any) -> str:
     if value is None:
         return "unknown"
-    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return ("no", "yes")[value]
+    # A page is passed on: where things lay on a machine is nobody's business, what they were called is.
+    return " ".join(PurePath(word).name if word.startswith("/") else word for word in str(value).split(" "))
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:

@@ -54,6 +54,14 @@ def test_the_whole_path_from_coco_to_a_submission(
         assert {len(row["keypoints"]) for row in rows} == {51}
     assert json.loads((runs / student / "result.json").read_text())["metrics"].keys() >= {"AP", "PCK@0.1"}
 
+    picture = sorted((coco_mini_dir / "val2017").iterdir())[0]
+    code, _, told = distilpose(
+        "predict", picture, "--weights", student, *place, "--device", "cpu", "--out", tmp_path / "predicted"
+    )
+    assert code == 0, told
+    kinds = {file.suffix for file in (tmp_path / "predicted").rglob("*") if file.is_file()}
+    assert {".json", ".png"} <= kinds
+
     code, said, told = distilpose("export", student, *place, "--out", tmp_path / "files")
     assert code == 0, told
     assert Path(said.strip()) == tmp_path / "files" / f"{student}.onnx"

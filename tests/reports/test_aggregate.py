@@ -8,6 +8,7 @@ from made_up_store import EPOCHS, begin_run, run_name, write_run
 
 from experiments.store import Store
 from reports.aggregate import aggregate
+from reports.facts import provenance_facts
 from reports.reader import metric_scale
 from reports.records import SweepNumbers
 
@@ -149,6 +150,11 @@ def test_a_run_that_somebody_holds_is_running(own_store: Sweep) -> None:
     (found,) = aggregate(store, plan).unfinished
     assert (found.state, found.reason) == ("running", "at epoch 6 of 30, still running")
     lease.release()
+
+
+def test_facts_name_files_and_not_where_they_lay() -> None:
+    facts = provenance_facts([{"command": "run.py /home/me/runs/jobs/a.json", "host": "mine", "cores": 2}])
+    assert {fact.name: fact.values for fact in facts} == {"command": (("run.py a.json", 1),), "cores": (("2", 1),)}
 
 
 def test_every_process_may_have_its_own_command(own_store: Sweep) -> None:
