@@ -1,6 +1,7 @@
 """A model as one program from pictures to points, traced by torch.export for any number of crops at a time."""
 
 import copy
+import io
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from torch.export import Dim, ExportedProgram
 
 from distilpose.evaluation.decode import decode_heatmaps
 from distilpose.models.outputs import RegressionOutput
+from distilpose.whole_files import write_whole
 
 INPUT = "images"
 _TRACED_WITH = 2  # crops; one alone would be taken for a constant
@@ -53,9 +55,9 @@ def export_program(model: nn.Module, input_size: tuple[int, int]) -> ExportedPro
 
 def write_program(program: ExportedProgram, file: Path) -> None:
     """Write the program to a `.pt2` file, whole or not at all; `torch.export.load` reads it."""
-    part = file.with_name(f".{file.stem}.part.pt2")
-    torch.export.save(program, part)
-    part.replace(file)
+    packed = io.BytesIO()
+    torch.export.save(program, packed)
+    write_whole(file, packed.getvalue())
 
 
 def largest_difference(ours: tuple[Tensor, ...], theirs: tuple[Tensor, ...]) -> dict[str, float]:

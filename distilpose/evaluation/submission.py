@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from distilpose.whole_files import write_whole
+
 _WHEN = (1980, 1, 1, 0, 0, 0)  # the same results make the same bytes
 
 
@@ -30,7 +32,5 @@ def write_submission(results: Sequence[Mapping[str, Any]], folder: Path, *, spli
         entry.compress_type = zipfile.ZIP_DEFLATED
         archive.writestr(entry, results_json(results))
     file = folder / f"{name}.zip"
-    part = file.with_name(f".{file.name}.part")
-    part.write_bytes(packed.getvalue())
-    part.replace(file)
+    write_whole(file, packed.getvalue())
     return file

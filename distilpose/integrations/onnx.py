@@ -13,6 +13,7 @@ from torch.export import ExportedProgram
 
 from distilpose.deployment.program import INPUT, OUTPUTS
 from distilpose.models.outputs import HeatmapOutput, RegressionOutput
+from distilpose.whole_files import write_whole
 
 OPSET = 18
 """The version of ONNX's operators that files are written in; onnxruntime reads it since 1.14."""
@@ -50,9 +51,7 @@ def write_onnx(program: ExportedProgram, file: Path, notes: Mapping[str, str]) -
     _rename(model, names)
     onnx.helper.set_model_props(model, dict(notes))
     onnx.checker.check_model(model)
-    part = file.with_name(f".{file.name}.part")
-    part.write_bytes(model.SerializeToString())
-    part.replace(file)
+    write_whole(file, model.SerializeToString())
 
 
 def _rename(model: Any, names: Mapping[str, str]) -> None:
