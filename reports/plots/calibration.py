@@ -1,15 +1,12 @@
 """Confidence: how well a person's score foretells its OKS, a small panel a row."""
 
-import math
 from textwrap import wrap
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from reports.plots.style import FAINT, INK, LABEL, MUTED, OURS, SMALL, Drawing, calm
+from reports.plots.style import FAINT, INK, LABEL, MUTED, OURS, PANELS_ACROSS, SMALL, Drawing, small_panels
 from reports.records import Calibration, RowNumbers, SweepNumbers
-
-_ACROSS = 4
 
 
 def _told(calibration: Calibration) -> bool:
@@ -28,16 +25,8 @@ def calibration_figure(numbers: SweepNumbers) -> Figure | None:
     rows = _told_rows(numbers)
     if not rows:
         return None
-    across = min(_ACROSS, len(rows))
-    down = math.ceil(len(rows) / across)
-    figure = Figure(figsize=(2.1 * across + 0.3, 2.1 * down + 0.4), layout="constrained")
-    panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
-    for position, axes in enumerate(panels.flat):
-        if position >= len(rows):
-            axes.set_visible(False)
-            continue
-        calm(axes)
-        row, found = rows[position]
+    figure, panels, _ = small_panels(len(rows), height=2.1, margin=0.4)
+    for axes, (row, found) in zip(panels, rows, strict=True):
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.9, linestyle="--", zorder=1)
         filled = [place for place, count in enumerate(found.people) if count]
         axes.plot(
@@ -62,10 +51,10 @@ def calibration_figure(numbers: SweepNumbers) -> Figure | None:
         )
         axes.grid(color=FAINT, linewidth=0.4)
         axes.set_axisbelow(True)
-    panels[0, 0].set_xlim(0, 1)
-    panels[0, 0].set_ylim(0, 1)
-    panels[0, 0].set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-    panels[0, 0].set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+    panels[0].set_xlim(0, 1)
+    panels[0].set_ylim(0, 1)
+    panels[0].set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    panels[0].set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
     figure.supxlabel("score", fontsize=LABEL, color=INK)
     figure.supylabel("OKS", fontsize=LABEL, color=INK)
     return figure
@@ -89,7 +78,7 @@ def calibration_drawing(numbers: SweepNumbers) -> Drawing | None:
     return Drawing(
         name="calibration",
         figure=figure,
-        wide=len(told) >= _ACROSS,
+        wide=len(told) >= PANELS_ACROSS,
         caption="Mean OKS of the people whose score falls into each twentieth, over all seeds; on the dashed line the "
         "score is the OKS, and the larger a mark, the more people. ECE: the mean gap between the two over the people; "
         f"ρ: Spearman's correlation of score and OKS, the mean of the seeds.{without}",

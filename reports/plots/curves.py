@@ -1,6 +1,5 @@
 """Training curves, a small panel a row."""
 
-import math
 from collections.abc import Sequence
 from textwrap import wrap
 
@@ -9,10 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, StrMethodFormatter
 
-from reports.plots.style import FAINT, INK, LABEL, MUTED, OURS, SMALL, Drawing, calm
+from reports.plots.style import FAINT, INK, LABEL, MUTED, OURS, SMALL, Drawing, small_panels
 from reports.records import Curve, RowNumbers, SweepNumbers
-
-_PANELS_ACROSS = 4
 
 
 def _draw_curve(axes: Axes, curve: Curve, colour: str, *, width: float, dashed: bool = False) -> None:
@@ -47,23 +44,15 @@ def curves_figure(numbers: SweepNumbers, name: str) -> Figure | None:
     rows = [row for row in numbers.drawn_rows if name in row.curves]
     if not rows:
         return None
-    across = min(_PANELS_ACROSS, len(rows))
-    down = math.ceil(len(rows) / across)
-    figure = Figure(figsize=(2.1 * across + 0.3, 1.75 * down + 0.35), layout="constrained")
-    panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
-    for position, axes in enumerate(panels.flat):
-        if position >= len(rows):
-            axes.set_visible(False)
-            continue
-        calm(axes)
-        row = rows[position]
+    figure, panels, across = small_panels(len(rows), height=1.75, margin=0.35)
+    for axes, row in zip(panels, rows, strict=True):
         _draw_panel(axes, row, rows, name, row.baseline)
-        if position >= len(rows) - across:
-            axes.tick_params(labelbottom=True)
+    for axes in panels[-across:]:
+        axes.tick_params(labelbottom=True)
     logarithmic = name.startswith("train/") and all(min(row.curves[name].low) > 0 for row in rows)
     if logarithmic:
-        panels[0, 0].set_yscale("log")
-        for axes in panels.flat:
+        panels[0].set_yscale("log")
+        for axes in panels:
             axes.minorticks_off()
             axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

@@ -4,6 +4,7 @@ Colours are Okabe and Ito's, told apart by the colour-blind, and no colour carri
 shape and are named where they stand.
 """
 
+import math
 from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
@@ -15,6 +16,7 @@ OURS, PAPER, INK, MUTED, FAINT = "#0072b2", "#d55e00", "#1c1c1a", "#6b6b66", "#c
 ON_DARK, ON_LIGHT = "#fefefe", "#1b1b1b"  # letters on a coloured ground, which no page recolours
 LABEL = 9.5
 SMALL = 8.0
+PANELS_ACROSS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,22 @@ class Drawing:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "svg", svg_text(self.figure, self.name))
+
+
+def small_panels(count: int, *, height: float, margin: float) -> tuple[Figure, list[Axes], int]:
+    """A figure of so many calm panels that share both axes, up to four a line; and how many stand in a line.
+
+    `height` is a panel's, `margin` what the figure is higher than its panels, both in inches.
+    """
+    across = min(PANELS_ACROSS, count)
+    down = math.ceil(count / across)
+    figure = Figure(figsize=(2.1 * across + 0.3, height * down + margin), layout="constrained")
+    panels = list(figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat)
+    for axes in panels[count:]:
+        axes.set_visible(False)
+    for axes in panels[:count]:
+        calm(axes)
+    return figure, panels[:count], across
 
 
 def calm(axes: Axes) -> None:
