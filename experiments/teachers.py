@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
-
-from distilpose.data.coco import load_pose_data
-from distilpose.models.outputs import HeatmapOutput
-from experiments.build import build_given_teacher
 from experiments.datasets import data_root
 from experiments.pairing import model_shape_of
 from experiments.recipe import DataChoice, MMPoseChoice, Recipe
+
+if TYPE_CHECKING:
+    from distilpose.models.outputs import HeatmapOutput
 
 _Given = tuple[MMPoseChoice, DataChoice, tuple[int, int]]
 
@@ -47,9 +45,14 @@ def given_teacher_faults(recipes: Iterable[Recipe], *, root: Path | None, runs: 
 def _taught(
     choice: MMPoseChoice, data: DataChoice, input_size: tuple[int, int], *, root: Path | None, runs: Path
 ) -> HeatmapOutput:
-    """What the teacher shows for an empty crop."""
+    """What the teacher shows for an empty crop. Torch is imported here: few sweeps have such teachers."""
+    import torch
+
+    from distilpose.data.coco import load_pose_data
+    from experiments.build import build_given_teacher
+
     joints = load_pose_data(data_root(data, root=root, runs=runs), data.train).skeleton.names
-    teacher: nn.Module = build_given_teacher(choice, joints=joints, input_size=input_size)
+    teacher = build_given_teacher(choice, joints=joints, input_size=input_size)
     width, height = input_size
     with torch.no_grad():
         output: HeatmapOutput = teacher(torch.zeros(1, 3, height, width))
