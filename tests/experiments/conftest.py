@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 from command_line import Said
-from small_sweeps import small_plan
+from finished_runs import untrained_store
+from small_sweeps import DATA_GONE, small_plan
 
+from distilpose.data.coco import PoseData, load_pose_data
+from distilpose.data.synthetic import SyntheticSpec, write_synthetic
 from experiments.cli import main
 from experiments.plan import Plan
 from experiments.store import Store
@@ -23,6 +26,20 @@ def plan(tmp_path: Path) -> Plan:
 def store(tmp_path: Path) -> Store:
     """An empty store."""
     return Store(tmp_path / "runs")
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> PoseData:
+    """Two synthetic people."""
+    folder = tmp_path_factory.mktemp("people")
+    write_synthetic(SyntheticSpec(train=1, val=2, seed=0), folder / "data")
+    return load_pose_data(folder / "data", "val")
+
+
+@pytest.fixture
+def runs(tmp_path: Path, people: PoseData) -> tuple[Store, Plan]:
+    """A sweep of runs that look finished, whose data are not where the sweep says."""
+    return untrained_store(tmp_path, DATA_GONE, people)
 
 
 @pytest.fixture

@@ -2,24 +2,16 @@ import io
 from pathlib import Path
 
 import pytest
+from command_line import shown
 from rich.console import Console
 from small_sweeps import SMALL, small_plan
 
 from experiments.display import LaunchDisplay, plan_tables
 from experiments.estimate import estimate
-from experiments.launch.scheduler import LaunchProgress
+from experiments.launch.records import LaunchProgress
 from experiments.plan import Plan
 from experiments.store import Progress, Store
 from experiments.tables import SHOWN, duration
-
-
-def shown(*parts: object) -> str:
-    console = Console(file=io.StringIO(), width=160)
-    for part in parts:
-        console.print(part)
-    text = console.file
-    assert isinstance(text, io.StringIO)
-    return text.getvalue()
 
 
 @pytest.mark.parametrize(

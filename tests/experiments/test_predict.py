@@ -8,32 +8,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from finished_runs import untrained_store
-from small_sweeps import MINI
 
-from distilpose.data.coco import PoseData, load_pose_data
-from distilpose.data.synthetic import SyntheticSpec, write_synthetic
+from distilpose.data.coco import PoseData
 from distilpose.models.description import Description
 from distilpose.prediction.video import VideoWriter, read_frames
 from distilpose.training.checkpoint import save_weights
 from experiments.cli import main
 from experiments.plan import Plan
+from experiments.store import Store
 
-SWEEP = MINI.replace("data: {synthetic: {train: 16, val: 6, seed: 0}}", "data: {root: data/gone}")
 Said = tuple[int, str, str]
 
 
-@pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> PoseData:
-    """Two synthetic people."""
-    folder = tmp_path_factory.mktemp("people")
-    write_synthetic(SyntheticSpec(train=1, val=2, seed=0), folder / "data")
-    return load_pose_data(folder / "data", "val")
-
-
 @pytest.fixture
-def plan(tmp_path: Path, people: PoseData) -> Plan:
-    return untrained_store(tmp_path, SWEEP, people)[1]
+def plan(runs: tuple[Store, Plan]) -> Plan:
+    return runs[1]
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
-import io
 import json
 import os
 import shutil
 from pathlib import Path
 
-from rich.console import Console
+from command_line import shown
 from small_sweeps import SMALL, small_plan
 
 from experiments.machine import GpuUse, MachineUse
@@ -15,15 +14,6 @@ from experiments.store import Store
 
 RESULT = {"metrics": {"AP": 0.5}, "steps": 20, "epochs": 2, "seconds": 1.0}
 IDLE = MachineUse(cpu_percent=12.0, cores=2, memory_used=10**9, memory_total=4 * 10**9, gpus=())
-
-
-def shown(*parts: object) -> str:
-    console = Console(file=io.StringIO(), width=160)
-    for part in parts:
-        console.print(part)
-    text = console.file
-    assert isinstance(text, io.StringIO)
-    return text.getvalue()
 
 
 def finish(store: Store, plan: Plan, *run_ids: str) -> None:

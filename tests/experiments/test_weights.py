@@ -5,31 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 from finished_runs import untrained_store
-from small_sweeps import MINI
+from small_sweeps import DATA_GONE
 
-from distilpose.data.coco import PoseData, load_pose_data
+from distilpose.data.coco import PoseData
 from distilpose.data.skeleton import COCO
-from distilpose.data.synthetic import SyntheticSpec, write_synthetic
 from distilpose.models import build_model
 from distilpose.training.checkpoint import save_weights
 from experiments.plan import Plan
 from experiments.store import Store
 from experiments.weights import load_weights
-
-SWEEP = MINI.replace("data: {synthetic: {train: 16, val: 6, seed: 0}}", "data: {root: data/gone}")
-
-
-@pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> PoseData:
-    """Six synthetic people."""
-    folder = tmp_path_factory.mktemp("people")
-    write_synthetic(SyntheticSpec(train=1, val=2, seed=0), folder / "data")
-    return load_pose_data(folder / "data", "val")
-
-
-@pytest.fixture
-def runs(tmp_path: Path, people: PoseData) -> tuple[Store, Plan]:
-    return untrained_store(tmp_path, SWEEP, people)
 
 
 def _student(plan: Plan) -> str:
@@ -61,7 +45,7 @@ def test_weights_of_a_run_are_enough_without_the_store(runs: tuple[Store, Plan],
 def test_weights_that_say_nothing_take_the_joints_of_the_data_they_were_trained_on(
     tmp_path: Path, people: PoseData
 ) -> None:
-    store, plan = untrained_store(tmp_path, SWEEP, people, said=False)
+    store, plan = untrained_store(tmp_path, DATA_GONE, people, said=False)
     assert load_weights(_student(plan), store=store).skeleton == COCO
     people_gone = {"cohort_id": "c0ffee", "data_root": str(tmp_path / "nowhere")}
     store.write_job(people_gone)
