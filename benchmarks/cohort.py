@@ -32,6 +32,7 @@ from distilpose.models.outputs import HeatmapOutput, RegressionOutput
 from distilpose.training.cohort import train_cohort
 from distilpose.training.member import Member
 from distilpose.training.schedule import Schedule
+from distilpose.training.silent import SilentListener
 
 ON = {"KT": 5e-4, "VT": 5e-4, "SH": 1.0, "CS": 1e-2}
 ROWS: dict[str, tuple[str, ...]] = {
@@ -45,13 +46,6 @@ ROWS: dict[str, tuple[str, ...]] = {
     "all": ("KT", "VT", "SH", "CS"),
 }
 SCHEDULE = Schedule(epochs=1_000, lr=1e-4, warmup_steps=0, eval_every=1_000)
-
-
-class Silence:
-    """A listener that is told and does nothing."""
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_, **__: None
 
 
 def weights_of(row: str) -> LossWeights:
@@ -107,7 +101,7 @@ def loop_seconds(
             [member_of(row, size, Path(folder)) for row in rows],
             stream=stream,
             validate=no_validation,
-            listener=Silence(),
+            listener=SilentListener(),
             fabric=fabric,
             teacher=teacher,
             log_every=10_000,

@@ -36,7 +36,8 @@ from experiments.atomic import json_text
 from experiments.datasets import data_facts
 from experiments.launch.inline import InlineLauncher
 from experiments.launch.protocol import FINISHED
-from experiments.launch.scheduler import LaunchSettings, launch_plan
+from experiments.launch.records import LaunchSettings
+from experiments.launch.scheduler import launch_plan
 from experiments.plan import Plan, make_plan
 from experiments.spec import read_sweep
 from experiments.store import Store

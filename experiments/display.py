@@ -14,7 +14,7 @@ from rich.text import Text
 
 from experiments.estimate import Costs, planned_steps
 from experiments.launch.protocol import Slot
-from experiments.launch.scheduler import LaunchProgress
+from experiments.launch.records import LaunchProgress
 from experiments.plan import Plan, PlannedRun
 from experiments.store import State
 from experiments.tables import duration, table_of, worth_showing

@@ -87,7 +87,8 @@ def _train(
     from experiments.datasets import data_root, prepare
     from experiments.display import LaunchDisplay, counting, launch_summary
     from experiments.estimate import estimate
-    from experiments.launch.scheduler import LaunchSettings, launch_plan
+    from experiments.launch.records import LaunchSettings
+    from experiments.launch.scheduler import launch_plan
     from experiments.store import Store
     from experiments.teachers import given_teacher_faults
 

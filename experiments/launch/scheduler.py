@@ -5,19 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from distilpose.whole_files import FencedError
-from experiments.launch.packing import Peaks, Room, fits
-from experiments.launch.protocol import FINISHED, Handle, Launcher, Slot
+from experiments.launch.packing import Peaks, fits
+from experiments.launch.protocol import FINISHED, Handle, Launcher
+from experiments.launch.records import LaunchProgress, LaunchSettings, Outcome
 from experiments.launch.retries import death_note, is_enough, micro_batch, pause, was_preempted
 from experiments.launch.signals import interruptible
 from experiments.plan import Cohort, Plan
-from experiments.recipe import DataChoice, run_recipe_from_json
-from experiments.store import Progress, RunDir, Store
+from experiments.recipe import run_recipe_from_json
+from experiments.store import RunDir, State, Store
 
 log = logging.getLogger(__name__)
 
@@ -26,65 +26,6 @@ Grow = Callable[[Set[str]], Plan | None]
 more to do for them."""
 
 _IDLE_ENDINGS = 10  # so often may a process end well and leave its runs to others before that counts as a failure
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaunchSettings:
-    """What a launch decides and no run's id depends on. `data_root` tells the folder where the data of a recipe lie.
-
-    A run gets `retries` more attempts after its first failure, and anew whenever one got further than those before it;
-    the first of them after `backoff_seconds`, each later one after twice as long. One whose loss was not finite gets
-    none, since the same numbers would come again. One that ran out of memory gets `memory_retries`, each with half the
-    people at once. Runs that used up their attempts in an earlier launch stay as they are unless `retry_failed`, or the
-    disk was full. `rooms` tells the memory of a slot's device where several slots may share one; None stands for a
-    device of its own. On Ctrl-C processes have `grace_seconds` to end.
-    """
-
-    data_root: Callable[[DataChoice], Path]
-    workers: int = 0
-    wandb: Mapping[str, Any] = field(default_factory=lambda: {"mode": "disabled"})
-    retries: int = 2
-    memory_retries: int = 4
-    backoff_seconds: float = 5.0
-    retry_failed: bool = False
-    rooms: Callable[[Slot], Room | None] = lambda slot: None
-    grace_seconds: float = 60.0
-    poll_seconds: float = 0.1
-    progress_seconds: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaunchProgress:
-    """Where a launch stands: run ids by what they are at, and how far the running ones have come.
-
-    `elsewhere` are runs another launcher's process has; `blocked` those whose teacher failed.
-    """
-
-    total: int
-    finished: frozenset[str]
-    running: dict[str, Progress | None]
-    elsewhere: frozenset[str]
-    failed: dict[str, str]
-    blocked: frozenset[str]
-    seconds: float
-    pruned: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How a launch ended."""
-
-    finished: frozenset[str]
-    failed: dict[str, str]
-    blocked: frozenset[str]
-    unfinished: frozenset[str]
-    interrupted: bool
-    pruned: frozenset[str] = frozenset()
-
-    @property
-    def complete(self) -> bool:
-        """Whether every run of the plan has its result, or was ended early by the search that wanted it."""
-        return not (self.failed or self.blocked or self.unfinished)
 
 
 @dataclass(slots=True)
@@ -145,11 +86,9 @@ class _Schedule:
         """See what earlier launches left: results to skip, and failures to retry or to leave."""
         for run_id in run_ids:
             run = self._store.run(run_id)
-            if run.finished:
-                self._finished.add(run_id)
-            elif self._is_pruned(run_id, run.state()):
-                self._pruned.add(run_id)
-            elif run.failure is not None:
+            if self._is_over(run_id, run.state()):
+                continue
+            if run.failure is not None:
                 if self._settings.retry_failed or run.failure.kind == "disk":
                     run.forgive()
                 else:
@@ -191,9 +130,15 @@ class _Schedule:
     def _settled(self) -> set[str]:
         return self._finished | set(self._failed) | self._blocked | self._pruned
 
-    def _is_pruned(self, run_id: str, state: str) -> bool:
-        """Whether the run was ended early, and this plan wants no more of it."""
-        return state == "pruned" and run_id in self._plan.prunable
+    def _is_over(self, run_id: str, state: State) -> bool:
+        """Whether nothing more is to be done for the run: it is finished, or ended early where no more is wanted."""
+        if state == "finished":
+            self._finished.add(run_id)
+        elif state == "pruned" and run_id in self._plan.prunable:
+            self._pruned.add(run_id)
+        else:
+            return False
+        return True
 
     def _lengthen(self) -> bool:
         """Take up more work, if there is any, where a slot would idle: nothing of the plan waits for it."""
@@ -294,11 +239,9 @@ class _Schedule:
         startable = []
         for run_id in run_ids:
             state = self._store.run(run_id).state()
-            if state == "finished":
-                self._finished.add(run_id)
-            elif self._is_pruned(run_id, state):
-                self._pruned.add(run_id)
-            elif state == "running" and not self._store.run(run_id).evict():
+            if self._is_over(run_id, state):
+                continue
+            if state == "running" and not self._store.run(run_id).evict():
                 self._elsewhere.add(run_id)
                 self._wait_a_little(run_id)
             elif state == "failed" and self._is_enough(run_id):  # in another launch, since this one began
@@ -357,11 +300,9 @@ class _Schedule:
         for run_id in active.run_ids:
             run = self._store.run(run_id)
             state = run.state()
-            if state == "finished":
-                self._finished.add(run_id)
-            elif self._is_pruned(run_id, state):
-                self._pruned.add(run_id)
-            elif state == "failed":
+            if self._is_over(run_id, state):
+                continue
+            if state == "failed":
                 left.append(run_id)
             elif state == "running" or was_preempted(code) or (code == FINISHED and not self._idle_too_often(run_id)):
                 self._wait_a_little(run_id)

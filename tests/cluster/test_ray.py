@@ -12,7 +12,8 @@ from small_sweeps import small_plan
 
 from experiments.launch.protocol import PREEMPTED
 from experiments.launch.ray import RayLauncher, load_ray
-from experiments.launch.scheduler import LaunchProgress, LaunchSettings, launch_plan
+from experiments.launch.records import LaunchProgress, LaunchSettings
+from experiments.launch.scheduler import launch_plan
 from experiments.store import Store
 
 pytestmark = [

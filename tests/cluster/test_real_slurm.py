@@ -15,7 +15,8 @@ import pytest
 from real_slurm import missing, running_slurm
 from small_sweeps import MINI, SMALL, small_plan
 
-from experiments.launch.scheduler import LaunchSettings, Outcome, launch_plan
+from experiments.launch.records import LaunchSettings, Outcome
+from experiments.launch.scheduler import launch_plan
 from experiments.launch.slurm import SlurmLauncher
 from experiments.launch.slurm_script import read_options
 from experiments.plan import Plan

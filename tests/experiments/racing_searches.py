@@ -17,7 +17,8 @@ import fake_trial
 from small_searches import CONFIRMED, small_searcher
 
 from experiments.launch.inline import InlineLauncher
-from experiments.launch.scheduler import LaunchSettings, launch_plan
+from experiments.launch.records import LaunchSettings
+from experiments.launch.scheduler import launch_plan
 from experiments.store import Store
 
 

@@ -60,6 +60,7 @@ search:
   objectives: [PCK@0.2]
 """
 )
+DATA_GONE = MINI.replace("data: {synthetic: {train: 16, val: 6, seed: 0}}", "data: {root: data/gone}")
 CIRCLING = """\
 sweep: circling
 title: A heatmap model that learns from its own later cycles

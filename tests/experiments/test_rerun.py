@@ -9,7 +9,8 @@ from small_sweeps import MINI
 from experiments.atomic import json_text
 from experiments.datasets import data_facts, data_root, prepare
 from experiments.launch.inline import InlineLauncher
-from experiments.launch.scheduler import LaunchSettings, launch_plan
+from experiments.launch.records import LaunchSettings
+from experiments.launch.scheduler import launch_plan
 from experiments.plan import Plan, make_plan
 from experiments.rerun import TOLERANCE, compare, make_ready
 from experiments.run import FINISHED, run_job

@@ -29,7 +29,8 @@ from experiments import run as run_module
 from experiments.datasets import data_facts, data_root, prepare
 from experiments.diagnose import diagnose_finished
 from experiments.launch.inline import InlineLauncher
-from experiments.launch.scheduler import LaunchSettings, Outcome, launch_plan
+from experiments.launch.records import LaunchSettings, Outcome
+from experiments.launch.scheduler import launch_plan
 from experiments.plan import Plan, make_plan
 from experiments.recipe import CirculationChoice, LossChoice, MMPoseChoice
 from experiments.run import FINISHED, PREEMPTED, run_job

@@ -14,7 +14,8 @@ from small_searches import CONFIRMED, PRUNED, SEARCH, small_search, small_search
 from small_sweeps import SMALL, facts, small_plan
 
 from experiments.launch.inline import InlineLauncher
-from experiments.launch.scheduler import LaunchSettings, Outcome, launch_plan
+from experiments.launch.records import LaunchSettings, Outcome
+from experiments.launch.scheduler import launch_plan
 from experiments.plan import Plan
 from experiments.search import Searcher
 from experiments.spec import SpecError

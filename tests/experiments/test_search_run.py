@@ -6,7 +6,8 @@ from small_sweeps import MINI, MINI_SEARCH
 
 from experiments.datasets import data_facts, data_root, prepare
 from experiments.launch.inline import InlineLauncher
-from experiments.launch.scheduler import LaunchSettings, launch_plan
+from experiments.launch.records import LaunchSettings
+from experiments.launch.scheduler import launch_plan
 from experiments.search import Searcher
 from experiments.search_costs import student_costs
 from experiments.spec import read_sweep

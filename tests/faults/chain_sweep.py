@@ -11,7 +11,7 @@ sys.path.insert(0, str(HERE.parent / "experiments"))
 
 from small_sweeps import MINI, SMALL, small_plan  # noqa: E402 (beside the engine's tests)
 
-from experiments.launch.scheduler import LaunchSettings  # noqa: E402
+from experiments.launch.records import LaunchSettings  # noqa: E402
 from experiments.plan import Plan  # noqa: E402
 from experiments.store import Store  # noqa: E402
 

@@ -6,7 +6,8 @@ from typing import Any
 from experiments.datasets import data_facts, data_root, prepare
 from experiments.launch.inline import InlineLauncher
 from experiments.launch.protocol import Launcher
-from experiments.launch.scheduler import LaunchSettings, Outcome, launch_plan
+from experiments.launch.records import LaunchSettings, Outcome
+from experiments.launch.scheduler import launch_plan
 from experiments.plan import Plan, make_plan
 from experiments.spec import read_sweep
 from experiments.store import Store

@@ -15,7 +15,8 @@ import pytest
 from chain_sweep import COMMAND, HERE, faults, settings
 
 from experiments.launch.inline import InlineLauncher
-from experiments.launch.scheduler import Outcome, launch_plan
+from experiments.launch.records import Outcome
+from experiments.launch.scheduler import launch_plan
 from experiments.lease import Watch
 from experiments.plan import Plan
 from experiments.store import RunDir, Store

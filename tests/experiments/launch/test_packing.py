@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from experiments.launch.inline import InlineLauncher
 from experiments.launch.packing import GPU_CONTEXT, RESERVE, Peaks, Room, fits
 from experiments.launch.protocol import Slot
-from experiments.launch.scheduler import LaunchProgress, LaunchSettings, launch_plan
+from experiments.launch.records import LaunchProgress, LaunchSettings
+from experiments.launch.scheduler import launch_plan
 from experiments.plan import Plan
 from experiments.store import Store
 

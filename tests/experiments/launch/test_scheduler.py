@@ -14,7 +14,8 @@ from small_sweeps import small_plan
 from experiments.launch.inline import InlineLauncher
 from experiments.launch.local import LocalLauncher, share_out
 from experiments.launch.protocol import Launcher, Slot
-from experiments.launch.scheduler import LaunchProgress, LaunchSettings, launch_plan
+from experiments.launch.records import LaunchProgress, LaunchSettings
+from experiments.launch.scheduler import launch_plan
 from experiments.plan import Plan
 from experiments.store import Store
 
@@ -157,7 +158,8 @@ from small_sweeps import small_plan
 
 from experiments.launch.local import LocalLauncher
 from experiments.launch.protocol import Slot
-from experiments.launch.scheduler import LaunchSettings, launch_plan
+from experiments.launch.records import LaunchSettings
+from experiments.launch.scheduler import launch_plan
 from experiments.store import Store
 
 folder = Path(sys.argv[2])
