@@ -1,0 +1,1 @@
+"""What the suite costs, each figure a comparison of two things measured in one run: `distilpose bench`."""
