@@ -39,6 +39,7 @@ from experiments.build import (
     build_stream,
     build_validation,
     describe_run,
+    freeze_teacher,
     load_splits,
     load_trained,
 )
@@ -205,11 +206,13 @@ def _teacher(
             found = given_teacher_id(recipe.given_teacher)
             if found != teacher_id:
                 raise ValueError(f"teacher: {recipe.given_teacher.checkpoint} is {found}, was planned as {teacher_id}")
-            return build_given_teacher(recipe.given_teacher, joints=skeleton.names, input_size=recipe.input_size)
+            model = build_given_teacher(recipe.given_teacher, joints=skeleton.names, input_size=recipe.input_size)
+            return freeze_teacher(model, recipe.input_size)
     run = store.run(teacher_id)
     if not run.finished:
         raise ValueError(f"teacher {run.run_id}: must be finished before its students train, is {run.state()}")
-    return load_trained(run_recipe_from_json(run.spec()["recipe"]), run, joints=skeleton.num_joints)
+    recipe = run_recipe_from_json(run.spec()["recipe"])
+    return freeze_teacher(load_trained(recipe, run, joints=skeleton.num_joints), recipe.input_size)
 
 
 def _should_end(job: dict[str, Any], store: Store, recipe: RunRecipe) -> Callable[[Member], bool]:

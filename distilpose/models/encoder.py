@@ -10,8 +10,26 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from distilpose.models.positions import sine_table
+from distilpose.models.precision import without_autocast
 
 MLP_RATIO = 3
+
+
+def attend(
+    q: Float[Tensor, "batch heads tokens head"],
+    k: Float[Tensor, "batch heads tokens head"],
+    v: Float[Tensor, "batch heads tokens head"],
+) -> Float[Tensor, "batch heads tokens head"]:
+    """Return the values mixed by the softmax of q k' / head^0.5.
+
+    In bf16 on a CPU the products are written out: torch's fused attention has no bf16 arithmetic for its backward pass
+    there and takes two to seven times as long. See `benchmarks/step.py`.
+    """
+    if q.device.type != "cpu" or q.dtype != torch.bfloat16:
+        return F.scaled_dot_product_attention(q, k, v)
+    with without_autocast("cpu"):  # which would make the softmax fp32
+        scores: Tensor = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+        return scores.softmax(dim=-1) @ v
 
 
 class SelfAttention(nn.Module):
@@ -35,7 +53,7 @@ class SelfAttention(nn.Module):
             weights = (q @ k.transpose(-2, -1) * (dim // self.heads) ** -0.5).softmax(dim=-1)
             mixed, maps = weights @ v, weights[:, :, :map_rows]
         else:
-            mixed = F.scaled_dot_product_attention(q, k, v)
+            mixed = attend(q, k, v)
         return self.out(mixed.transpose(1, 2).reshape(batch, tokens, dim)), maps
 
 

@@ -251,6 +251,8 @@ class _Loop:
 
     def step(self, members: Sequence[Member], batch: Batch, epoch: int) -> None:
         batch = Batch(*(tensor.to(self.fabric.device, non_blocking=True) for tensor in batch))
+        # As the models have them, once for all of them.
+        batch = batch._replace(images=batch.images.contiguous(memory_format=torch.channels_last))
         size = self.micro_batch or len(batch.images)
         parts = [Batch(*part) for part in zip(*(torch.split(tensor, size) for tensor in batch), strict=True)]
         teach = any(member.needs_teacher for member in members)

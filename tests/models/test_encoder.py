@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from distilpose.models.encoder import SelfAttention, TokenEncoder
+from distilpose.models.encoder import SelfAttention, TokenEncoder, attend
 from distilpose.models.positions import sine_table
 
 
@@ -85,3 +85,21 @@ def test_attention_is_scaled_by_the_head_dim() -> None:
 def test_images_of_another_size_are_refused() -> None:
     with pytest.raises(ValueError, match=r"features must be 6x4 .* got 6x6; build the model with input_size="):
         _encoder().embed(torch.zeros(1, 2, 6, 6))
+
+
+def test_attention_in_bf16_is_that_of_float64_up_to_the_rounding_of_bf16() -> None:
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, 4, 50, 12, dtype=torch.float64, generator=generator) for _ in range(3))
+    upstream = torch.randn(2, 4, 50, 12, dtype=torch.float64, generator=generator)
+
+    def outcome(dtype: torch.dtype) -> list[torch.Tensor]:
+        leaves = [tensor.to(dtype, copy=True).requires_grad_() for tensor in (q, k, v)]
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            mixed = attend(*leaves)
+        assert mixed.dtype == dtype
+        mixed.backward(upstream.to(dtype))
+        return [mixed.detach(), *(leaf.grad for leaf in leaves if leaf.grad is not None)]
+
+    for exact, rounded in zip(outcome(torch.float64), outcome(torch.bfloat16), strict=True):
+        apart = (rounded.double() - exact).norm() / exact.norm()
+        assert 0 < float(apart) < 1e-2  # bf16 rounds to 4e-3
