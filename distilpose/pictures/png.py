@@ -23,7 +23,7 @@ def save_png(image: Image, path: Path, *, aside: Path | None = None) -> None:
     sample = picture.resize(
         (max(1, picture.width // _SAMPLED), max(1, picture.height // _SAMPLED)), Pillow.Resampling.NEAREST
     )
-    chosen = sample.quantize(256 - len(_EXACT), method=Pillow.Quantize.MEDIANCUT, kmeans=1).getpalette() or []
+    chosen = sample.quantize(256 - len(_EXACT), method=Pillow.Quantize.FASTOCTREE).getpalette() or []
     colours = chosen[: 3 * (256 - len(_EXACT))]
     paper = len(colours) // 3
     colours += [value for colour in _EXACT for value in colour]
