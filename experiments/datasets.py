@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from distilpose.data.synthetic_spec import SyntheticSpec
 from experiments.atomic import json_text, write_text
 from experiments.identity import DataFacts, digest
+from experiments.launch.local import available_cores
 from experiments.recipe import DataChoice, EvaluationChoice
 
 if TYPE_CHECKING:
     from distilpose.data.problem import Problem
+
+_WORTH_A_PROCESS = 250  # synthetic people: seconds of drawing, where starting a process takes half of one
 
 Progress = Callable[[int, int], None]
 
@@ -69,11 +72,10 @@ def prepare(
     Every picture is decoded. That this was done, and found nothing, is kept beside the runs by fingerprint.
     """
     from distilpose.data.check import check_split
-    from distilpose.data.synthetic import write_synthetic
 
     folder = data_root(data, root=root, runs=runs)
     if data.synthetic is not None:
-        write_synthetic(synthetic_spec(data), folder, on_progress=on_progress)
+        draw_people(synthetic_spec(data), folder, on_progress=on_progress)
     problems: list[Problem] = []
     for split in (data.train, data.val):
         mark = _mark_of_soundness(folder, split, runs)
@@ -84,6 +86,14 @@ def prepare(
         if report.ok and mark is not None:
             write_text(mark, json_text(report.to_json()))
     return tuple(problems)
+
+
+def draw_people(spec: SyntheticSpec, folder: Path, *, on_progress: Progress | None = None) -> None:
+    """Draw synthetic people into a folder, where they are not there yet, on as many cores as are worth starting."""
+    from distilpose.data.synthetic import write_synthetic
+
+    processes = min(available_cores(), (spec.train + spec.val) // _WORTH_A_PROCESS)
+    write_synthetic(spec, folder, on_progress=on_progress, processes=max(1, processes))
 
 
 def _mark_of_soundness(folder: Path, split: str, runs: Path) -> Path | None:

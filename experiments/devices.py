@@ -1,5 +1,7 @@
 """The devices of this machine, and how many processes share them."""
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.launch.local import available_cores, share_out
@@ -9,6 +11,7 @@ from experiments.launch.rooms import gpu_rooms
 if TYPE_CHECKING:
     import torch
 
+_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA's, AMD's, and Windows' under Linux
 _GPU_PROCESSES = 4  # more seldom fit, and each takes a core
 _CPU_PROCESSES = 2  # more processes than this each hold the data in memory again for little
 
@@ -59,7 +62,7 @@ def torch_device(device: str) -> "torch.device":
 
 
 def _devices(device: str) -> tuple[str, ...]:
-    if device == "cpu":
+    if device == "cpu" or (device == "auto" and not _may_have_gpus()):
         return ("cpu",)
     import torch
 
@@ -73,3 +76,8 @@ def _devices(device: str) -> tuple[str, ...]:
     raise ValueError(
         f"device: must be auto, cpu or one of this machine's {list(here) or 'GPUs (there are none)'}, got {device!r}"
     )
+
+
+def _may_have_gpus() -> bool:
+    """False where the system has no driver of one: then nobody waits for torch to say so."""
+    return sys.platform != "linux" or any(Path(file).exists() for file in _DRIVERS)

@@ -40,12 +40,13 @@ def synthetic(
     seed: Annotated[int, typer.Option(help="What they are drawn from.")] = 0,
 ) -> None:
     """Draw synthetic people as a COCO-format data set."""
-    from distilpose.data.synthetic import SyntheticSpec, write_synthetic
+    from distilpose.data.synthetic_spec import SyntheticSpec
+    from experiments.datasets import draw_people
     from experiments.display import counting
 
     with counting(console, "drawing people") as on_progress:
-        folder = write_synthetic(SyntheticSpec(train=train, val=val, seed=seed), out, on_progress=on_progress)
-    print(folder)
+        draw_people(SyntheticSpec(train=train, val=val, seed=seed), out, on_progress=on_progress)
+    print(out)
 
 
 def coco(

@@ -36,8 +36,9 @@ def test_the_data_set_is_sound_coco(written):
     assert train.skeleton == COCO
 
 
-def test_the_same_seed_writes_the_same_bytes(written, tmp_path):
-    again = write_synthetic(SPEC, tmp_path / "again")
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_same_seed_writes_the_same_bytes(written, processes, tmp_path):
+    again = write_synthetic(SPEC, tmp_path / "again", processes=processes)
     for split in ("train", "val"):
         assert data_fingerprint(again, split) == data_fingerprint(written, split)
     assert (again / "images/val/000003.jpg").read_bytes() == (written / "images/val/000003.jpg").read_bytes()

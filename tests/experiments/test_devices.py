@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from experiments import devices
@@ -23,6 +26,7 @@ def test_processes_share_the_cores(
 
 def test_every_gpu_gets_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr(devices, "_DRIVERS", (__file__,))
     monkeypatch.setattr(devices, "available_cores", lambda: 8)
     assert [slot.device for slot in devices.slots_for("auto", 0)] == ["cuda:0", "cuda:1"]
     assert [slot.device for slot in devices.slots_for("cuda:1", 0)] == ["cuda:1"]
@@ -42,3 +46,8 @@ def test_a_device_that_is_not_here_is_an_error_that_names_it(monkeypatch: pytest
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     with pytest.raises(ValueError, match=f"none.*got '{device}'"):
         devices.slots_for(device, 0)
+
+
+def test_a_machine_without_a_gpus_driver_need_not_ask_torch() -> None:
+    ask = "import sys; from experiments import devices; devices._DRIVERS = (); devices.slots_for('auto', 0)"
+    subprocess.run([sys.executable, "-c", f"{ask}; assert 'torch' not in sys.modules"], check=True)
