@@ -27,11 +27,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 
+from benchmarks.measure import Figure, Settings, milliseconds, ratios
 from experiments.atomic import json_text
 from experiments.datasets import data_facts
 from experiments.launch.inline import InlineLauncher
@@ -199,10 +200,26 @@ def measure(folder: Path, count: int, seeds: int, repeats: int) -> dict[str, lis
     return found
 
 
+def figures(settings: Settings) -> Iterator[Figure]:
+    """The growth alone; `python benchmarks/engine_growth.py` prints the whole tables."""
+    few, many = (10, 100) if settings.quick else (100, 10_000)
+    with tempfile.TemporaryDirectory() as folder:
+        found = {count: measure(Path(folder), count, 1, settings.rounds) for count in (few, many)}
+    for what in found[few]:
+        seconds = {count: [wall for wall, _ in found[count][what]] for count in found}
+        yield Figure(
+            what=f"{what}, {many:,} runs",
+            against=f"{few:,} runs",
+            ratios=ratios(seconds[many], seconds[few]),
+            note=f"times as long: {milliseconds(seconds[few])}, {milliseconds(seconds[many])}"
+            + (" a run" if what == "overhead" else ""),
+        )
+
+
 def file_system(folder: Path) -> str:
     """The kind of file system a folder is on."""
     mounts = {part.mountpoint: part.fstype for part in psutil.disk_partitions(all=True)}
-    return next(mounts[str(place)] for place in (folder, *folder.parents) if str(place) in mounts)
+    return next(str(mounts[str(place)]) for place in (folder, *folder.parents) if str(place) in mounts)
 
 
 def spread(values: list[float], unit: float) -> str:

@@ -56,6 +56,21 @@ class Figure:
         return max(self.ratios)
 
 
+def compare(
+    settings: Settings, what: str, against: str, *, fast: Work, plain: Work, aim: float | None = None, note: str = ""
+) -> Figure:
+    """How many times less one way takes than the other."""
+    seconds = in_turns({"plain": plain, "fast": fast}, settings.rounds, settings.device)
+    both = f"{milliseconds(seconds['plain'])}, {milliseconds(seconds['fast'])}"
+    return Figure(
+        what=what,
+        against=against,
+        ratios=ratios(seconds["plain"], seconds["fast"]),
+        aim=aim,
+        note=f"{both}; {note}" if note else both,
+    )
+
+
 def in_turns(ways: Mapping[str, Work], rounds: int, device: str = "cpu") -> dict[str, list[float]]:
     """Seconds of every round of each way, the ways taking turns, after a round to warm up."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
@@ -87,7 +102,7 @@ def ratios(numerator: Sequence[float], denominator: Sequence[float]) -> tuple[fl
     return tuple(above / below for above, below in zip(numerator, denominator, strict=True))
 
 
-def milliseconds(name: str, seconds: Sequence[float]) -> str:
-    """Such as 'bf16 12.3 ms (12.1 to 13.0)'."""
+def milliseconds(seconds: Sequence[float]) -> str:
+    """Such as '12.3 ms (12.1 to 13.0)': the median, and the least to the most."""
     low, high = min(seconds), max(seconds)
-    return f"{name} {1e3 * statistics.median(seconds):.3g} ms ({1e3 * low:.3g} to {1e3 * high:.3g})"
+    return f"{1e3 * statistics.median(seconds):.3g} ms ({1e3 * low:.3g} to {1e3 * high:.3g})"

@@ -56,7 +56,7 @@ def step_of(recipe: RunRecipe, teacher: nn.Module | None, crops: int, device: to
                 taught = None if teacher is None else teacher(batch.images)
             output = every_cycle(model, batch.images) if recipe.circulation is not None else model(batch.images)
         optimizer.zero_grad()
-        torch.stack(list(criterion(output, batch, taught).values())).sum().backward()
+        torch.autograd.backward(torch.stack(list(criterion(output, batch, taught).values())).sum())
         optimizer.step()
         if device.type == "cuda":
             torch.cuda.synchronize(device)

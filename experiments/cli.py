@@ -9,6 +9,7 @@ from gc import set_threshold
 import typer
 
 from experiments.commands import (
+    bench,
     data,
     diagnose,
     eval,
@@ -55,6 +56,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     models.convert,
     predict.predict,
     explain.explain,
+    bench.bench,
 )
 DATA_COMMANDS: tuple[Callable[..., None], ...] = (data.check, data.coco, data.synthetic)
 WANDB_COMMANDS: tuple[Callable[..., None], ...] = (wandb.sync, wandb.replay, wandb.dashboard)

@@ -1,0 +1,78 @@
+"""What validations cost beside the training between them, pictures and checkpoints included, in real runs of `tiny`."""
+
+import itertools
+import json
+import statistics
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import Figure, Settings
+from experiments.datasets import data_facts, data_root, prepare
+from experiments.launch.inline import InlineLauncher
+from experiments.launch.records import LaunchSettings
+from experiments.launch.scheduler import launch_plan
+from experiments.plan import make_plan
+from experiments.spec import find_sweep, read_sweep
+from experiments.store import Store
+
+SHARE = 0.05
+EPOCHS, EVERY = 12, 2
+_TINY_EVERY = 10  # the interval of `tiny`, and the published one
+
+
+def figures(settings: Settings) -> Iterator[Figure]:
+    """The eight rows of `losses` in one cohort, validated more often than usual, so that there are more to time."""
+    with tempfile.TemporaryDirectory() as directory:
+        epochs = list(_epochs(Path(directory), quick=settings.quick))
+    plain = [seconds for number, seconds in epochs if number % EVERY]
+    between = statistics.median(plain)
+    extra = [seconds - between for number, seconds in epochs if number % EVERY == 0]
+    yield Figure(
+        what=f"training between two validations, {_TINY_EVERY} epochs",
+        against="a validation of eight rows",
+        ratios=tuple(_TINY_EVERY * between / max(seconds, 1e-9) for seconds in extra),
+        aim=1 / SHARE,
+        note=f"an epoch {between:.3g} s, a validation {statistics.median(extra):.3g} s: "
+        f"{statistics.median(extra) / (_TINY_EVERY * between):.1%}",
+    )
+
+
+def _epochs(folder: Path, *, quick: bool) -> Iterator[tuple[int, float]]:
+    """Seconds from the end of each epoch's training to that of the next, by the next one's number from 0."""
+    sweep = _short(folder, quick=quick)
+    runs = Store(folder / "runs")
+    for row in sweep.rows:
+        assert prepare(row.recipe.data, root=None, runs=runs.root) == ()
+    plan = make_plan(sweep, lambda data, boxes: data_facts(data, boxes, root=None, runs=runs.root))
+    settings = LaunchSettings(
+        data_root=lambda data: data_root(data, root=None, runs=runs.root), wandb={"mode": "disabled"}
+    )
+    outcome = launch_plan(plan, runs, InlineLauncher(threads=2), settings)
+    assert outcome.complete, outcome
+    run_id = next(run_id for run_id, run in plan.runs.items() if run.row)
+    ends = [event for event in _journal(runs.run(run_id).path) if "train/loss" in event.get("values", {})]
+    for before, after in itertools.pairwise(ends):
+        yield after["epoch"], after["t"] - before["t"]
+
+
+def _journal(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "journal.jsonl").read_text().splitlines()]
+
+
+def _short(folder: Path, *, quick: bool) -> Any:
+    """`losses` in `tiny` with a teacher that is hardly trained and one seed."""
+    text = find_sweep("losses").read_text()
+    for old, new in (
+        ("seeds: [0, 1]", "seeds: [0]"),
+        ("epochs: 40, milestones: [30, 36], eval_every: 10", "epochs: 2, milestones: [1], eval_every: 2"),
+        ("epochs: 20, batch_size: 64, warmup_steps: 50, milestones: [15, 18], eval_every: 10",
+         f"epochs: {EPOCHS}, batch_size: 64, warmup_steps: 50, milestones: [8], eval_every: {EVERY}"),
+        *([("train: 1200, val: 300", "train: 128, val: 32")] if quick else []),
+    ):  # fmt: skip
+        assert old in text, f"sweeps/losses.yaml no longer says {old!r}"
+        text = text.replace(old, new)
+    file = folder / "losses.yaml"
+    file.write_text(text)
+    return read_sweep(file).profile("tiny")
