@@ -86,7 +86,7 @@ class PeopleStream:
         share: (rank, size) of one of several processes that train together: it gets every size-th person of each batch
             from the rank-th on, so that the batches of all make up the batch of one.
         device: where crops are cut, all of a batch at once (`cut_on_device`), and where its `images` then are; None
-            cuts them by OpenCV, one by one. The two differ by OpenCV's rounding.
+            cuts them by OpenCV, one by one, which rounds them to whole grey levels.
     """
 
     def __init__(
