@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.measure import Figure, Settings, in_turns, ratios
+from benchmarks.measure import Figure, Settings, Work, in_turns, ratios
 from distilpose.data.coco import PoseData, load_pose_data
 from distilpose.data.picture_store import PictureStore, store_size
 from distilpose.data.stream import PeopleStream
@@ -43,7 +43,11 @@ def _kept(people: PoseData, folder: Path, settings: Settings) -> Iterator[Figure
     with closing(PictureStore(people, folder / "kept")) as store:
         disk, anew = _stream(people, cache=store), _stream(people)
         grid = _stream(people, cache=store, device=torch.device(settings.device))
-        ways = {"disk": lambda: _epochs(disk, passes), "anew": lambda: _epochs(anew), "grid": lambda: _epochs(grid)}
+        ways: dict[str, Work] = {
+            "disk": lambda: _epochs(disk, passes),
+            "anew": lambda: _epochs(anew),
+            "grid": lambda: _epochs(grid),
+        }
         if find_spec("mmpose"):
             from benchmarks.mmpose_samples import MMPoseBatches
 
