@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from distilpose.data.coco import PoseData, load_pose_data
 from distilpose.data.codecs import gaussian_heatmaps, heatmap_weights
 from distilpose.data.skeleton import Skeleton
-from distilpose.data.stream import Batch, ImageSource, PeopleStream, eval_batches
+from distilpose.data.sources import ImageSource
+from distilpose.data.stream import Batch, PeopleStream, eval_batches
 from distilpose.data.transforms import Augmentation
 from distilpose.evaluation.average_precision import read_truth
 from distilpose.evaluation.evaluate import Evaluation, evaluate_many

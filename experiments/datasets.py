@@ -3,7 +3,7 @@
 What reads pictures is imported when it is used: a plan of synthetic people needs none of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from experiments.launch.local import available_cores
 from experiments.recipe import DataChoice, EvaluationChoice
 
 if TYPE_CHECKING:
+    from distilpose.data.picture_store import StoreSize
     from distilpose.data.problem import Problem
 
 _WORTH_A_PROCESS = 250  # synthetic people: seconds of drawing, where starting a process takes half of one
@@ -94,6 +95,17 @@ def draw_people(spec: SyntheticSpec, folder: Path, *, on_progress: Progress | No
 
     processes = min(available_cores(), (spec.train + spec.val) // _WORTH_A_PROCESS)
     write_synthetic(spec, folder, on_progress=on_progress, processes=max(1, processes))
+
+
+def cache_size(chosen: Iterable[DataChoice], *, root: Path | None, runs: Path, cache: Path) -> "StoreSize":
+    """How large the decoded pictures of all splits, kept in `cache`, are and will be."""
+    from distilpose.data.coco import load_pose_data
+    from distilpose.data.picture_store import StoreSize, store_size
+
+    splits = {(data_root(data, root=root, runs=runs), split) for data in chosen for split in (data.train, data.val)}
+    sizes = [store_size(load_pose_data(*split), cache) for split in splits]
+    whole, written = (sum(size[field] for size in sizes) for field in (0, 1))
+    return StoreSize(whole, written, min(size.free for size in sizes))
 
 
 def _mark_of_soundness(folder: Path, split: str, runs: Path) -> Path | None:

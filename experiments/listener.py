@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from distilpose.data.coco import PoseData, some_people
-from distilpose.data.stream import Batch, ImageSource, eval_batches
+from distilpose.data.sources import ImageSource
+from distilpose.data.stream import Batch, eval_batches
 from distilpose.evaluation.evaluate import Evaluation
 from distilpose.pictures.panels import write_pictures
 from distilpose.training.checkpoint import save_weights

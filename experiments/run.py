@@ -16,7 +16,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,8 +26,10 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 from torch import nn
 
+from distilpose.data.coco import PoseData
+from distilpose.data.picture_store import PictureStore
 from distilpose.data.skeleton import Skeleton
-from distilpose.data.stream import ImageSource
+from distilpose.data.sources import ImageSource, image_source
 from distilpose.training.cohort import Listener, train_cohort
 from distilpose.training.member import Member
 from distilpose.training.memory import is_out_of_memory
@@ -81,7 +83,9 @@ def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
                 run.link_log(file.with_suffix(".log"), lease)
                 claimed.append(stack.enter_context(RunRecorder(run, lease)))
             run_ids = ranks.of_first([recorder.run.run_id for recorder in claimed])
-            return _train(job, store, run_ids, claimed, ranks, courier, should_stop) if run_ids else FINISHED
+            if not run_ids:
+                return FINISHED
+            return _train(job, store, run_ids, claimed, ranks, courier, should_stop, stack)
         except Exception as error:
             log.exception("the cohort %s failed", job["cohort_id"])
             kind = _kind(error)
@@ -114,8 +118,12 @@ def _train(
     ranks: Ranks,
     courier: Courier,
     should_stop: Callable[[], bool],
+    stack: ExitStack,
 ) -> int:
-    """The exit code after training runs that are claimed: by the first process, which alone has their recorders."""
+    """The exit code after training runs that are claimed: by the first process, which alone has their recorders.
+
+    What has to be closed is entered into `stack`.
+    """
     if job.get("threads"):
         torch.set_num_threads(job["threads"])
     began = time.time()
@@ -126,8 +134,7 @@ def _train(
     workers = int(job.get("workers", 0))
     train, val = load_splits(recipe.data, root)
     fabric = _fabric(_devices(job["device"]), recipe, ranks)
-    # On a CPU run pictures are read again and again by the one process there is; elsewhere workers read ahead.
-    source = ImageSource("ram" if workers == 0 else "none")
+    train_pictures, val_pictures = _pictures(job, train, val, stack)
     joints = train.skeleton.num_joints
 
     teacher = _teacher(store, specs, recipes, train.skeleton)
@@ -136,7 +143,7 @@ def _train(
         build_member(recipes[run_id], store.run(run_id), joints=joints, teacher=teacher, aside=asides.get(run_id))
         for run_id in run_ids
     ]
-    stream = build_stream(recipe, train, workers=workers, source=source, share=(ranks.rank, ranks.size))
+    stream = build_stream(recipe, train, workers=workers, source=train_pictures, share=(ranks.rank, ranks.size))
     origin = {
         **provenance(store.root),
         "data_fingerprint": {"train": train.fingerprint, "val": val.fingerprint},
@@ -144,7 +151,7 @@ def _train(
         "device": job["device"],
         "processes": ranks.size,
         "started": began,
-        "job": {name: job.get(name) for name in ("sweep", "profile", "data_root", "threads", "workers")},
+        "job": {name: job.get(name) for name in ("sweep", "profile", "data_root", "threads", "workers", "cache")},
     }
     for recorder, member in zip(claimed, members, strict=ranks.leads):
         spec = specs[member.name]
@@ -163,7 +170,7 @@ def _train(
             {recorder.run.run_id: recorder for recorder in claimed},
             val=val,
             input_size=recipe.input_size,
-            source=source,
+            source=val_pictures,
             teacher=teacher,
             pruned_by=job.get("search", {}).get("name", ""),
         )
@@ -175,7 +182,7 @@ def _train(
             val,
             root=root,
             workers=workers,
-            source=source,
+            source=val_pictures,
             device=fabric.device,
             precision_context=fabric.autocast,
             should_stop=should_stop,
@@ -191,6 +198,18 @@ def _train(
     )
     ranks.wait()  # torchrun stops the others when one ends with a code
     return FINISHED if done else PREEMPTED
+
+
+def _pictures(job: dict[str, Any], train: PoseData, val: PoseData, stack: ExitStack) -> tuple[ImageSource, ImageSource]:
+    """Where the pictures of the two splits come from: no number depends on it."""
+    if job.get("cache"):
+        stores = [PictureStore(split, Path(job["cache"])) for split in (train, val)]
+        for store in stores:
+            stack.enter_context(closing(store))
+        return stores[0], stores[1]
+    # On a CPU run pictures are read again and again by the one process there is; elsewhere workers read ahead.
+    source = image_source("ram" if int(job.get("workers", 0)) == 0 else "none")
+    return source, source
 
 
 def _teacher(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import cv2
@@ -16,7 +15,10 @@ from numpy import ndarray
 from torch import Tensor
 
 from distilpose.data.coco import PoseData
+from distilpose.data.device_crops import cut_on_device
 from distilpose.data.errors import DataError
+from distilpose.data.normalise import normalise
+from distilpose.data.sources import ImageSource, image_source
 from distilpose.data.transforms import (
     Augmentation,
     Boxes,
@@ -25,15 +27,9 @@ from distilpose.data.transforms import (
     crop_matrices,
     draw,
     padded_boxes,
-    read_rgb,
     warp,
 )
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-_NORMALISED = (
-    (np.arange(256)[None, :] / 255 - np.array(IMAGENET_MEAN)[:, None]) / np.array(IMAGENET_STD)[:, None]
-).astype(np.float32)
 _ORDER, _AUGMENTATION = 0, 1
 
 # one thread a call: parallelism comes from `workers`, and OpenCV's own threads fight the model's
@@ -57,24 +53,6 @@ class Batch(NamedTuple):
     """Image-pixel (width, height) that the crop shows: the padded box; mmpose's scale is this over 200."""
     labelled: Float[Tensor, "batch joints"]
     """1 where labelled, inside the crop or not; `heatmap_weights` needs it."""
-
-
-class ImageSource:
-    """Decoded pictures by path, kept in memory where `cache` is 'ram'. Streams over the same pictures may share one."""
-
-    def __init__(self, cache: Literal["none", "ram"] = "none") -> None:
-        if cache not in ("none", "ram"):
-            raise ValueError(f"cache: 'none' or 'ram', got {cache!r}")
-        self._kept: dict[Path, UInt8[ndarray, "rows columns 3"]] | None = {} if cache == "ram" else None
-
-    def read(self, path: Path) -> UInt8[ndarray, "rows columns 3"]:
-        """The picture as RGB, not to be written to."""
-        if self._kept is None:
-            return read_rgb(str(path))
-        image = self._kept.get(path)
-        if image is None:
-            image = self._kept[path] = read_rgb(str(path))
-        return image
 
 
 class _Table:
@@ -103,10 +81,12 @@ class PeopleStream:
         seed: of order and augmentation.
         batch_size: people in a batch.
         workers: threads that prepare batches ahead; 0 prepares them in the caller.
-        cache: 'ram' keeps decoded pictures; or an `ImageSource` to share.
+        cache: 'ram' keeps decoded pictures; or an `ImageSource` to share, such as a `PictureStore`.
         drop_last: leave out the last batch where it is smaller, unless the split itself is smaller than a batch.
         share: (rank, size) of one of several processes that train together: it gets every size-th person of each batch
             from the rank-th on, so that the batches of all make up the batch of one.
+        device: where crops are cut, all of a batch at once (`cut_on_device`), and where its `images` then are; None
+            cuts them by OpenCV, one by one, which rounds them to whole grey levels.
     """
 
     def __init__(
@@ -121,6 +101,7 @@ class PeopleStream:
         cache: Literal["none", "ram"] | ImageSource = "none",
         drop_last: bool = True,
         share: tuple[int, int] = (0, 1),
+        device: torch.device | None = None,
     ) -> None:
         _check(input_size, batch_size, workers)
         _check_share(share, len(data.people), batch_size, drop_last)
@@ -133,7 +114,8 @@ class PeopleStream:
         self._batch_size = batch_size
         self._workers = workers
         self._share = share
-        self._source = cache if isinstance(cache, ImageSource) else ImageSource(cache)
+        self._device = device
+        self._source = image_source(cache)
         whole, rest = divmod(len(data.people), batch_size)
         self.steps_per_epoch: int = whole + (1 if rest and (not drop_last or whole == 0) else 0)
 
@@ -163,7 +145,7 @@ class PeopleStream:
                     input_size=self._input_size,
                     half_body_joints=self._augmentation.half_body_joints,
                 )
-            return _batch(table, rows, boxes, self._input_size, self._source)
+            return _batch(table, rows, boxes, self._input_size, self._source, self._device)
 
         return _ordered(make, range(start_step, self.steps_per_epoch), self._workers)
 
@@ -182,7 +164,7 @@ def eval_batches(
     """Every person of the split once, in order, unaugmented; the last batch may be smaller."""
     _check(input_size, batch_size, workers)
     table = _Table(data)
-    source = cache if isinstance(cache, ImageSource) else ImageSource(cache)
+    source = image_source(cache)
     people = len(table.paths)
 
     def make(step: int) -> Batch:
@@ -212,22 +194,22 @@ def _check_share(share: tuple[int, int], people: int, batch_size: int, drop_last
 
 
 def _batch(
-    table: _Table, rows: Int64[ndarray, " batch"], boxes: Boxes, input_size: tuple[int, int], source: ImageSource
+    table: _Table,
+    rows: Int64[ndarray, " batch"],
+    boxes: Boxes,
+    input_size: tuple[int, int],
+    source: ImageSource,
+    device: torch.device | None = None,
 ) -> Batch:
     matrices = crop_matrices(boxes, table.widths[rows], input_size)
     joints = crop_joints(table.keypoints[rows], matrices, boxes.flip, skeleton=table.skeleton, input_size=input_size)
-    images = np.empty((len(rows), 3, input_size[1], input_size[0]), np.float32)
-    crop = np.empty((input_size[1], input_size[0], 3), np.uint8)
-    for slot, row in enumerate(rows.tolist()):
-        image = source.read(table.paths[row])
-        if image.shape[1::-1] != table.sizes[row]:
-            raise DataError(
-                f"{table.paths[row]}: must be {table.sizes[row]} (width, height) as its annotation says, "
-                f"is {image.shape[1::-1]}; `distilpose data check` lists every problem"
-            )
-        normalise(warp(image, matrices[slot], input_size, crop), images[slot])
+    pictures = (_picture(table, row, source) for row in rows.tolist())
+    if device is None:
+        images = torch.from_numpy(_cut(pictures, matrices, input_size))
+    else:
+        images = cut_on_device(list(pictures), matrices, input_size, device)
     return Batch(
-        images=torch.from_numpy(images),
+        images=images,
         keypoints=torch.from_numpy(joints.keypoints),
         visible=torch.from_numpy(joints.visible),
         index=torch.from_numpy(rows.astype(np.int64)),
@@ -237,13 +219,27 @@ def _batch(
     )
 
 
-def normalise(crop: UInt8[ndarray, "height width 3"], out: Float32[ndarray, "3 height width"]) -> None:
-    """Write the RGB crop into `out` (contiguous) with ImageNet's mean and deviation taken out.
+def _picture(table: _Table, row: int, source: ImageSource) -> UInt8[ndarray, "rows columns 3"]:
+    image = source.read(table.paths[row])
+    if image.shape[1::-1] != table.sizes[row]:
+        raise DataError(
+            f"{table.paths[row]}: must be {table.sizes[row]} (width, height) as its annotation says, "
+            f"is {image.shape[1::-1]}; `distilpose data check` lists every problem"
+        )
+    return image
 
-    Each channel goes through a table of its 256 values: the same numbers as the arithmetic, six times as fast.
-    """
-    for plane, values, into in zip(cv2.split(crop), _NORMALISED, out, strict=True):
-        cv2.LUT(plane, values, dst=into)
+
+def _cut(
+    pictures: Iterable[UInt8[ndarray, "rows columns 3"]],
+    matrices: Float[ndarray, "batch 2 3"],
+    input_size: tuple[int, int],
+) -> Float32[ndarray, "batch 3 height width"]:
+    """The crops, normalised: one picture at a time, so that no more than one need be in memory."""
+    images = np.empty((len(matrices), 3, input_size[1], input_size[0]), np.float32)
+    crop = np.empty((input_size[1], input_size[0], 3), np.uint8)
+    for image, matrix, into in zip(pictures, matrices, images, strict=True):
+        normalise(warp(image, matrix, input_size, crop), into)
+    return images
 
 
 def _ordered(make: Callable[[int], Batch], steps: range, workers: int) -> Iterator[Batch]:

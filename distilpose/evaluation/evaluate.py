@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from distilpose.data.coco import PoseData
-from distilpose.data.stream import Batch, ImageSource, eval_batches
+from distilpose.data.sources import ImageSource
+from distilpose.data.stream import Batch, eval_batches
 from distilpose.evaluation.average_precision import KeypointTruth, average_precision, read_truth
 from distilpose.evaluation.boxes import detected_people
 from distilpose.evaluation.decode import Points, Refinement, crop_to_image, decode_heatmaps

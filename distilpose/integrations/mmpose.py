@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from distilpose.data.stream import IMAGENET_MEAN, IMAGENET_STD
+from distilpose.data.normalise import IMAGENET_MEAN, IMAGENET_STD
 from distilpose.integrations.mmpose_stand_ins import stand_ins
 from distilpose.models.conversion import read_official
 from distilpose.models.outputs import HeatmapOutput

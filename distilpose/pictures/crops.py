@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
-from distilpose.data.stream import IMAGENET_MEAN, IMAGENET_STD
+from distilpose.data.normalise import IMAGENET_MEAN, IMAGENET_STD
 from distilpose.pictures.palette import Image, heat
 
 Lattice = Literal["patches", "points"]

@@ -8,8 +8,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from distilpose.data.normalise import normalise
 from distilpose.data.skeleton import Skeleton
-from distilpose.data.stream import Batch, normalise
+from distilpose.data.stream import Batch
 from distilpose.data.transforms import crop_matrices, padded_boxes, warp
 from distilpose.evaluation.decode import crop_to_image
 from distilpose.evaluation.evaluate import read_points

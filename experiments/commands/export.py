@@ -37,7 +37,7 @@ def export(
 
     import torch
 
-    from distilpose.data.stream import IMAGENET_MEAN, IMAGENET_STD
+    from distilpose.data.normalise import IMAGENET_MEAN, IMAGENET_STD
     from distilpose.deployment.latency import latencies
     from distilpose.deployment.program import Deployed, export_program, largest_difference, write_program
     from distilpose.integrations.onnx import OPSET, OnnxModel, check_installed, write_onnx

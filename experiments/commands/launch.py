@@ -1,5 +1,6 @@
 """`distilpose launch` and `distilpose demo`: train what a sweep lacks."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,6 +28,7 @@ from experiments.commands.options import (
 )
 from experiments.commands.report import write_and_show
 from experiments.launch.choose import Chosen, choose
+from experiments.launch.local import LocalLauncher
 
 if TYPE_CHECKING:
     from experiments.spec import Sweep
@@ -43,7 +45,7 @@ def demo(
     place = Place(data=None, runs=runs)
     sweep = read_profile("losses", "tiny")
     where = choose(device=device, jobs=jobs)
-    complete = _train(sweep, place, where, wandb={"mode": wandb}, workers=0, retry_failed=False)
+    complete = _train(sweep, place, where, wandb={"mode": wandb}, workers=0, cache=None, retry_failed=False)
     write_and_show(runs, sweep.sweep, sweep.profile, out)
     if not complete:
         raise typer.Exit(INCOMPLETE)
@@ -58,6 +60,9 @@ def launch(
     device: Device = "auto",
     wandb: Wandb = "auto",
     workers: Annotated[int, typer.Option(help="Threads that prepare batches, per process.", min=0)] = 0,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder to keep decoded pictures in, for all processes; its size is told first.")
+    ] = None,
     retry_failed: Annotated[bool, typer.Option(help="Try runs again that failed for good.")] = False,
     wandb_artifacts: WandbArtifacts = False,
     gpus_per_run: Annotated[
@@ -75,14 +80,21 @@ def launch(
     place = Place(data=data, runs=runs)
     mirror = {"mode": wandb, "artifacts": wandb_artifacts}
     where = choose(on, device=device, jobs=jobs, gpus_per_run=gpus_per_run, slurm=slurm or (), ray_address=ray_address)
-    complete = _train(chosen, place, where, wandb=mirror, workers=workers, retry_failed=retry_failed)
+    complete = _train(chosen, place, where, wandb=mirror, workers=workers, cache=cache, retry_failed=retry_failed)
     console.print(f"Report: distilpose report {sweep} --profile {chosen.profile} --runs {runs}", soft_wrap=True)
     if not complete:
         raise typer.Exit(INCOMPLETE)
 
 
 def _train(
-    sweep: "Sweep", place: Place, where: Chosen, *, wandb: dict[str, Any], workers: int, retry_failed: bool
+    sweep: "Sweep",
+    place: Place,
+    where: Chosen,
+    *,
+    wandb: dict[str, Any],
+    workers: int,
+    cache: Path | None,
+    retry_failed: bool,
 ) -> bool:
     from experiments.datasets import data_root, prepare
     from experiments.display import LaunchDisplay, counting, launch_summary
@@ -96,6 +108,8 @@ def _train(
         with counting(console, "drawing people" if data.synthetic else "checking data") as on_progress:
             problems = prepare(data, root=place.data, runs=place.runs, on_progress=on_progress)
         end_on(map(str, problems))
+    if cache is not None:
+        _say_cache(sweep, place, where, cache)
     searcher = searcher_of(sweep, place)
     planned = plan_sweep(sweep, place) if searcher is None else searcher.begin()
     end_on([*planned.problems, *where.faults(planned)])
@@ -106,6 +120,7 @@ def _train(
     settings = LaunchSettings(
         data_root=lambda data: data_root(data, root=place.data, runs=place.runs).resolve(),
         workers=workers,
+        cache=None if cache is None else cache.resolve(),
         wandb=wandb,
         retry_failed=retry_failed,
         poll_seconds=where.poll_seconds,
@@ -126,3 +141,16 @@ def _train(
         console.print(f"Interrupted; {where.farewell}")
         raise typer.Exit(INTERRUPTED)
     return outcome.complete
+
+
+def _say_cache(sweep: "Sweep", place: Place, where: Chosen, cache: Path) -> None:
+    """Tell how much of the disk decoded pictures will take; end where there is not so much."""
+    from experiments.datasets import cache_size
+    from experiments.tables import data_size
+
+    size = cache_size([row.recipe.data for row in sweep.rows], root=place.data, runs=place.runs, cache=cache)
+    said = f"{cache}: decoded pictures come to {data_size(size.whole)}, of which {data_size(size.written)} are there"
+    console.print(f"{said}; {data_size(size.free)} of the disk are free", markup=False, soft_wrap=True)
+    # elsewhere it is another machine's disk, whose processes look for themselves
+    if isinstance(where.launcher, LocalLauncher) and not size.fits:
+        end_on([f"--cache {cache}: does not fit on its disk with a reserve left; free some of it, or name another"])

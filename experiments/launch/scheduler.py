@@ -275,6 +275,7 @@ class _Schedule:
                 "device": slot.device,
                 "threads": slot.threads,
                 "workers": self._settings.workers,
+                "cache": None if self._settings.cache is None else str(self._settings.cache),
                 "micro_batch": micro_batch(self._store.run(run_id).failure for run_id in run_ids),
                 "wandb": dict(self._settings.wandb),
             }

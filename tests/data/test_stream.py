@@ -9,7 +9,9 @@ import torch
 
 from distilpose.data.coco import PoseData, load_pose_data
 from distilpose.data.errors import DataError
-from distilpose.data.stream import IMAGENET_MEAN, IMAGENET_STD, Batch, ImageSource, PeopleStream, eval_batches
+from distilpose.data.normalise import IMAGENET_MEAN, IMAGENET_STD
+from distilpose.data.sources import PicturesInMemory
+from distilpose.data.stream import Batch, PeopleStream, eval_batches
 from distilpose.data.transforms import Augmentation, crop_matrices, padded_boxes, read_rgb, warp
 
 SIZE = (24, 32)
@@ -131,7 +133,7 @@ def test_without_augmentation_the_order_is_still_drawn(data):
 
 
 def test_a_shared_source_keeps_pictures_between_streams(data, people):
-    source = ImageSource("ram")
+    source = PicturesInMemory()
     before = list(eval_batches(data, input_size=SIZE, batch_size=4, cache=source))
     (people / "images" / "train" / "003.jpg").unlink()
     assert_same(eval_batches(data, input_size=SIZE, batch_size=4, cache=source), before)

@@ -154,6 +154,19 @@ def test_what_cannot_be_converted_is_one_line_and_exit_code_2(
     assert [path.name for path in tmp_path.iterdir()] == ["broken.pth"]
 
 
+def test_a_cache_that_does_not_fit_is_refused_with_its_size_before_anything_starts(
+    distilpose: Callable[..., Said], sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, cache = tmp_path / "runs", tmp_path / "cache"
+    monkeypatch.setattr("distilpose.data.picture_store.RESERVE_BYTES", 2**60)
+    code, _, err = distilpose("launch", sweep, "--runs", runs, "--cache", cache)
+    assert code == 2
+    assert "decoded pictures come to 1.7 MB, of which 0 B are there" in err
+    assert f"--cache {cache}: does not fit on its disk" in err
+    assert not cache.exists()
+    assert not list(Store(runs).runs())
+
+
 def test_a_killed_launch_goes_on_and_repeats_nothing(
     distilpose: Callable[..., Said], sweep: Path, tmp_path: Path
 ) -> None:

@@ -20,6 +20,8 @@ import torch
 from small_sweeps import CIRCLING, MINI
 from torch import Tensor, nn
 
+from distilpose.data.coco import load_pose_data
+from distilpose.data.picture_store import store_size
 from distilpose.data.skeleton import COCO
 from distilpose.data.stream import Batch
 from distilpose.models import HeatmapOutput
@@ -359,6 +361,24 @@ def test_a_full_disk_fails_runs_with_that_reason_and_a_later_launch_goes_on(
     assert "No space left on device" in outcome.failed[teacher]
     assert "(disk, attempt 2)" in outcome.failed[teacher]
     assert launched(plan, tmp_path / "runs").complete
+
+
+def test_pictures_kept_on_disk_change_no_number(done: tuple[Plan, Store], tmp_path: Path) -> None:
+    plan, store = done
+    cache = tmp_path / "cache"
+    shutil.copytree(store.root / "data", tmp_path / "runs" / "data")
+    assert launched(plan, tmp_path / "runs", cache=cache).complete
+    for run_id in plan.runs:
+        kept, plain = Store(tmp_path / "runs").run(run_id).result(), store.run(run_id).result()
+        assert kept is not None
+        assert plain is not None
+        assert kept["metrics"] == plain["metrics"]
+        assert kept["provenance"]["job"]["cache"] == str(cache)
+    data = tmp_path / "runs" / "data"
+    for split in ("train", "val"):
+        people = load_pose_data(next(data.glob("synthetic-*")), split)
+        size = store_size(people, cache)
+        assert size.written == size.whole
 
 
 def test_pictures_that_cannot_be_drawn_stop_no_run(

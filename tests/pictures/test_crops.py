@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from distilpose.data.stream import normalise
+from distilpose.data.normalise import normalise
 from distilpose.pictures.crops import denormalised, dimmed, enlarged, overlaid
 
 
