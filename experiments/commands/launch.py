@@ -45,7 +45,7 @@ def demo(
     place = Place(data=None, runs=runs)
     sweep = read_profile("losses", "tiny")
     where = choose(device=device, jobs=jobs)
-    complete = _train(sweep, place, where, wandb={"mode": wandb}, workers=0, cache=None, retry_failed=False)
+    complete = _train(sweep, place, where, wandb={"mode": wandb}, workers=None, cache=None, retry_failed=False)
     write_and_show(runs, sweep.sweep, sweep.profile, out)
     if not complete:
         raise typer.Exit(INCOMPLETE)
@@ -59,7 +59,10 @@ def launch(
     jobs: Jobs = 0,
     device: Device = "auto",
     wandb: Wandb = "auto",
-    workers: Annotated[int, typer.Option(help="Threads that prepare batches, per process.", min=0)] = 0,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Threads that prepare batches, per process; by default its cores on a GPU, up to 8.", min=0),
+    ] = None,
     cache: Annotated[
         Path | None, typer.Option(help="Folder to keep decoded pictures in, for all processes; its size is told first.")
     ] = None,
@@ -92,7 +95,7 @@ def _train(
     where: Chosen,
     *,
     wandb: dict[str, Any],
-    workers: int,
+    workers: int | None,
     cache: Path | None,
     retry_failed: bool,
 ) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 FINISHED, PREEMPTED = 0, 75
+_MOST_WORKERS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,11 @@ class Slot:
     device: str = "cpu"
     threads: int = 1
     machine: str = ""
+
+    @property
+    def workers(self) -> int:
+        """How many threads had best prepare batches: none on a CPU, which trains with all its cores."""
+        return 0 if self.device == "cpu" else min(self.threads, _MOST_WORKERS)
 
 
 class Handle(Protocol):

@@ -22,12 +22,12 @@ class LaunchSettings:
     none, since the same numbers would come again. One that ran out of memory gets `memory_retries`, each with half the
     people at once. Runs that used up their attempts in an earlier launch stay as they are unless `retry_failed`, or the
     disk was full. `rooms` tells the memory of a slot's device where several slots may share one; None stands for a
-    device of its own. Decoded pictures are kept in the folder `cache`, if any. On Ctrl-C
-    processes have `grace_seconds` to end.
+    device of its own. `workers` threads prepare batches in each process, by default as many as suit its slot. Decoded
+    pictures are kept in the folder `cache`, if any. On Ctrl-C processes have `grace_seconds` to end.
     """
 
     data_root: Callable[[DataChoice], Path]
-    workers: int = 0
+    workers: int | None = None
     cache: Path | None = None
     wandb: Mapping[str, Any] = field(default_factory=lambda: {"mode": "disabled"})
     retries: int = 2

@@ -274,7 +274,7 @@ class _Schedule:
                 "data_root": str(self._settings.data_root(recipe.data)),
                 "device": slot.device,
                 "threads": slot.threads,
-                "workers": self._settings.workers,
+                "workers": slot.workers if self._settings.workers is None else self._settings.workers,
                 "cache": None if self._settings.cache is None else str(self._settings.cache),
                 "micro_batch": micro_batch(self._store.run(run_id).failure for run_id in run_ids),
                 "wandb": dict(self._settings.wandb),

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import signal
 import subprocess
 import sys
@@ -114,6 +115,23 @@ def test_a_cohort_alone_gets_the_threads_of_all_slots(plan: Plan, store: Store) 
     threads = {run_id: (store.run(run_id).result() or {})["threads"] for run_id in plan.runs}
     assert threads.pop(plan.teachers[0].run_id) == 4
     assert set(threads.values()) == {2}
+
+
+def test_batches_are_prepared_beside_a_gpu_and_not_beside_a_cpu() -> None:
+    assert [Slot(device=device, threads=12).workers for device in ("cpu", "cuda:0")] == [0, 8]
+    assert Slot(device="cuda:0,1", threads=3).workers == 3
+
+
+@pytest.mark.parametrize(("asked", "given"), [(None, 0), (5, 5)])
+def test_a_job_has_the_workers_that_were_asked_for(plan: Plan, store: Store, asked: int | None, given: int) -> None:
+    found = set()
+
+    def work(job: Path, should_stop: Callable[[], bool]) -> int:
+        found.add(json.loads(job.read_text())["workers"])
+        return fake_job.main(job, should_stop)
+
+    assert launch_plan(plan, store, InlineLauncher(work=work), dataclasses.replace(SETTINGS, workers=asked)).complete
+    assert found == {given}
 
 
 def test_devices_are_dealt_out_in_turn() -> None:
