@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks.measure import Figure, Settings
 from experiments.datasets import data_facts, data_root, prepare
 from experiments.launch.inline import InlineLauncher
@@ -49,7 +51,7 @@ def _epochs(folder: Path, *, quick: bool) -> Iterator[tuple[int, float]]:
     settings = LaunchSettings(
         data_root=lambda data: data_root(data, root=None, runs=runs.root), wandb={"mode": "disabled"}
     )
-    outcome = launch_plan(plan, runs, InlineLauncher(threads=2), settings)
+    outcome = launch_plan(plan, runs, InlineLauncher(threads=torch.get_num_threads()), settings)
     assert outcome.complete, outcome
     run_id = next(run_id for run_id, run in plan.runs.items() if run.row)
     ends = [event for event in _journal(runs.run(run_id).path) if "train/loss" in event.get("values", {})]

@@ -67,7 +67,7 @@ def build_from_spec(spec: ModelSpec, *, seed: int = 0) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         model = _wire(spec)
     initialise(model, seed)
-    # Convolutions on a CPU take less time with the channels last: benchmarks/backbone_layout.py.
+    # Convolutions on a CPU take less time with the channels last: `distilpose bench step`.
     return model.to(memory_format=torch.channels_last)
 
 

@@ -23,7 +23,7 @@ def attend(
     """Return the values mixed by the softmax of q k' / head^0.5.
 
     In bf16 on a CPU the products are written out: torch's fused attention has no bf16 arithmetic for its backward pass
-    there and takes two to seven times as long. See `benchmarks/step.py`.
+    there and takes two to seven times as long. `distilpose bench step` shows it.
     """
     if q.device.type != "cpu" or q.dtype != torch.bfloat16:
         return F.scaled_dot_product_attention(q, k, v)

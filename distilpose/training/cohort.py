@@ -351,9 +351,10 @@ class _Loop:
     def _report(self, member: Member, epoch: int) -> None:
         if not self.is_finite(member):
             return
+        totals = torch.stack(list(member.sums.values())).tolist()  # one look at the device for all of them
         values = {
-            f"train/{name}": float(total) / member.summed_steps
-            for name, total in member.sums.items()
+            f"train/{name}": total / member.summed_steps
+            for name, total in zip(member.sums, totals, strict=True)
             if name != "bad_step"
         }
         values["train/lr"] = member.optimizer.param_groups[0]["lr"]

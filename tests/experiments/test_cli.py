@@ -34,7 +34,8 @@ def test_help_names_every_command(distilpose: Callable[..., Said]) -> None:
     code, out, _ = distilpose("--help")
     assert code == 0
     assert all(
-        command in out for command in ("demo", "plan", "launch", "status", "report", "models", "convert", "data")
+        command in out
+        for command in ("demo", "plan", "launch", "status", "report", "models", "convert", "data", "bench")
     )
 
 
