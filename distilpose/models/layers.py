@@ -53,9 +53,15 @@ class Convolution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fused:
-    """HRNet: the ReLU of a sum of branches, `results` numbers an image."""
+    """HRNet: the ReLU of a sum of branches, `results` numbers an image.
+
+    upsampled: whether a coarser branch is among them, which autocast brings up in fp32.
+    last: whether the tokens are cut from it, and no convolution reads it.
+    """
 
     results: int
+    upsampled: bool
+    last: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +159,7 @@ def _module(widths: Sequence[int], sizes: Sequence[Size], ends: int) -> Iterator
     for into in range(ends):
         for layer in _fusion(widths, sizes, into):
             yield replace(layer, beside=sum(numbers) + sum(numbers[: into + 1]))
-        yield Fused(results=numbers[into])
+        yield Fused(results=numbers[into], upsampled=into + 1 < len(widths), last=ends == 1)
 
 
 def _fusion(widths: Sequence[int], sizes: Sequence[Size], into: int) -> Iterator[Convolution]:
