@@ -1,12 +1,13 @@
 """What a training step holds in memory, worked out from the models' numbers alone: torch is not imported.
 
-Counted are the bytes of tensors at the moment when they are most, on a GPU: weights, gradients and Adam's two moments of
-every student, the teacher, the batch, what autograd keeps for the backward pass of the one student at work, and the
+Counted are the bytes of tensors at the moment when they are most, on a GPU: weights, gradients and Adam's two moments
+of every student, the teacher, the batch, what autograd keeps for the backward pass of the one student at work, and the
 gradients on their way. Not counted: the CUDA context, cuDNN's workspaces, and what the caching allocator rounds up or
-holds back. Attention is taken to be fused, which keeps q, k, v and the result; in bf16 convolutions and linear maps work
-and keep in two bytes, the residual stream, norms of tokens and losses in four. Tests hold this against real steps.
+holds back. Attention is taken to be fused, which keeps q, k, v and the result; in bf16 convolutions and linear maps
+work and keep in two bytes, the residual stream, norms of tokens and losses in four. Tests hold this to real steps.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -32,9 +33,9 @@ class _Part:
     weights: trained numbers.
     """
 
-    kept: float
-    passing: float
-    working: float
+    kept: int
+    passing: int
+    working: int
     fixed: int = 0
     weights: int = 0
 
@@ -49,12 +50,12 @@ def kept_bytes(spec: ModelSpec, *, people: int, precision: Precision) -> int:
 
     SDPose runs all its cycles; `replace(spec, cycles=1)` runs one. Losses are not in it.
     """
-    return round(sum(part.kept * people + part.fixed for part in _parts(spec, precision)))
+    return sum(part.kept * people + part.fixed for part in _parts(spec, precision))
 
 
 def forward_bytes(spec: ModelSpec, *, people: int, precision: Precision) -> int:
     """Return the most that is at work in one cycle's forward pass without gradients, weights and images aside."""
-    return round(people * max(part.working for part in _parts(replace(spec, cycles=1), precision)))
+    return people * max(part.working for part in _parts(replace(spec, cycles=1), precision))
 
 
 def step_bytes(
@@ -76,9 +77,7 @@ def step_bytes(
 
     """
     at_once = min(people, micro_batch or people)
-    weights = [count_weights(student) for student in students]
-    # A weight, its gradient and two moments. A student drops its old gradients when its turn comes.
-    resident = sum(4 * _WIDE * count for count in weights) + sum(map(_buffer_bytes, students))
+    resident = _resident(students)
     batch = people * _WIDE * (3 * area(students[0].input_size) + 6 * students[0].joints)
     taught = 0
     phases = []
@@ -86,24 +85,37 @@ def step_bytes(
         resident += _WIDE * count_weights(teacher) + _buffer_bytes(teacher)
         taught = people * _WIDE * _said(teacher)
         phases.append(taught + forward_bytes(teacher, people=at_once, precision=precision))
-    for student, count in zip(students, weights, strict=True):
+    for student in dict.fromkeys(students):
         parts = [*_parts(student, precision), _loss(student)]
-        own = _way_back(parts, at_once, drops=count if at_once == people else 0)
-        phases.append(taught + own)
-    return round(resident + batch + max(phases))
+        # Its old gradients go when its turn comes; those of the first people stay for the next.
+        drops = count_weights(student) if at_once == people else 0
+        phases.append(taught + _way_back(parts, at_once, drops=drops))
+    return resident + batch + max(phases)
 
 
 def validation_bytes(students: Sequence[ModelSpec], *, people: int, precision: Precision) -> int:
     """Return the most bytes of tensors while the students are evaluated between two steps, one after the other."""
-    resident = sum(4 * _WIDE * count_weights(student) + _buffer_bytes(student) for student in students)
     images = 2 * people * _WIDE * 3 * area(students[0].input_size)  # as they are and mirrored
-    return resident + images + max(forward_bytes(student, people=people, precision=precision) for student in students)
+    return (
+        _resident(students)
+        + images
+        + max(forward_bytes(student, people=people, precision=precision) for student in dict.fromkeys(students))
+    )
 
 
-def _way_back(parts: Sequence[_Part], people: int, *, drops: int) -> float:
+def _resident(students: Sequence[ModelSpec]) -> int:
+    """What of the students is there all the time: weights, gradients, two moments, and buffers."""
+    return sum(
+        count * (4 * _WIDE * count_weights(student) + _buffer_bytes(student))
+        for student, count in Counter(students).items()
+    )
+
+
+def _way_back(parts: Sequence[_Part], people: int, *, drops: int) -> int:
     """The most that is held in the backward pass, where `drops` numbers of old gradients are not there at its start."""
     held = sum(part.kept * people + part.fixed for part in parts)
-    most, gradients = held, -float(_WIDE * drops)
+    gradients = -_WIDE * drops
+    most = held + gradients
     for part in reversed(parts):
         gradients += _WIDE * part.weights if drops else 0
         most = max(most, held + gradients + part.passing * people)
@@ -121,9 +133,7 @@ def _parts(spec: ModelSpec, precision: Precision) -> Iterator[_Part]:
     if not spec.has_tokens:
         if spec.role == "student":
             channels, said = backbone_channels(spec), spec.joints * outputs(spec)
-            yield _Part(
-                kept=_WIDE * channels, passing=2 * _WIDE * channels, working=0, weights=channels * said + said
-            )
+            yield _Part(kept=_WIDE * channels, passing=2 * _WIDE * channels, working=0, weights=channels * said + said)
         return
     yield _embedding(spec, size)
     for cycle in range(spec.cycles):
