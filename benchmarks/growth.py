@@ -146,7 +146,8 @@ def peak_bytes(sizes: Sizes, fabric: Fabric) -> int:
         torch.cuda.reset_peak_memory_stats(fabric.device)
         train(sizes, fabric)
         return int(torch.cuda.max_memory_allocated(fabric.device) - before)
-    with LiveTensors() as live:
+    live = LiveTensors()
+    with live:
         train(sizes, fabric)
     return live.peak
 
