@@ -160,6 +160,22 @@ def test_cohorts_share_a_gpu_where_their_need_is_known_and_if_they_fit(
     assert max(len(progress.running) for progress in told) == most
 
 
+@pytest.mark.parametrize(("gibibytes", "most"), [(80, 4), (1, 2)])
+def test_cohorts_never_measured_share_a_gpu_if_they_are_predicted_to_fit(
+    plan: Plan, store: Store, gibibytes: int, most: int
+) -> None:
+    finish(store, plan, 0, GIB)
+    told: list[LaunchProgress] = []
+    settings = LaunchSettings(
+        data_root=lambda data: Path("x"),
+        poll_seconds=0.0,
+        progress_seconds=0.0,
+        rooms=lambda slot: room(total=gibibytes),
+    )
+    assert launch_plan(plan, store, Together(), settings, on_progress=told.append).complete
+    assert max(len(progress.running) for progress in told) == most
+
+
 def test_slots_of_which_nothing_is_known_are_all_used(plan: Plan, store: Store) -> None:
     finish(store, plan, 0, GIB)
     told: list[LaunchProgress] = []
