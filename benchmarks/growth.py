@@ -7,31 +7,22 @@ On a CPU memory is the most bytes of tensors alive at once, on a GPU what PyTorc
 
 import itertools
 import statistics
-import tempfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
 
-from benchmarks.measure import Figure, Settings, milliseconds, ratios, wait_for
+from benchmarks.loop import loop_seconds, member_of
+from benchmarks.measure import Figure, Settings, milliseconds, ratios
 from distilpose.data.stream import Batch
-from distilpose.evaluation.evaluate import Evaluation
-from distilpose.losses import LossWeights, student_loss
 from distilpose.models.builders import build_from_spec
 from distilpose.models.footprint import step_bytes
-from distilpose.models.outputs import HeatmapOutput, RegressionOutput
 from distilpose.models.specs import ModelSpec, resolve_spec
-from distilpose.training.cohort import train_cohort
 from distilpose.training.live_tensors import LiveTensors
 from distilpose.training.member import Member
-from distilpose.training.schedule import Schedule
-from distilpose.training.silent import SilentListener
 
-LOSSES = LossWeights(KT=5e-4, VT=5e-4, SH=1.0, CS=1e-2)
 STEPS = 2  # timed of every round, after one to warm up
 
 
@@ -94,49 +85,14 @@ class Crops:
         yield from itertools.repeat(batch, self.steps_per_epoch - start_step)
 
 
-def criterion(output: RegressionOutput, batch: Batch, teacher: HeatmapOutput | None) -> dict[str, Tensor]:
-    """Every distillation loss at once."""
-    return student_loss(output, batch.keypoints, batch.visible, teacher, LOSSES)
-
-
-def no_validation(_: Mapping[str, nn.Module]) -> Mapping[str, Evaluation]:
-    """Never asked for: no schedule here ends."""
-    raise AssertionError("a benchmark of steps validates nothing")
-
-
 def train(sizes: Sizes, fabric: Fabric) -> list[float]:
     """Seconds of each of `STEPS` steps of the training loop, after one to warm up."""
-    marks: list[float] = []
 
-    def stop() -> bool:
-        wait_for(str(fabric.device))
-        marks.append(time.perf_counter())
-        return len(marks) > STEPS
+    def members(folder: Path) -> list[Member]:
+        models = [build_from_spec(sizes.student, seed=seed).to(fabric.device) for seed in range(sizes.students)]
+        return [member_of(str(index), model, folder, row="all") for index, model in enumerate(models)]
 
-    with tempfile.TemporaryDirectory() as folder:
-        members = [
-            Member(
-                name=str(index),
-                model=build_from_spec(sizes.student, seed=index).to(fabric.device),
-                criterion=criterion,
-                schedule=Schedule(epochs=2, lr=1e-4, warmup_steps=0, eval_every=2),
-                checkpoints=Path(folder) / str(index),
-                needs_teacher=True,
-            )
-            for index in range(sizes.students)
-        ]
-        train_cohort(
-            members,
-            stream=Crops(sizes, fabric.device),
-            validate=no_validation,
-            listener=SilentListener(),
-            fabric=fabric,
-            teacher=build_from_spec(sizes.teacher),
-            log_every=10_000,
-            checkpoint_seconds=1e9,
-            should_stop=stop,
-        )
-    return [later - earlier for earlier, later in itertools.pairwise(marks)]
+    return loop_seconds(members, Crops(sizes, fabric.device), build_from_spec(sizes.teacher), fabric, STEPS)
 
 
 def peak_bytes(sizes: Sizes, fabric: Fabric) -> int:
@@ -179,7 +135,7 @@ def figures(settings: Settings) -> Iterator[Figure]:
                 what=name,
                 against=smallest,
                 ratios=ratios(seconds[name], seconds[smallest]),
-                note=f"{milliseconds('a step', seconds[name])}; {_memory(ways[name], peaks[name], peaks[smallest])}",
+                note=f"a step {milliseconds(seconds[name])}; {_memory(ways[name], peaks[name], peaks[smallest])}",
             )
 
 

@@ -32,14 +32,13 @@ def plan(
     """Show rows, run ids, cohorts, the cost of what is left, and the GPU memory it needs. Starts nothing."""
     from experiments.display import plan_tables
     from experiments.estimate import estimate
-    from experiments.launch.rooms import smallest_gpu
     from experiments.memory_needs import memory_needs
     from experiments.store import Store
 
     planned = plan_sweep(read_profile(sweep, profile), Place(data=data, runs=runs))
     store = Store(runs)
     states, costs = store.states(planned.runs), estimate(planned, store)
-    needs = memory_needs(planned, store, costs, smallest_gpu)
+    needs = memory_needs(planned, store, costs, _smallest_gpu)
     if as_json:
         memory = {cohort_id: asdict(need) for cohort_id, need in needs.items()}
         print_json(
@@ -56,3 +55,10 @@ def plan(
             Console().print(part)
         say_left_behind(store, planned, "would be")
     end_on(planned.problems)
+
+
+def _smallest_gpu() -> int | None:
+    """Asked for only where a cohort is for a GPU."""
+    from experiments.launch.rooms import smallest_gpu
+
+    return smallest_gpu()
