@@ -5,36 +5,28 @@ in the same round, from which the attainable ratio follows: alone, each row pays
 they pay once.
 """
 
-import itertools
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from benchmarks.measure import Figure, Settings, seconds_of, wait_for
+from benchmarks.loop import loop_seconds, member_of
+from benchmarks.measure import Figure, Settings, seconds_of
 from benchmarks.subjects import ROWS, Subject, ask, step_of, subject, weights_of
 from distilpose.data.coco import load_pose_data
 from distilpose.data.stream import Batch, PeopleStream
 from distilpose.data.synthetic import SyntheticSpec, write_synthetic
 from distilpose.data.transforms import Augmentation
-from distilpose.evaluation.evaluate import Evaluation
-from distilpose.losses.total import student_loss
-from distilpose.models.outputs import HeatmapOutput, RegressionOutput
-from distilpose.training.cohort import train_cohort
 from distilpose.training.member import Member
-from distilpose.training.schedule import Schedule
-from distilpose.training.silent import SilentListener
 
 SIZES = (2, 4, 8)
 ATTAINED = 0.95
 STEPS = 2  # of each way in a round, after one to warm up
 PEOPLE = {"cpu": 4, "cuda": 64}
-SCHEDULE = Schedule(epochs=1_000, lr=1e-4, warmup_steps=0, eval_every=1_000)
 
 
 def figures(settings: Settings) -> Iterator[Figure]:
@@ -105,42 +97,8 @@ class _Way:
 
     def _loop(self, rows: Sequence[str]) -> float:
         """Seconds of a step of the training loop over these rows."""
-        marks: list[float] = []
 
-        def stop() -> bool:
-            wait_for(self.settings.device)
-            marks.append(time.perf_counter())
-            return len(marks) > STEPS
+        def members(folder: Path) -> list[Member]:
+            return [member_of(row, self._student(row), folder, row=row) for row in rows]
 
-        with tempfile.TemporaryDirectory() as folder:
-            train_cohort(
-                [self._member(row, Path(folder)) for row in rows],
-                stream=self.stream,
-                validate=_no_validation,
-                listener=SilentListener(),
-                fabric=self.fabric,
-                teacher=self.teacher,
-                log_every=10_000,
-                checkpoint_seconds=1e9,
-                should_stop=stop,
-            )
-        return statistics.median(later - earlier for earlier, later in itertools.pairwise(marks))
-
-    def _member(self, row: str, folder: Path) -> Member:
-        weights = weights_of(row)
-
-        def criterion(output: RegressionOutput, batch: Batch, teacher: HeatmapOutput | None) -> dict[str, torch.Tensor]:
-            return student_loss(output, batch.keypoints, batch.visible, teacher, weights)
-
-        return Member(
-            name=row,
-            model=self._student(row),
-            criterion=criterion,
-            schedule=SCHEDULE,
-            checkpoints=folder / row,
-            needs_teacher=weights.needs_teacher,
-        )
-
-
-def _no_validation(_: Mapping[str, nn.Module]) -> Mapping[str, Evaluation]:
-    raise AssertionError("a benchmark of steps validates nothing")
+        return statistics.median(loop_seconds(members, self.stream, self.teacher, self.fabric, STEPS))

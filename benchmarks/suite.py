@@ -26,7 +26,7 @@ BENCHMARKS = {
     "step": Benchmark(about="one training step and its parts", module="step", minutes=6),
     "students": Benchmark(about="students batched against one after the other", module="students", minutes=3),
     "input": Benchmark(about="people cropped and augmented", module="input", minutes=3),
-    "growth": Benchmark(about="time and memory of a step by its sizes", module="growth", minutes=4),
+    "growth": Benchmark(about="time and memory of a step by its sizes", module="growth", minutes=1),
     "validation": Benchmark(about="validations beside the training between them", module="validation", minutes=3),
     "start-up": Benchmark(about="from the command to the first step", module="start_up", minutes=3),
     "evaluators": Benchmark(about="what counts COCO's AP", module="evaluators", minutes=3),

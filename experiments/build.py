@@ -31,6 +31,7 @@ from distilpose.training.cohort import Interrupted, Validate
 from distilpose.training.member import Criterion, Member, plain_forward
 from distilpose.training.schedule import Schedule
 from experiments.recipe import (
+    VALIDATION_CROPS,
     CirculationChoice,
     DataChoice,
     LossChoice,
@@ -173,7 +174,9 @@ def build_validation(
     truth = read_truth(val.annotation_file, val.skeleton.sigmas)
 
     def people() -> Iterator[Batch]:
-        return eval_batches(val, input_size=recipe.input_size, batch_size=64, workers=workers, cache=source)
+        return eval_batches(
+            val, input_size=recipe.input_size, batch_size=VALIDATION_CROPS, workers=workers, cache=source
+        )
 
     def go_on() -> None:
         if should_stop():

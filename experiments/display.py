@@ -1,6 +1,7 @@
 """What the command line shows: tables of plans and runs, and the progress of a launch."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -15,9 +16,10 @@ from rich.text import Text
 from experiments.estimate import Costs, planned_steps
 from experiments.launch.protocol import Slot
 from experiments.launch.records import LaunchProgress
+from experiments.memory_needs import MemoryNeed
 from experiments.plan import Plan, PlannedRun
 from experiments.store import State
-from experiments.tables import duration, table_of, worth_showing
+from experiments.tables import data_size, duration, table_of, worth_showing
 
 _PLAIN_SECONDS = 15.0  # between two lines where there is no terminal to redraw
 
@@ -28,9 +30,17 @@ def run_name(run: PlannedRun) -> str:
 
 
 def plan_tables(
-    plan: Plan, states: Mapping[str, State], costs: Costs, *, everything: bool = False
+    plan: Plan,
+    states: Mapping[str, State],
+    costs: Costs,
+    needs: Mapping[str, MemoryNeed] | None = None,
+    *,
+    everything: bool = False,
 ) -> Iterator[Table | Text]:
-    """A plan for people: its settings, rows, cohorts and cost. Of a long one the runs that need attention first."""
+    """A plan for people: its settings, rows, cohorts, cost and what GPU memory cohorts need, where any does.
+
+    Of a long one the runs that need attention come first.
+    """
     yield Text(f"{plan.title}  ({plan.sweep}, profile {plan.profile}, from {plan.source})", style="bold")
     settings = Table.grid(padding=(0, 2))
     for name, value in plan.settings.items():
@@ -61,6 +71,40 @@ def plan_tables(
     if rest is not None:
         yield Text(rest, style="dim")
     yield Text(_cost_line(plan, states, costs))
+    if needs:
+        yield from _memory_lines(plan, needs)
+
+
+def _memory_lines(plan: Plan, needs: Mapping[str, MemoryNeed]) -> Iterator[Text]:
+    """What cohorts need of a GPU, those alike counted, and which of them would not fit one that is here."""
+    sizes = {cohort.cohort_id: len(cohort.run_ids) for cohort in plan.cohorts}
+    alike = Counter(
+        (needs[cohort_id], sizes[cohort_id]) for cohort_id in sorted(needs, key=lambda id: -needs[id].bytes)
+    )
+    for basis in dict.fromkeys(need.basis for need in needs.values()):
+        parts = [
+            f"{data_size(need.bytes)} for {_counted(count, 'cohort')} of {_counted(size, 'run')}"
+            for (need, size), count in alike.items()
+            if need.basis == basis
+        ]
+        yield Text(f"GPU memory, {basis}: about {_shortened(', '.join(parts))}.")
+    for (need, size), count in alike.items():
+        if need.fits_with is not None:
+            remedy = (
+                f"with {need.fits_with} people at once it would, which `launch` comes to after it ran out of memory "
+                "(batch normalisation then sees only these)"
+                if need.fits_with
+                else "not even one person at a time would"
+            )
+            words = (
+                f"{data_size(need.bytes)} for {_counted(count, 'cohort')} of {_counted(size, 'run')}: more than a GPU "
+                f"of this machine has to give; {remedy}. A smaller schedule.batch_size takes less."
+            )
+            yield Text(words, style="bold red")
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
 def _shortened(text: str, limit: int = 160) -> str:

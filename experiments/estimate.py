@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from distilpose.models.arithmetic import multiply_adds
-from distilpose.models.specs import resolve_spec
 from experiments.plan import Plan, PlannedRun
+from experiments.predicted_memory import planned_spec
 from experiments.recipe import run_recipe_from_json, to_json
 from experiments.step_times import read_step_times, step_kind
 from experiments.store import RunDir, Store
@@ -30,6 +30,7 @@ class RunCost:
     steps: int
     seconds: float
     basis: str
+    on_gpu: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +50,14 @@ class Costs:
         return asdict(self)
 
 
-class _Measured(NamedTuple):
-    step_seconds: float
-    device: str
+class _Step(NamedTuple):
+    seconds: float
+    basis: str
+    on_gpu: bool
+
+
+def _measured_step(seconds: float, device: str) -> _Step:
+    return _Step(seconds, f"steps measured on {device} before", not device.startswith("cpu"))
 
 
 def planned_steps(run: PlannedRun, people: int) -> int:
@@ -66,18 +72,15 @@ def estimate(plan: Plan, store: Store) -> Costs:
     finished = {run_id for run_id, run in begun.items() if run.finished}
     kinds = {run_id: step_kind(run.recipe) for run_id, run in plan.runs.items()}
     measured = _measured(store, kinds, finished)
-    guesses: dict[str, tuple[float, str]] = {}
+    guesses: dict[str, _Step] = {}
     runs, left = {}, 0.0
     for run_id, run in plan.runs.items():
         steps = planned_steps(run, plan.train_people[run_id])
         kind = kinds[run_id]
-        if kind in measured:
-            step_seconds, basis = measured[kind].step_seconds, f"steps measured on {measured[kind].device} before"
-        else:
-            if kind not in guesses:
-                guesses[kind] = _guess(run.recipe)
-            step_seconds, basis = guesses[kind]
-        cost = RunCost(steps=steps, seconds=steps * step_seconds, basis=basis)
+        if kind not in measured and kind not in guesses:
+            guesses[kind] = _guess(run.recipe)
+        step = measured[kind] if kind in measured else guesses[kind]
+        cost = RunCost(steps=steps, seconds=steps * step.seconds, basis=step.basis, on_gpu=step.on_gpu)
         runs[run_id] = cost
         if run_id not in finished:
             progress = begun[run_id].progress() if run_id in begun else None
@@ -86,21 +89,19 @@ def estimate(plan: Plan, store: Store) -> Costs:
     return Costs(runs=runs, left_seconds=left)
 
 
-def _guess(recipe: Mapping[str, Any]) -> tuple[float, str]:
-    """Seconds a step by multiply-adds, and what that rests on."""
-    model = {name: value for name, value in recipe["model"].items() if name not in ("model", "init") and value}
-    spec = resolve_spec(recipe["model"]["model"], input_size=tuple(recipe["input_size"]), **model)
-    forward = multiply_adds(spec, all_cycles=True) / 1e9
+def _guess(recipe: Mapping[str, Any]) -> _Step:
+    """A step by multiply-adds."""
+    forward = multiply_adds(planned_spec(recipe), all_cycles=True) / 1e9
     gmacs = forward * recipe["schedule"]["batch_size"] * (1 + _BACKWARD)
     on_gpu = gmacs > _CPU_LIMIT
     speed = GPU_GMACS if on_gpu else CPU_CORE_GMACS
     where = "a guess for one GPU" if on_gpu else "one CPU core"
-    return gmacs / speed, f"multiply-adds at {speed:,.0f} GMAC/s, {where}"
+    return _Step(gmacs / speed, f"multiply-adds at {speed:,.0f} GMAC/s, {where}", on_gpu)
 
 
-def _measured(store: Store, kinds: Mapping[str, str], finished: set[str]) -> dict[str, _Measured]:
+def _measured(store: Store, kinds: Mapping[str, str], finished: set[str]) -> dict[str, _Step]:
     """What a step took by kind of run: in one finished run of the plan, in the latest of other plans, or by itself."""
-    found: dict[str, _Measured] = {}
+    found: dict[str, _Step] = {}
     wanted = set(kinds.values())
     for run_id in finished:
         if kinds[run_id] not in found:
@@ -113,11 +114,11 @@ def _measured(store: Store, kinds: Mapping[str, str], finished: set[str]) -> dic
                 _add_measured(found, kind, run)
         for kind, time in read_step_times(store).items():
             if kind in wanted:
-                found.setdefault(kind, _Measured(time.seconds, f"{time.device}, {time.how},"))
+                found.setdefault(kind, _measured_step(time.seconds, f"{time.device}, {time.how},"))
     return found
 
 
-def _add_measured(found: dict[str, _Measured], kind: str, run: RunDir) -> None:
+def _add_measured(found: dict[str, _Step], kind: str, run: RunDir) -> None:
     result = run.result()
     if result is not None and result["steps"]:
-        found[kind] = _Measured(result["seconds"] / result["steps"], result["provenance"]["device"])
+        found[kind] = _measured_step(result["seconds"] / result["steps"], result["provenance"]["device"])

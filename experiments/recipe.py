@@ -29,6 +29,9 @@ Metric = Literal["AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM"
 
 SIZES = ("width", "dim", "depth", "heads", "patch", "stem", "cycles")
 
+VALIDATION_CROPS = 64
+"""How many crops are evaluated at once; no result depends on it."""
+
 FORBID: Any = {"extra": "forbid", "allow_inf_nan": False}
 
 

@@ -19,6 +19,7 @@ TOUCH_SCIENCE = {
     "experiments.listener",
     "experiments.model_table",
     "experiments.pairing",
+    "experiments.predicted_memory",
     "experiments.run",
     "experiments.search_costs",
     "experiments.teachers",

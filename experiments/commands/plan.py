@@ -1,5 +1,7 @@
 """`distilpose plan`."""
 
+from dataclasses import asdict
+
 from rich.console import Console
 
 from experiments.commands.options import (
@@ -27,18 +29,36 @@ def plan(
     everything: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show rows, run ids, cohorts, and the cost of what is left. Starts nothing."""
+    """Show rows, run ids, cohorts, the cost of what is left, and the GPU memory it needs. Starts nothing."""
     from experiments.display import plan_tables
     from experiments.estimate import estimate
+    from experiments.memory_needs import memory_needs
     from experiments.store import Store
 
     planned = plan_sweep(read_profile(sweep, profile), Place(data=data, runs=runs))
     store = Store(runs)
     states, costs = store.states(planned.runs), estimate(planned, store)
+    needs = memory_needs(planned, store, costs, _smallest_gpu)
     if as_json:
-        print_json({**planned.json(), "states": states, "problems": list(planned.problems), "cost": costs.json()})
+        memory = {cohort_id: asdict(need) for cohort_id, need in needs.items()}
+        print_json(
+            {
+                **planned.json(),
+                "states": states,
+                "problems": list(planned.problems),
+                "cost": costs.json(),
+                "memory": memory,
+            }
+        )
     else:
-        for part in plan_tables(planned, states, costs, everything=everything):
+        for part in plan_tables(planned, states, costs, needs, everything=everything):
             Console().print(part)
         say_left_behind(store, planned, "would be")
     end_on(planned.problems)
+
+
+def _smallest_gpu() -> int | None:
+    """Asked for only where a cohort is for a GPU."""
+    from experiments.launch.rooms import smallest_gpu
+
+    return smallest_gpu()

@@ -1,4 +1,4 @@
-"""Which cohorts may share a device: those whose like were seen to leave room for each other."""
+"""Which cohorts may share a device: those that leave room for each other, as their like were seen or predicted to."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.plan import Cohort, Plan
+from experiments.predicted_memory import predicted_memory
 from experiments.store import RunDir, Store
 
 RESERVE = 0.1  # of a device's memory stays free: allocators fragment, and two peaks are never quite those seen
 GPU_CONTEXT = 600 * 2**20  # bytes a process takes on a GPU before its first tensor, which PyTorch does not count
+PREDICTION_MARGIN = 0.5
+"""Of the bytes predicted of a cohort, more than it is taken to need: for what an allocator adds and nobody measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,16 +44,30 @@ def fits(need: int | None, tenants: Sequence[int | None], room: Room) -> bool:
 
 
 class Peaks:
-    """The most memory that processes of a plan's cohorts took, as their results and journals say."""
+    """The most memory that processes of a plan's cohorts took, as their results and journals say, or will take."""
 
     def __init__(self, plan: Plan, store: Store) -> None:
         self._plan, self._store = plan, store
         self._seen: dict[tuple[str, frozenset[str], int], int] = {}
+        self._predicted: dict[tuple[str, ...], int | None] = {}
         self._looked_back = False
 
     def expected(self, run_ids: Collection[str], device: str) -> int | None:
-        """What a process of these runs will take on a device of this kind: the least that one of as many runs or more,
-        with all their models among its own, was seen to take; None where there was none.
+        """What a process of these runs will take on a device of this kind: what its like took, else on a GPU what is
+        predicted and the margin; None where nothing is known.
+        """
+        measured = self.measured(run_ids, device)
+        if measured is not None or _kind(device) != "cuda":
+            return measured
+        key = tuple(run_ids)
+        if key not in self._predicted:  # asked again and again while a slot waits
+            self._predicted[key] = predicted_memory(self._plan, run_ids)
+        predicted = self._predicted[key]
+        return None if predicted is None else int((1 + PREDICTION_MARGIN) * predicted) + GPU_CONTEXT
+
+    def measured(self, run_ids: Collection[str], device: str) -> int | None:
+        """The least that a process of as many runs or more, with all their models among its own, was seen to take on a
+        device of this kind; None where there was none.
         """
         if not self._looked_back:  # only now: where nothing is shared nobody asks
             self._looked_back = True

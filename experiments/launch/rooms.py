@@ -44,6 +44,11 @@ def gpu_rooms() -> dict[str, Room]:
     }
 
 
+def smallest_gpu() -> int | None:
+    """The memory of the smallest GPU of this machine in bytes; None where there is none that tells."""
+    return min((room.total for room in gpu_rooms().values() if room.total), default=None)
+
+
 class Rooms:
     """What is known of the device of a slot."""
 

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.launch.inline import InlineLauncher
-from experiments.launch.packing import GPU_CONTEXT, RESERVE, Peaks, Room, fits
+from experiments.launch.packing import GPU_CONTEXT, PREDICTION_MARGIN, RESERVE, Peaks, Room, fits
 from experiments.launch.protocol import Slot
 from experiments.launch.records import LaunchProgress, LaunchSettings
 from experiments.launch.scheduler import launch_plan
 from experiments.plan import Plan
+from experiments.predicted_memory import predicted_memory
 from experiments.store import Store
 
 GIB = 2**30
@@ -29,13 +30,13 @@ def test_alone_on_a_device_any_cohort_may_try() -> None:
     assert fits(500 * GIB, [], room())
 
 
-def test_what_was_never_measured_shares_no_device() -> None:
+def test_what_is_not_known_shares_no_device() -> None:
     assert not fits(None, [GIB], room())
     assert not fits(GIB, [None], room())
     assert fits(GIB, [GIB], room())
 
 
-def test_on_a_cpu_what_was_never_measured_is_guessed() -> None:
+def test_on_a_cpu_what_is_not_known_is_guessed() -> None:
     assert fits(None, [None], room(total=8, guess=2))
     assert not fits(None, [None], room(total=4, guess=2))
 
@@ -73,14 +74,22 @@ def finish(store: Store, plan: Plan, cohort: int, memory: int, **changes: Any) -
 def test_a_cohort_is_expected_to_take_what_its_like_took(plan: Plan, store: Store) -> None:
     first, second = plan.cohorts[1].run_ids, plan.cohorts[2].run_ids
     peaks = Peaks(plan, store)
-    assert peaks.expected(second, "cuda:1") is None
+    assert peaks.measured(second, "cuda:1") is None
     finish(store, plan, 1, 5 * GIB)
     peaks.learn(plan.cohorts[1])
     assert len(first) == len(second) == 2
     assert peaks.expected(second, "cuda:1") == 5 * GIB + GPU_CONTEXT
     assert peaks.expected(second[:1], "cuda:1") == 5 * GIB + GPU_CONTEXT
     assert peaks.expected(second, "cpu") is None
-    assert peaks.expected(plan.cohorts[0].run_ids, "cuda:1") is None  # a teacher is another model
+    assert peaks.measured(plan.cohorts[0].run_ids, "cuda:1") is None  # a teacher is another model
+
+
+def test_on_a_gpu_what_was_never_measured_is_predicted_with_a_margin(plan: Plan, store: Store) -> None:
+    run_ids, peaks = plan.cohorts[1].run_ids, Peaks(plan, store)
+    predicted = predicted_memory(plan, run_ids)
+    assert predicted is not None
+    assert peaks.expected(run_ids, "cuda:0") == int((1 + PREDICTION_MARGIN) * predicted) + GPU_CONTEXT
+    assert peaks.expected(run_ids, "cpu") is None
 
 
 @pytest.mark.parametrize("changes", [{"cohort_size": 1}, {"micro_batch": 2}])
@@ -88,7 +97,7 @@ def test_what_a_part_of_a_cohort_or_of_its_batches_took_says_nothing_of_the_whol
     plan: Plan, store: Store, changes: dict[str, int]
 ) -> None:
     finish(store, plan, 1, 5 * GIB, **changes)
-    assert Peaks(plan, store).expected(plan.cohorts[2].run_ids, "cuda:0") is None
+    assert Peaks(plan, store).measured(plan.cohorts[2].run_ids, "cuda:0") is None
 
 
 def test_a_running_cohort_counts_by_what_it_said_after_a_validation(plan: Plan, store: Store) -> None:
@@ -97,12 +106,12 @@ def test_a_running_cohort_counts_by_what_it_said_after_a_validation(plan: Plan, 
     with store.run(run_ids[0]).journal(lease) as journal:
         journal.start(attempt=1, step=0)
         journal.checkpoint(step=1, epoch=None, path="x", memory_bytes=GIB)
-        assert peaks.running(run_ids, "cuda:0") is None
+        assert peaks.running(run_ids, "cuda:0") == peaks.expected(run_ids, "cuda:0")
         journal.metrics(2, {"val/AP": 0.1})
         journal.checkpoint(step=2, epoch=None, path="x", memory_bytes=3 * GIB)
         assert peaks.running(run_ids, "cuda:0") == 3 * GIB + GPU_CONTEXT
         journal.start(attempt=2, step=2)  # another process, with fewer people at once perhaps
-        assert peaks.running(run_ids, "cuda:0") is None
+        assert peaks.running(run_ids, "cuda:0") == peaks.expected(run_ids, "cuda:0")
 
 
 class Together:
@@ -133,7 +142,7 @@ class Later:
 
 
 @pytest.mark.parametrize(("measured", "most"), [(None, 2), (30, 4), (50, 2)])
-def test_cohorts_share_a_gpu_once_their_like_was_measured_and_if_they_fit(
+def test_cohorts_share_a_gpu_where_their_need_is_known_and_if_they_fit(
     plan: Plan, store: Store, measured: int | None, most: int
 ) -> None:
     finish(store, plan, 0, GIB)
@@ -148,6 +157,22 @@ def test_cohorts_share_a_gpu_once_their_like_was_measured_and_if_they_fit(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Peaks, "expected", lambda *_: peaks)
         assert launch_plan(plan, store, Together(), settings, on_progress=told.append).complete
+    assert max(len(progress.running) for progress in told) == most
+
+
+@pytest.mark.parametrize(("gibibytes", "most"), [(80, 4), (1, 2)])
+def test_cohorts_never_measured_share_a_gpu_if_they_are_predicted_to_fit(
+    plan: Plan, store: Store, gibibytes: int, most: int
+) -> None:
+    finish(store, plan, 0, GIB)
+    told: list[LaunchProgress] = []
+    settings = LaunchSettings(
+        data_root=lambda data: Path("x"),
+        poll_seconds=0.0,
+        progress_seconds=0.0,
+        rooms=lambda slot: room(total=gibibytes),
+    )
+    assert launch_plan(plan, store, Together(), settings, on_progress=told.append).complete
     assert max(len(progress.running) for progress in told) == most
 
 

@@ -5,7 +5,7 @@ import psutil
 import pytest
 
 from experiments.launch.protocol import Slot
-from experiments.launch.rooms import Rooms, gpu_rooms, host_room
+from experiments.launch.rooms import Rooms, gpu_rooms, host_room, smallest_gpu
 
 SAID = "0, A card, 5, 559, 81559, GPU-aaaa-1\n1, A card, 5, 81059, 81559, GPU-bbbb-2\n"
 
@@ -30,6 +30,13 @@ def test_gpus_are_named_as_pytorch_names_them(asked: list[tuple[str, ...]]) -> N
     assert rooms["cuda:1"].total == 81559 * 2**20
     assert rooms["cuda:1"].free == 500 * 2**20
     assert rooms["cuda:1"].guess is None
+
+
+def test_the_smallest_gpu_is_what_a_cohort_may_get(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = SAID.replace("81559, GPU-bbbb", "40960, GPU-bbbb")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess((), 0, said, ""))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert smallest_gpu() == 40960 * 2**20
 
 
 @pytest.mark.parametrize(
@@ -58,6 +65,7 @@ def test_where_the_tool_does_not_tell_nothing_is_known(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(subprocess, "run", run)
     assert gpu_rooms() == {}
+    assert smallest_gpu() is None
     assert Rooms()(Slot(device="cuda:0")) is None
 
 

@@ -1,0 +1,71 @@
+"""Steps of the training loop itself, timed from one to the next: setting up and the first step are not in it."""
+
+import itertools
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from benchmarks.measure import wait_for
+from benchmarks.subjects import weights_of
+from distilpose.data.stream import Batch
+from distilpose.evaluation.evaluate import Evaluation
+from distilpose.losses.total import student_loss
+from distilpose.models.outputs import HeatmapOutput, RegressionOutput
+from distilpose.training.cohort import Stream, train_cohort
+from distilpose.training.member import Member
+from distilpose.training.schedule import Schedule
+from distilpose.training.silent import SilentListener
+
+SCHEDULE = Schedule(epochs=1_000, lr=1e-4, warmup_steps=0, eval_every=1_000)
+
+
+def loop_seconds(
+    members: Callable[[Path], Sequence[Member]], stream: Stream, teacher: nn.Module, fabric: Fabric, steps: int
+) -> list[float]:
+    """Seconds of each of `steps` steps, after one to warm up, of the members that are made for a folder."""
+    marks: list[float] = []
+
+    def stop() -> bool:
+        wait_for(str(fabric.device))
+        marks.append(time.perf_counter())
+        return len(marks) > steps
+
+    with tempfile.TemporaryDirectory() as folder:
+        train_cohort(
+            members(Path(folder)),
+            stream=stream,
+            validate=_no_validation,
+            listener=SilentListener(),
+            fabric=fabric,
+            teacher=teacher,
+            log_every=10_000,
+            checkpoint_seconds=1e9,
+            should_stop=stop,
+        )
+    return [later - earlier for earlier, later in itertools.pairwise(marks)]
+
+
+def member_of(name: str, model: nn.Module, folder: Path, *, row: str) -> Member:
+    """The model as the loop takes it, trained by the losses of a row."""
+    weights = weights_of(row)
+
+    def criterion(output: RegressionOutput, batch: Batch, teacher: HeatmapOutput | None) -> dict[str, torch.Tensor]:
+        return student_loss(output, batch.keypoints, batch.visible, teacher, weights)
+
+    return Member(
+        name=name,
+        model=model,
+        criterion=criterion,
+        schedule=SCHEDULE,
+        checkpoints=folder / name,
+        needs_teacher=weights.needs_teacher,
+    )
+
+
+def _no_validation(_: Mapping[str, nn.Module]) -> Mapping[str, Evaluation]:
+    raise AssertionError("a benchmark of steps validates nothing")
