@@ -20,12 +20,12 @@ def section(*figures: Figure, **facts: Any) -> dict[str, Any]:
 
 def test_a_section_takes_the_place_of_its_last_one_and_the_others_stay(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
-    keep(page, "students", section(Figure(what="first", against="it", ratios=(1.0,))))
-    keep(page, "step", section(Figure(what="other", against="it", ratios=(1.0,))))
-    keep(page, "students", section(Figure(what="second", against="it", ratios=(1.0,))))
+    keep(page, "students", section(Figure(what="earlier", against="it", ratios=(1.0,))))
+    keep(page, "step", section(Figure(what="beside", against="it", ratios=(1.0,))))
+    keep(page, "students", section(Figure(what="later", against="it", ratios=(1.0,))))
     text = page.read_text()
-    assert "first" not in text
-    assert text.index("## step") < text.index("other") < text.index("## students") < text.index("second")
+    assert "earlier" not in text
+    assert text.index("## step") < text.index("beside") < text.index("## students") < text.index("later")
 
 
 def test_a_row_has_its_spread_its_n_and_whether_the_aim_was_missed(tmp_path: Path) -> None:
