@@ -139,7 +139,15 @@ def test_the_rows_of_the_defects_differ_from_the_full_method_by_defects_alone() 
         assert recipe.teacher == full.teacher
 
 
-@pytest.mark.parametrize("sweep", ["losses", "teacher_student", "generalisation", "sdpose", "defects"])
+def test_the_rows_of_the_precisions_are_the_full_method_with_the_same_teacher() -> None:
+    full, _ = rows_of("losses")["all"]
+    rows = {name: recipe for name, (recipe, _) in rows_of("precision").items()}
+    assert rows["fp32"] == full
+    assert to_json(rows["bf16"]) == to_json(full) | {"precision": "bf16"}
+    assert rows["bf16"].teacher.precision == "fp32"
+
+
+@pytest.mark.parametrize("sweep", ["losses", "teacher_student", "generalisation", "sdpose", "defects", "precision"])
 def test_the_head_of_a_sweep_gives_the_one_command_for_the_paper(sweep: str) -> None:
     from experiments.spec import find_sweep
 

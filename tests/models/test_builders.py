@@ -143,3 +143,22 @@ def test_the_generator_decides_the_start() -> None:
 def test_a_shape_is_known_without_torch() -> None:
     code = "import sys, distilpose.models as m; m.model_shape('distilpose_l'); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["distilpose_s", "teacher_tokenpose_l", "deeppose_r50"])
+def test_the_layout_in_memory_changes_no_number(name: str) -> None:
+    options = SMALL[MODELS[name].backbone]
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(2, 3, options["input_size"][1], options["input_size"][0], generator=generator).double()
+
+    def trained(layout: torch.memory_format) -> list[torch.Tensor]:
+        model = build_model(name, **options).double().to(memory_format=layout).train()
+        output = model(images.contiguous(memory_format=layout))
+        tensors = [part for part in output if part is not None]
+        torch.autograd.backward(sum(tensor.square().sum() for tensor in tensors))
+        return [*tensors, *(parameter.grad for parameter in model.parameters() if parameter.grad is not None)]
+
+    last, first = trained(torch.channels_last), trained(torch.contiguous_format)
+    assert len(last) > 5
+    for one, other in zip(last, first, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
