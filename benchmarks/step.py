@@ -66,7 +66,8 @@ def figures(settings: Settings) -> Iterator[Figure]:
         yield measured(
             "student in bf16, attention written out", "torch's fused one", fast=own(half=True), plain=with_fused
         )
-    yield _simulated_heatmaps(settings, chosen.batch)
+    for people in (8, 256):
+        yield _simulated_heatmaps(settings, people)
     for name, way in {"foreach": {"foreach": True}, "a loop": {"foreach": False, "fused": False}}.items():
         fused, other = _update(student, fused=True), _update(student, **way)
         yield measured("Adam, fused", f"Adam, {name}", fast=fused, plain=other)
@@ -78,6 +79,7 @@ def figures(settings: Settings) -> Iterator[Figure]:
     for half in (False, True):
         model = deepcopy(student)
         model.compile()
+        torch.compiler.config.force_disable_caches = True  # or compiling would be timed of a program that is there
         compiled = step_of(model, batch, lambda: taught, half=half)
         note = f"compiling and the first step took {seconds_of(compiled, device):.0f} s"
         name = f"not used: student by torch.compile, {'bf16' if half else 'fp32'}"

@@ -54,9 +54,10 @@ def _epochs(folder: Path, *, quick: bool) -> Iterator[tuple[int, float]]:
     outcome = launch_plan(plan, runs, InlineLauncher(threads=torch.get_num_threads()), settings)
     assert outcome.complete, outcome
     run_id = next(run_id for run_id, run in plan.runs.items() if run.row)
-    ends = [event for event in _journal(runs.run(run_id).path) if "train/loss" in event.get("values", {})]
+    numbers = [event for event in _journal(runs.run(run_id).path) if "train/loss" in event.get("values", {})]
+    ends = {event["epoch"]: event["t"] for event in numbers}  # an epoch's last ones are those of its end
     for before, after in itertools.pairwise(ends):
-        yield after["epoch"], after["t"] - before["t"]
+        yield after, ends[after] - ends[before]
 
 
 def _journal(run: Path) -> list[dict[str, Any]]:
