@@ -32,7 +32,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.measure import Figure, Settings, milliseconds, ratios
+from benchmarks.measure import Figure, Settings, ratios, timing
 from experiments.atomic import json_text
 from experiments.datasets import data_facts
 from experiments.launch.inline import InlineLauncher
@@ -211,7 +211,7 @@ def figures(settings: Settings) -> Iterator[Figure]:
             what=f"{what}, {many:,} runs",
             against=f"{few:,} runs",
             ratios=ratios(seconds[many], seconds[few]),
-            note=f"times as long: {milliseconds(seconds[few])}, {milliseconds(seconds[many])}"
+            note=f"times as long: {timing(seconds[few])}, {timing(seconds[many])}"
             + (" a run" if what == "overhead" else ""),
         )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import Figure, Settings, milliseconds, ratios
+from benchmarks.measure import Figure, Settings, ratios, timing
 from distilpose.data.skeleton import COCO, coco_category
 from distilpose.evaluation.average_precision import KeypointTruth, average_precision, read_truth
 
@@ -65,7 +65,7 @@ def figures(settings: Settings) -> Iterator[Figure]:
                 if number:
                     taken.append(seconds)
             apart = max(apart, *(abs(numbers[0][name] - numbers[1][name]) for name in numbers[0]))
-        both = f"{milliseconds(times['pycocotools'])}, {milliseconds(times['faster'])}"
+        both = f"{timing(times['pycocotools'])}, {timing(times['faster'])}"
         yield Figure(
             what=f"faster-coco-eval, {detections:,} detections",
             against="pycocotools",

@@ -15,7 +15,7 @@ import torch
 from lightning_fabric import Fabric
 
 from benchmarks.loop import loop_seconds, member_of
-from benchmarks.measure import Figure, Settings, milliseconds, ratios
+from benchmarks.measure import Figure, Settings, ratios, timing
 from distilpose.data.stream import Batch
 from distilpose.models.builders import build_from_spec
 from distilpose.models.footprint import step_bytes
@@ -135,7 +135,7 @@ def figures(settings: Settings) -> Iterator[Figure]:
                 what=name,
                 against=smallest,
                 ratios=ratios(seconds[name], seconds[smallest]),
-                note=f"a step {milliseconds(seconds[name])}; {_memory(ways[name], peaks[name], peaks[smallest])}",
+                note=f"a step {timing(seconds[name])}; {_memory(ways[name], peaks[name], peaks[smallest])}",
             )
 
 

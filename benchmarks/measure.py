@@ -61,7 +61,7 @@ def compare(
 ) -> Figure:
     """How many times less one way takes than the other."""
     seconds = in_turns({"plain": plain, "fast": fast}, settings.rounds, settings.device)
-    both = f"{milliseconds(seconds['plain'])}, {milliseconds(seconds['fast'])}"
+    both = f"{timing(seconds['plain'])}, {timing(seconds['fast'])}"
     return Figure(
         what=what,
         against=against,
@@ -102,7 +102,8 @@ def ratios(numerator: Sequence[float], denominator: Sequence[float]) -> tuple[fl
     return tuple(above / below for above, below in zip(numerator, denominator, strict=True))
 
 
-def milliseconds(seconds: Sequence[float]) -> str:
+def timing(seconds: Sequence[float]) -> str:
     """Such as '12.3 ms (12.1 to 13.0)': the median, and the least to the most."""
-    low, high = min(seconds), max(seconds)
-    return f"{1e3 * statistics.median(seconds):.3g} ms ({1e3 * low:.3g} to {1e3 * high:.3g})"
+    middle = statistics.median(seconds)
+    factor, unit = (1.0, "s") if middle >= 1 else (1e3, "ms")
+    return f"{factor * middle:.3g} {unit} ({factor * min(seconds):.3g} to {factor * max(seconds):.3g})"

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import Figure, Settings, milliseconds
+from benchmarks.measure import Figure, Settings, timing
 from experiments.store import Store
 
 SEEDS = 8
@@ -144,7 +144,7 @@ def figures(settings: Settings) -> Iterator[Figure]:
         against=f"the {LIMIT_SECONDS:g} s wanted",
         ratios=tuple(LIMIT_SECONDS / taken for taken in seconds),
         aim=1.0,
-        note=f"{milliseconds(seconds)}, at most {max(one['memory'] for one in found):.2f} GB",
+        note=f"{timing(seconds)}, at most {max(one['memory'] for one in found):.2f} GB",
     )
 
 

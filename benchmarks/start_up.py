@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.measure import Figure, Settings, milliseconds, seconds_of
+from benchmarks.measure import Figure, Settings, seconds_of, timing
 
 HELP_S, PLAN_S, FIRST_STEP_S = 0.3, 1.0, 8.0
 _COMMAND = (sys.executable, "-m", "experiments.cli")
@@ -54,7 +54,7 @@ def _within(limit: float, what: str, seconds: list[float]) -> Figure:
         against=f"the {limit:g} s wanted",
         ratios=tuple(limit / taken for taken in seconds),
         aim=1.0,
-        note=milliseconds(seconds),
+        note=timing(seconds),
     )
 
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from benchmarks.measure import Figure, Settings, compare, in_turns, ratios
+from benchmarks.measure import Figure, Settings, compare, in_turns, ratios, timing
 
 
 def test_the_ways_take_turns_after_a_round_to_warm_up() -> None:
@@ -27,3 +27,8 @@ def test_what_takes_less_has_a_ratio_above_one() -> None:
     )
     assert figure.low > 1
     assert figure.note.endswith("; sums")
+
+
+def test_times_are_told_in_the_unit_that_suits_them() -> None:
+    assert timing([0.0123, 0.0121, 0.013]) == "12.3 ms (12.1 to 13)"
+    assert timing([1.5, 2.0, 0.9]) == "1.5 s (0.9 to 2)"
