@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import torch
-
 Work = Callable[[], object]
 
 
@@ -94,6 +92,8 @@ def seconds_of(work: Work, device: str = "cpu") -> float:
 def wait_for(device: str) -> None:
     """Wait for what the accelerator still has to do."""
     if device.startswith("cuda"):
+        import torch  # late: what measures a process without it imports this too
+
         torch.cuda.synchronize(torch.device(device))
 
 

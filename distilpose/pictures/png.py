@@ -3,6 +3,7 @@
 from io import BytesIO
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image as Pillow
 
@@ -10,6 +11,7 @@ from distilpose.pictures.palette import FAINT, INK, PAPER, RULE, SIDES, Image
 from distilpose.whole_files import write_whole
 
 _EXACT = (PAPER, INK, FAINT, RULE, (0, 0, 0), *SIDES.values())
+_COMPRESSION = 3  # of 9: a tenth more bytes than 6 in half the time
 _SAMPLED = 4  # every fourth pixel each way chooses the colours: as good as all, and twenty times as quick
 
 
@@ -30,9 +32,9 @@ def save_png(image: Image, path: Path, *, aside: Path | None = None) -> None:
     palette = Pillow.new("P", (1, 1))
     palette.putpalette(colours)
     indexed = np.asarray(picture.quantize(palette=palette, dither=Pillow.Dither.FLOYDSTEINBERG)).copy()
-    indexed[(image == PAPER).all(-1)] = paper  # or dithering would speckle it
+    indexed[cv2.inRange(image, PAPER, PAPER) > 0] = paper  # or dithering would speckle it
     file = Pillow.fromarray(indexed, "P")
     file.putpalette(colours)
     content = BytesIO()
-    file.save(content, format="PNG")
+    file.save(content, format="PNG", compress_level=_COMPRESSION)
     write_whole(path, content.getvalue(), aside=aside)
