@@ -6,7 +6,7 @@ Machines are noisy and shared: seconds of one hour say little about another, the
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 Work = Callable[[], object]
 
@@ -38,10 +38,11 @@ class Figure:
     ratios: tuple[float, ...]
     aim: float | None = None
     note: str = ""
-    ratio: float = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "ratio", statistics.median(self.ratios))
+    @property
+    def ratio(self) -> float:
+        """The median of the rounds."""
+        return statistics.median(self.ratios)
 
     @property
     def low(self) -> float:

@@ -22,16 +22,16 @@ class Benchmark:
 
 
 BENCHMARKS = {
-    "cohort": Benchmark(about="a table's rows together against one by one", module="cohort", minutes=12),
+    "cohort": Benchmark(about="a table's rows together against one by one", module="cohort", minutes=14),
     "step": Benchmark(about="one training step and its parts", module="step", minutes=6),
-    "students": Benchmark(about="students batched against one after the other", module="students", minutes=3),
-    "input": Benchmark(about="people cropped and augmented", module="input", minutes=3),
+    "students": Benchmark(about="students batched against one after the other", module="students", minutes=2),
+    "input": Benchmark(about="people cropped and augmented", module="input", minutes=1),
     "growth": Benchmark(about="time and memory of a step by its sizes", module="growth", minutes=1),
     "validation": Benchmark(about="validations beside the training between them", module="validation", minutes=3),
     "start-up": Benchmark(about="from the command to the first step", module="start_up", minutes=3),
-    "evaluators": Benchmark(about="what counts COCO's AP", module="evaluators", minutes=3),
-    "engine": Benchmark(about="10,000 runs planned and looked at", module="engine_growth", minutes=6),
-    "report": Benchmark(about="10,000 runs reported", module="report_growth", minutes=3),
+    "evaluators": Benchmark(about="what counts COCO's AP", module="evaluators", minutes=1),
+    "engine": Benchmark(about="10,000 runs planned and looked at", module="engine_growth", minutes=3),
+    "report": Benchmark(about="10,000 runs reported", module="report_growth", minutes=2),
 }
 
 

@@ -12,7 +12,7 @@ def test_what_there_is_and_what_it_costs_is_told_without_measuring(distilpose: C
     assert (code, out) == (0, "")
     assert "start-up" in said
     assert "evaluators" not in said
-    assert "2 benchmarks, 10 rounds each: about 30 min on 2 CPU cores" in said
+    assert "2 benchmarks, 10 rounds each: about 34 min on 2 CPU cores" in said
 
 
 def test_figures_are_told_printed_and_kept(distilpose: Callable[..., Said], tmp_path: Path) -> None:
