@@ -20,7 +20,7 @@ from experiments.spec import find_sweep, read_sweep
 from experiments.store import Store
 
 SHARE = 0.05
-EPOCHS, EVERY = 12, 2
+EPOCHS, QUICK_EPOCHS, EVERY = 12, 4, 2
 _TINY_EVERY = 10  # the interval of `tiny`, and the published one
 
 
@@ -66,12 +66,12 @@ def _journal(run: Path) -> list[dict[str, Any]]:
 
 def _short(folder: Path, *, quick: bool) -> Any:
     """`losses` in `tiny` with a teacher that is hardly trained and one seed."""
-    text = find_sweep("losses").read_text()
+    text, epochs = find_sweep("losses").read_text(), QUICK_EPOCHS if quick else EPOCHS
     for old, new in (
         ("seeds: [0, 1]", "seeds: [0]"),
         ("epochs: 40, milestones: [30, 36], eval_every: 10", "epochs: 2, milestones: [1], eval_every: 2"),
         ("epochs: 20, batch_size: 64, warmup_steps: 50, milestones: [15, 18], eval_every: 10",
-         f"epochs: {EPOCHS}, batch_size: 64, warmup_steps: 50, milestones: [8], eval_every: {EVERY}"),
+         f"epochs: {epochs}, batch_size: 64, warmup_steps: 50, milestones: [3], eval_every: {EVERY}"),
         *([("train: 1200, val: 300", "train: 128, val: 32")] if quick else []),
     ):  # fmt: skip
         assert old in text, f"sweeps/losses.yaml no longer says {old!r}"
