@@ -29,16 +29,34 @@ def section_of(figures: Iterable[Figure], facts: Mapping[str, Any]) -> dict[str,
     }
 
 
+def kept_sections(file: Path) -> dict[str, Any]:
+    """The sections that are kept beside a page, by benchmark; none where there is no page yet.
+
+    Raises:
+        ValueError: what lies there is not what this wrote.
+    """
+    beside = file.with_suffix(".json")
+    if not beside.exists():
+        return {}
+    try:
+        sections = json.loads(beside.read_text(encoding="utf-8"))
+        markdown({name: section for name, section in sections.items() if name in BENCHMARKS})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{beside}: must be figures kept by `distilpose bench`, is not ({error!r}); move it"
+        ) from error
+    return sections  # type: ignore[no-any-return]
+
+
 def keep(file: Path, name: str, section: Mapping[str, Any]) -> None:
     """Put a benchmark's section on the page, in place of its last one; the others stay.
 
     Raises:
         ValueError: what lies beside the page is not what this wrote.
     """
-    beside = file.with_suffix(".json")
-    sections = {**_read(beside), name: section}
+    sections = {**kept_sections(file), name: section}
     ordered = {name: sections[name] for name in BENCHMARKS if name in sections}
-    write_whole(beside, json.dumps(ordered, indent=1, ensure_ascii=False) + "\n")
+    write_whole(file.with_suffix(".json"), json.dumps(ordered, indent=1, ensure_ascii=False) + "\n")
     write_whole(file, markdown(ordered))
 
 
@@ -64,14 +82,3 @@ def _facts(facts: Mapping[str, Any]) -> str:
     commit = f"{(facts['commit'] or 'of no repository')[:7]}{', changed' if facts['dirty'] else ''}"
     torch = facts["packages"]["torch"]
     return f"{facts['date']}, {where}, torch {torch}, Python {facts['python']}, commit {commit}."
-
-
-def _read(file: Path) -> dict[str, Any]:
-    if not file.exists():
-        return {}
-    try:
-        sections = json.loads(file.read_text(encoding="utf-8"))
-        markdown({name: section for name, section in sections.items() if name in BENCHMARKS})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{file}: must be figures kept by `distilpose bench`, is not ({error!r}); move it") from error
-    return sections  # type: ignore[no-any-return]

@@ -1,11 +1,14 @@
 """`distilpose bench`: what the suite costs here, each figure a comparison within one run."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.commands.options import AsJson, Device, console, print_json
+from experiments.commands.options import INCOMPLETE, AsJson, Device, console, print_json
+
+if TYPE_CHECKING:
+    from benchmarks.measure import Figure
 
 
 def bench(
@@ -31,10 +34,12 @@ def bench(
     from datetime import date
 
     from benchmarks.measure import Settings
-    from benchmarks.page import keep, section_of
+    from benchmarks.page import keep, kept_sections, section_of
     from experiments.devices import torch_device
     from experiments.provenance import provenance
 
+    if out is not None:
+        kept_sections(out)  # what cannot be added to is said before anything is measured
     settings = Settings(device=str(torch_device(device)), rounds=rounds, quick=quick)
     facts = {**provenance(), "date": str(date.today()), "device": settings.device}
     facts = {fact: facts[fact] for fact in _FACTS}
@@ -42,17 +47,26 @@ def bench(
     for name, benchmark in wanted.items():
         figures = []
         console.rule(name)
-        for figure in benchmark.figures(settings):
-            figures.append(figure)
-            spread = f"{figure.low:.3g} to {figure.high:.3g}, n = {len(figure.ratios)}"
-            aim = "" if figure.aim is None else f"; aim {figure.aim:.3g}"
-            line = f"{figure.ratio:7.3g}  {figure.what}, against {figure.against} ({spread}{aim})  {figure.note}"
-            console.print(line, markup=False, highlight=False)
+        try:
+            for figure in benchmark.figures(settings):
+                figures.append(figure)
+                console.print(_line(figure), markup=False, highlight=False)
+        except ValueError as error:  # an extra that is not installed, say: the others can be measured
+            console.print(f"error: {name}: {error}", markup=False, highlight=False, soft_wrap=True)
+            continue
         sections[name] = section_of(figures, facts)
         if out is not None:
             keep(out, name, sections[name])
     if as_json:
         print_json(sections)
+    if len(sections) < len(wanted):
+        raise typer.Exit(INCOMPLETE)
+
+
+def _line(figure: "Figure") -> str:
+    spread = f"{figure.low:.3g} to {figure.high:.3g}, n = {len(figure.ratios)}"
+    aim = "" if figure.aim is None else f"; aim {figure.aim:.3g}"
+    return f"{figure.ratio:7.3g}  {figure.what}, against {figure.against} ({spread}{aim})  {figure.note}"
 
 
 _FACTS = ("date", "device", "cpu", "gpu", "threads", "cores", "packages", "python", "platform", "commit", "dirty")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from command_line import Said
 
 
@@ -31,3 +32,26 @@ def test_an_unknown_benchmark_is_one_error_that_names_the_known(distilpose: Call
     assert code == 2
     assert "benchmark: must be one of cohort, step," in said
     assert "got 'speed'" in said
+
+
+def test_a_page_that_cannot_be_added_to_is_said_before_anything_is_measured(
+    distilpose: Callable[..., Said], tmp_path: Path
+) -> None:
+    (tmp_path / "performance.json").write_text("{")
+    code, _, said = distilpose("bench", "cohort", "--quick", "--out", tmp_path / "performance.md")
+    assert code == 2
+    assert "performance.json: must be figures kept by" in said
+    assert "rows in a cohort" not in said
+
+
+def test_what_cannot_be_measured_here_does_not_keep_the_others_from_it(
+    distilpose: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(*_: object, **__: object) -> None:
+        raise ValueError("needs an extra")
+
+    monkeypatch.setattr("benchmarks.cohort.write_synthetic", lacking)
+    code, out, said = distilpose("bench", "cohort", "evaluators", "--quick", "--rounds", 1, "--json")
+    assert code == 1
+    assert "error: cohort: needs an extra" in said
+    assert list(json.loads(out)) == ["evaluators"]
