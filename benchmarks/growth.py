@@ -14,13 +14,14 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 
+from benchmarks.live_tensors import LiveTensors
 from benchmarks.loop import loop_seconds, member_of
 from benchmarks.measure import Figure, Settings, ratios, timing
+from benchmarks.subjects import random_batch
 from distilpose.data.stream import Batch
 from distilpose.models.builders import build_from_spec
 from distilpose.models.footprint import step_bytes
 from distilpose.models.specs import ModelSpec, resolve_spec
-from distilpose.training.live_tensors import LiveTensors
 from distilpose.training.member import Member
 
 STEPS = 2  # timed of every round, after one to warm up
@@ -69,19 +70,7 @@ class Crops:
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
         """The same crops again and again: reading pictures is measured elsewhere."""
-        (width, height), people, joints = self.sizes.crop, self.sizes.batch, self.sizes.joints
-        seen = torch.ones(people, joints, device=self.device)
-        images = torch.randn(people, 3, height, width, device=self.device)
-        batch = Batch(
-            images=images.contiguous(memory_format=torch.channels_last),
-            keypoints=torch.rand(people, joints, 2, device=self.device),
-            visible=seen,
-            index=torch.arange(people),
-            center=torch.zeros(people, 2),
-            scale=torch.ones(people, 2),
-            labelled=seen,
-        )
-        del images
+        batch = random_batch(self.sizes.batch, self.sizes.crop, self.device, self.sizes.joints)
         yield from itertools.repeat(batch, self.steps_per_epoch - start_step)
 
 

@@ -1,7 +1,6 @@
 """How long one waits: for help, for a plan, and from the command to the first training step of `tiny`."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -66,9 +65,7 @@ def _first_step(runs: Path) -> float:
     """
     command = [*_COMMAND, "launch", "losses", "--profile", "tiny", "--runs", str(runs), "--wandb", "disabled"]
     began = time.time()
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONUNBUFFERED": "1"}
-    )
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while process.poll() is None:
             for journal in runs.glob("*/journal.jsonl"):

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from distilpose.data.stream import Batch
+from benchmarks.subjects import JOINTS, random_batch
 from experiments.build import build_criterion, build_run_model, every_cycle
 from experiments.commands.options import Place, plan_sweep, read_profile
 from experiments.plan import Plan
@@ -25,29 +25,12 @@ from experiments.recipe import RunRecipe, run_recipe_from_json
 from experiments.step_times import StepTime, keep_step_times, step_kind
 from experiments.store import Store
 
-JOINTS = 17
-
-
-def random_batch(recipe: RunRecipe, crops: int, device: torch.device) -> Batch:
-    """Crops of noise with every joint somewhere."""
-    width, height = recipe.input_size
-    seen = torch.ones(crops, JOINTS, device=device)
-    return Batch(
-        images=torch.randn(crops, 3, height, width, device=device),
-        keypoints=torch.rand(crops, JOINTS, 2, device=device),
-        visible=seen,
-        index=torch.arange(crops),
-        center=torch.zeros(crops, 2),
-        scale=torch.ones(crops, 2),
-        labelled=seen,
-    )
-
 
 def step_of(recipe: RunRecipe, teacher: nn.Module | None, crops: int, device: torch.device) -> Callable[[], None]:
     """One optimiser step, ready to be called."""
     model = build_run_model(recipe, JOINTS).to(device).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
-    criterion, batch = build_criterion(recipe), random_batch(recipe, crops, device)
+    criterion, batch = build_criterion(recipe), random_batch(crops, recipe.input_size, device)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
 
     def step() -> None:

@@ -58,23 +58,28 @@ class Subject:
         model = build_model(self.teacher, input_size=self.input_size, **self.teacher_sizes).eval()
         if not frozen:
             return model.requires_grad_(False)
-        return freeze(model, torch.randn(1, 3, self.input_size[1], self.input_size[0]))
+        return freeze(model, self.input_size)
 
     def random_batch(self, device: str = "cpu") -> Batch:
-        """Crops of noise with every joint somewhere, the channels last."""
-        generator = torch.Generator().manual_seed(0)
-        images = torch.randn(self.batch, 3, self.input_size[1], self.input_size[0], generator=generator)
-        seen = torch.ones(self.batch, JOINTS)
-        batch = Batch(
-            images=images.contiguous(memory_format=torch.channels_last),
-            keypoints=torch.rand(self.batch, JOINTS, 2, generator=generator),
-            visible=seen,
-            index=torch.arange(self.batch),
-            center=torch.zeros(self.batch, 2),
-            scale=torch.ones(self.batch, 2),
-            labelled=seen,
-        )
-        return Batch(*(tensor.to(device) for tensor in batch))
+        """So many crops of noise as a step takes."""
+        return random_batch(self.batch, self.input_size, device)
+
+
+def random_batch(people: int, input_size: tuple[int, int], device: torch.device | str, joints: int = JOINTS) -> Batch:
+    """Crops of noise with every joint somewhere, the channels last."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(people, 3, input_size[1], input_size[0], generator=generator)
+    seen = torch.ones(people, joints)
+    batch = Batch(
+        images=images.contiguous(memory_format=torch.channels_last),
+        keypoints=torch.rand(people, joints, 2, generator=generator),
+        visible=seen,
+        index=torch.arange(people),
+        center=torch.zeros(people, 2),
+        scale=torch.ones(people, 2),
+        labelled=seen,
+    )
+    return Batch(*(tensor.to(device) for tensor in batch))
 
 
 PAPER = Subject(

@@ -23,7 +23,6 @@ from distilpose.losses.heatmap import heatmap_loss
 from distilpose.losses.total import LossWeights, student_loss
 from distilpose.models import build_model, initialise
 from distilpose.models.description import Description
-from distilpose.models.frozen import freeze
 from distilpose.models.outputs import HeatmapOutput, RegressionOutput
 from distilpose.models.warm_start import load_backbone, load_imagenet
 from distilpose.training.checkpoint import load_weights
@@ -137,12 +136,6 @@ def build_given_teacher(choice: MMPoseChoice, *, joints: Sequence[str], input_si
     from distilpose.integrations.mmpose import build_teacher
 
     return build_teacher(choice.config, choice.checkpoint, joints=joints, input_size=input_size)
-
-
-def freeze_teacher(model: nn.Module, input_size: tuple[int, int]) -> nn.Module:
-    """The model as cheap as can be to ask for crops of `input_size`; see `freeze`."""
-    noise = torch.randn(1, 3, input_size[1], input_size[0], generator=torch.Generator().manual_seed(0))
-    return freeze(model, noise)
 
 
 def build_schedule(choice: ScheduleChoice) -> Schedule:

@@ -30,6 +30,7 @@ from distilpose.data.coco import PoseData
 from distilpose.data.picture_store import PictureStore
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.sources import ImageSource, image_source
+from distilpose.models.frozen import freeze
 from distilpose.training.cohort import Listener, train_cohort
 from distilpose.training.member import Member
 from distilpose.training.memory import is_out_of_memory
@@ -41,7 +42,6 @@ from experiments.build import (
     build_stream,
     build_validation,
     describe_run,
-    freeze_teacher,
     load_splits,
     load_trained,
 )
@@ -138,6 +138,8 @@ def _train(
     joints = train.skeleton.num_joints
 
     teacher = _teacher(store, specs, recipes, train.skeleton)
+    if teacher is not None:
+        freeze(teacher, recipe.input_size)
     asides = {recorder.run.run_id: recorder.lease.aside for recorder in claimed}
     members = [
         build_member(recipes[run_id], store.run(run_id), joints=joints, teacher=teacher, aside=asides.get(run_id))
@@ -225,13 +227,11 @@ def _teacher(
             found = given_teacher_id(recipe.given_teacher)
             if found != teacher_id:
                 raise ValueError(f"teacher: {recipe.given_teacher.checkpoint} is {found}, was planned as {teacher_id}")
-            model = build_given_teacher(recipe.given_teacher, joints=skeleton.names, input_size=recipe.input_size)
-            return freeze_teacher(model, recipe.input_size)
+            return build_given_teacher(recipe.given_teacher, joints=skeleton.names, input_size=recipe.input_size)
     run = store.run(teacher_id)
     if not run.finished:
         raise ValueError(f"teacher {run.run_id}: must be finished before its students train, is {run.state()}")
-    recipe = run_recipe_from_json(run.spec()["recipe"])
-    return freeze_teacher(load_trained(recipe, run, joints=skeleton.num_joints), recipe.input_size)
+    return load_trained(run_recipe_from_json(run.spec()["recipe"]), run, joints=skeleton.num_joints)
 
 
 def _should_end(job: dict[str, Any], store: Store, recipe: RunRecipe) -> Callable[[Member], bool]:

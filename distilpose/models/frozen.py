@@ -1,11 +1,12 @@
 """A model that will only be asked, never trained: its batch normalisation folded into its convolutions."""
 
 import logging
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 log = logging.getLogger(__name__)
@@ -14,18 +15,21 @@ _ROUNDING = 1e-3  # of the outputs' size: far above what folding rounds, far bel
 
 
 @torch.no_grad()
-def freeze(model: nn.Module, images: Float[Tensor, "batch 3 height width"]) -> nn.Module:
+def freeze(model: nn.Module, input_size: tuple[int, int]) -> nn.Module:
     """Make the model cheaper to ask and return it, in eval mode, without gradients.
 
     Every BatchNorm2d that reads a convolution's output becomes part of that convolution, whatever the two are called:
-    which these are is seen while `images` go through. The outputs stay the same up to rounding; where they do not,
-    because something else reads that convolution's output too, the model is left as it was and a warning is logged.
-    The model's weights then no longer have the names of what it was loaded from.
+    which these are is seen while noise of `input_size`, (width, height), goes through. The outputs stay the same up to
+    rounding; where they do not, because something else reads that convolution's output too, the model is left as it was
+    and a warning is logged. The model's weights then no longer have the names of what it was loaded from.
     """
     model.eval().requires_grad_(False)
-    before = _tensors(model(images))
-    folded = [_Folded(model, convolution, norm) for convolution, norm in _pairs(model, images)]
-    if not all(map(_close, _tensors(model(images)), before)):
+    noise = torch.randn(1, 3, input_size[1], input_size[0], generator=torch.Generator().manual_seed(0))
+    image = noise.to(next(model.parameters(), noise))
+    with _watched(model) as pairs:
+        before = _tensors(model(image))
+    folded = [_Folded(model, convolution, norm) for convolution, norm in pairs()]
+    if not all(map(_close, _tensors(model(image)), before)):
         for fold in folded:
             fold.undo()
         log.warning("%s: its batch normalisation cannot be folded; it teaches as it is", type(model).__name__)
@@ -62,8 +66,12 @@ class _Folded:
         setattr(self.parent, self.name, self.norm)
 
 
-def _pairs(model: nn.Module, images: Tensor) -> list[tuple[nn.Conv2d, str]]:
-    """Convolutions and the names of the normalisations that read their output, each of them used once."""
+@contextmanager
+def _watched(model: nn.Module) -> Iterator[Callable[[], list[tuple[nn.Conv2d, str]]]]:
+    """While the model runs, see which normalisations read a convolution's output; what is yielded tells them by name.
+
+    Told are pairs of which each was used once.
+    """
     norms = {
         module: name
         for name, module in model.named_modules()
@@ -72,14 +80,14 @@ def _pairs(model: nn.Module, images: Tensor) -> list[tuple[nn.Conv2d, str]]:
     convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
     made: dict[int, tuple[nn.Conv2d, Tensor]] = {}  # by the output's identity; held here, so that none is used twice
     found: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
-    runs: dict[nn.Module, int] = {}
+    runs: Counter[nn.Module] = Counter()
 
     def after_convolution(module: nn.Conv2d, _: tuple[Tensor, ...], output: Tensor) -> None:
-        runs[module] = runs.get(module, 0) + 1
+        runs[module] += 1
         made[id(output)] = module, output
 
     def before_norm(module: nn.BatchNorm2d, inputs: tuple[Tensor, ...]) -> None:
-        runs[module] = runs.get(module, 0) + 1
+        runs[module] += 1
         if id(inputs[0]) in made:
             found.append((made[id(inputs[0])][0], module))
 
@@ -88,11 +96,11 @@ def _pairs(model: nn.Module, images: Tensor) -> list[tuple[nn.Conv2d, str]]:
         *(module.register_forward_pre_hook(before_norm) for module in norms),
     ]
     try:
-        model(images)
+        yield lambda: [(conv, norms[norm]) for conv, norm in found if runs[conv] == runs[norm] == 1]
     finally:
         for handle in handles:
             handle.remove()
-    return [(conv, norms[norm]) for conv, norm in found if runs[conv] == runs[norm] == 1]
+        made.clear()
 
 
 def _tensors(output: object) -> list[Tensor]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
+from benchmarks.live_tensors import LiveTensors
 from distilpose.data.codecs import gaussian_heatmaps
 from distilpose.data.stream import Batch
 from distilpose.losses import CirculationWeights, LossWeights, circulation_loss, heatmap_loss, student_loss
@@ -24,7 +25,6 @@ from distilpose.models.footprint import Precision, count_weights, forward_bytes,
 from distilpose.models.outputs import HeatmapOutput, RegressionOutput
 from distilpose.models.specs import MODELS, ModelSpec, resolve_spec
 from distilpose.training.cohort import train_cohort
-from distilpose.training.live_tensors import LiveTensors
 from distilpose.training.member import Member
 from distilpose.training.schedule import Schedule
 from distilpose.training.silent import SilentListener

@@ -14,12 +14,13 @@ SIZES = {
     "teacher_tokenpose_l": {"width": 4, "stem": 8, "dim": 32, "depth": 2, "heads": 2},
     "simplebaseline_r50": {"width": 8},
 }
+SIZE = (96, 128)
 IMAGES = torch.randn(2, 3, 128, 96, generator=torch.Generator().manual_seed(1))
 
 
 def trained(name: str) -> nn.Module:
     """A model in float64 whose every number is its own, as if trained."""
-    model = build_model(name, input_size=(96, 128), **SIZES[name]).double().eval()
+    model = build_model(name, input_size=SIZE, **SIZES[name]).double().eval()
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for module in model.modules():
@@ -48,7 +49,7 @@ def test_it_says_the_same_without_its_normalisations(name: str) -> None:
     deconvolutions = sum(isinstance(module, nn.ConvTranspose2d) for module in model.modules())
     assert norms(model) > deconvolutions
 
-    frozen = freeze(model, IMAGES[:1].double())
+    frozen = freeze(model, SIZE)
 
     assert norms(frozen) == deconvolutions
     after = [part for part in frozen(IMAGES.double()) if part is not None]
@@ -58,7 +59,7 @@ def test_it_says_the_same_without_its_normalisations(name: str) -> None:
 
 
 def test_nothing_of_it_is_trained_any_more() -> None:
-    frozen = freeze(trained("teacher_stemnet").train(), IMAGES[:1].double())
+    frozen = freeze(trained("teacher_stemnet").train(), SIZE)
     assert not frozen.training
     assert not any(parameter.requires_grad for parameter in frozen.parameters())
 
@@ -95,6 +96,6 @@ def test_what_cannot_be_folded_is_left_as_it_was(caplog: pytest.LogCaptureFixtur
         before = model.eval()(IMAGES)
         caplog.clear()
         with caplog.at_level(logging.WARNING):
-            frozen = freeze(model, IMAGES[:1])
+            frozen = freeze(model, SIZE)
         assert torch.equal(frozen(IMAGES), before)
         assert ("ReadTwice" in caplog.text) == isinstance(model, ReadTwice)

@@ -1,6 +1,6 @@
 import torch
 
-from distilpose.training.live_tensors import LiveTensors
+from benchmarks.live_tensors import LiveTensors
 
 KIB = 256  # numbers of four bytes
 
