@@ -16,7 +16,7 @@ from torch import nn
 
 from benchmarks.loop import loop_seconds, member_of
 from benchmarks.measure import Figure, Settings, seconds_of
-from benchmarks.subjects import ROWS, Subject, ask, step_of, subject, weights_of
+from benchmarks.subjects import ROWS, Subject, ask, criterion_of, step_of, subject
 from distilpose.data.coco import load_pose_data
 from distilpose.data.stream import Batch, PeopleStream
 from distilpose.data.synthetic import SyntheticSpec, write_synthetic
@@ -84,7 +84,7 @@ class _Way:
             self._part(step_of(self._student(row), batch, lambda: taught, row=row, half=self.half)) for row in rows
         )
         data = self._part(lambda: next(iter(self.stream.epoch(0))))
-        teaching = sum(weights_of(row).needs_teacher for row in rows)
+        teaching = sum(criterion_of(row).needs_teacher for row in rows)
         attainable = (teaching * teacher + students + len(rows) * data) / (min(teaching, 1) * teacher + students + data)
         return alone / together, alone / together / attainable, (teacher, students, data)
 

@@ -6,16 +6,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import torch
 from lightning_fabric import Fabric
 from torch import nn
 
 from benchmarks.measure import wait_for
-from benchmarks.subjects import weights_of
-from distilpose.data.stream import Batch
+from benchmarks.subjects import criterion_of
 from distilpose.evaluation.evaluate import Evaluation
-from distilpose.losses.total import student_loss
-from distilpose.models.outputs import HeatmapOutput, RegressionOutput
 from distilpose.training.cohort import Stream, train_cohort
 from distilpose.training.member import Member
 from distilpose.training.schedule import Schedule
@@ -52,18 +48,14 @@ def loop_seconds(
 
 def member_of(name: str, model: nn.Module, folder: Path, *, row: str) -> Member:
     """The model as the loop takes it, trained by the losses of a row."""
-    weights = weights_of(row)
-
-    def criterion(output: RegressionOutput, batch: Batch, teacher: HeatmapOutput | None) -> dict[str, torch.Tensor]:
-        return student_loss(output, batch.keypoints, batch.visible, teacher, weights)
-
+    criterion = criterion_of(row)
     return Member(
         name=name,
         model=model,
         criterion=criterion,
         schedule=SCHEDULE,
         checkpoints=folder / name,
-        needs_teacher=weights.needs_teacher,
+        needs_teacher=criterion.needs_teacher,
     )
 
 

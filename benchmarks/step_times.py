@@ -18,7 +18,9 @@ import torch
 from torch import nn
 
 from benchmarks.subjects import JOINTS, random_batch
-from experiments.build import build_criterion, build_run_model, every_cycle
+from distilpose.data.skeleton import COCO
+from distilpose.losses.criteria import every_cycle
+from experiments.build import build_criterion, build_run_model
 from experiments.commands.options import Place, plan_sweep, read_profile
 from experiments.plan import Plan
 from experiments.recipe import RunRecipe, run_recipe_from_json
@@ -26,11 +28,13 @@ from experiments.step_times import StepTime, keep_step_times, step_kind
 from experiments.store import Store
 
 
-def step_of(recipe: RunRecipe, teacher: nn.Module | None, crops: int, device: torch.device) -> Callable[[], None]:
+def step_of(
+    recipe: RunRecipe, parts: Path, teacher: nn.Module | None, crops: int, device: torch.device
+) -> Callable[[], None]:
     """One optimiser step, ready to be called."""
     model = build_run_model(recipe, JOINTS).to(device).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
-    criterion, batch = build_criterion(recipe), random_batch(crops, recipe.input_size, device)
+    criterion, batch = build_criterion(recipe, COCO, parts), random_batch(crops, recipe.input_size, device)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
 
     def step() -> None:
@@ -47,7 +51,7 @@ def step_of(recipe: RunRecipe, teacher: nn.Module | None, crops: int, device: to
     return step
 
 
-def measure(plan: Plan, device: torch.device, crops: int | None, repeats: int) -> dict[str, StepTime]:
+def measure(plan: Plan, parts: Path, device: torch.device, crops: int | None, repeats: int) -> dict[str, StepTime]:
     """The step times of a plan's runs by kind; each is printed as it is had."""
     found: dict[str, StepTime] = {}
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
@@ -61,7 +65,7 @@ def measure(plan: Plan, device: torch.device, crops: int | None, repeats: int) -
             teaching = build_run_model(run_recipe_from_json(plan.runs[run.teacher_id].recipe), JOINTS).to(device).eval()
         batch = recipe.schedule.batch_size
         used = min(crops or batch, batch)
-        step = step_of(recipe, teaching, used, device)
+        step = step_of(recipe, parts, teaching, used, device)
         step()  # warms up
         times = []
         for _ in range(repeats):
@@ -88,7 +92,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     chosen = parser.parse_args()
     plan = plan_sweep(read_profile(chosen.sweep, chosen.profile), Place(data=chosen.data, runs=chosen.runs))
-    keep_step_times(Store(chosen.runs), measure(plan, torch.device(chosen.device), chosen.crops, chosen.repeats))
+    store = Store(chosen.runs)
+    keep_step_times(store, measure(plan, store.parts, torch.device(chosen.device), chosen.crops, chosen.repeats))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from torch import nn
 
 from benchmarks.measure import Settings
 from distilpose.data.stream import Batch
-from distilpose.losses.total import LossWeights, student_loss
+from distilpose.losses.criteria import LossCriterion
+from distilpose.losses.use import Losses
 from distilpose.models import build_model, initialise
 from distilpose.models.frozen import freeze
 from distilpose.models.outputs import HeatmapOutput
@@ -42,14 +43,8 @@ class Subject:
 
     def build_student(self, row: str = "all", seed: int = 0) -> nn.Module:
         """DistilPose-S in these sizes, with the outputs that the row trains, in training mode."""
-        weights = weights_of(row)
-        model = build_model(
-            "distilpose_s",
-            input_size=self.input_size,
-            score=weights.needs_score,
-            sigma=weights.needs_sigma,
-            **self.student,
-        )
+        head: dict[str, Any] = criterion_of(row).losses.head
+        model = build_model("distilpose_s", input_size=self.input_size, **head, **self.student)
         initialise(model, seed)
         return model.train()
 
@@ -105,9 +100,9 @@ def subject(settings: Settings) -> Subject:
     return TINY if settings.quick else PAPER
 
 
-def weights_of(row: str) -> LossWeights:
+def criterion_of(row: str) -> LossCriterion:
     """The losses of a row."""
-    return LossWeights(reg=1.0, **{name: ON[name] for name in ROWS[row]})
+    return LossCriterion(Losses.of({"reg": 1.0, **{name: ON[name] for name in ROWS[row]}}))
 
 
 def bf16(device: str, enabled: bool = True) -> torch.autocast:
@@ -132,15 +127,15 @@ def step_of(
     **adam: Any,
 ) -> Callable[[], None]:
     """One optimiser step of a student, ready to be called: the teacher's part, forward, loss, backward, Adam."""
-    weights = weights_of(row)
+    criterion = criterion_of(row)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, **(adam or {"fused": True}))
 
     def step() -> None:
-        taught = teach() if weights.needs_teacher else None
+        taught = teach() if criterion.needs_teacher else None
         with bf16(batch.images.device.type, half):
             output = model(batch.images)
         optimizer.zero_grad(set_to_none=True)
-        terms = student_loss(output, batch.keypoints, batch.visible, taught, weights)
+        terms = criterion(output, batch, taught)
         torch.autograd.backward(torch.stack(list(terms.values())).sum())
         optimizer.step()
 

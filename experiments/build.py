@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from distilpose.data.coco import PoseData, load_pose_data
-from distilpose.data.codecs import gaussian_heatmaps, heatmap_weights
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.sources import ImageSource
 from distilpose.data.stream import Batch, PeopleStream, eval_batches
@@ -18,22 +17,25 @@ from distilpose.evaluation.average_precision import read_truth
 from distilpose.evaluation.evaluate import Evaluation, evaluate_many
 from distilpose.evaluation.flip import FlipTest
 from distilpose.evaluation.protocol import Protocol
-from distilpose.losses.circulation import CirculationWeights, circulation_loss
-from distilpose.losses.heatmap import heatmap_loss
-from distilpose.losses.total import LossWeights, student_loss
+from distilpose.losses.circulation import CirculationWeights
+from distilpose.losses.criteria import (
+    HEATMAP_LOSSES,
+    CirculationCriterion,
+    LossCriterion,
+    every_cycle,
+    load_from,
+)
 from distilpose.models import build_model, initialise
 from distilpose.models.description import Description
-from distilpose.models.outputs import HeatmapOutput, RegressionOutput
+from distilpose.models.specs import MODELS
 from distilpose.models.warm_start import load_backbone, load_imagenet
 from distilpose.training.checkpoint import load_weights
 from distilpose.training.cohort import Interrupted, Validate
-from distilpose.training.member import Criterion, Member, plain_forward
+from distilpose.training.member import Member, plain_forward
 from distilpose.training.schedule import Schedule
 from experiments.recipe import (
     VALIDATION_CROPS,
-    CirculationChoice,
     DataChoice,
-    LossChoice,
     MMPoseChoice,
     RunRecipe,
     ScheduleChoice,
@@ -77,28 +79,39 @@ def build_stream(
 
 
 def build_member(
-    recipe: RunRecipe, run: RunDir, *, joints: int, teacher: nn.Module | None, aside: Path | None = None
+    recipe: RunRecipe,
+    run: RunDir,
+    *,
+    skeleton: Skeleton,
+    parts: Path,
+    teacher: nn.Module | None,
+    aside: Path | None = None,
 ) -> Member:
-    """The run as the training loop wants it, at its start; `aside` is the folder of its lease.
+    """The run as the training loop wants it, at its start.
+
+    `parts` is the folder of kept copies of users' own code, `aside` that of the run's lease.
 
     Raises:
         WarmStartError: a ValueError, when the teacher's backbone does not fit, or ImageNet's weights cannot be had.
     """
-    model = build_run_model(recipe, joints)
+    model = build_run_model(recipe, skeleton.num_joints)
     initialise(model, recipe.seed)
     if recipe.model.init == "teacher_backbone":
         assert teacher is not None, f"run {run.run_id} starts from its teacher, but its cohort has none"
         load_backbone(model, teacher.state_dict())
     elif recipe.model.init == "imagenet":
         load_imagenet(model)
+    criterion = build_criterion(recipe, skeleton, parts)
+    if isinstance(criterion, LossCriterion):
+        criterion.materialise(model, teacher, recipe.input_size, skeleton.num_joints)
     return Member(
         name=run.run_id,
         model=model,
-        criterion=build_criterion(recipe),
+        criterion=criterion,
         schedule=build_schedule(recipe.schedule),
         checkpoints=run.checkpoints,
         aside=aside,
-        needs_teacher=recipe.losses is not None and recipe.losses.needs_teacher,
+        needs_teacher=criterion.needs_teacher,
         forward=plain_forward if recipe.circulation is None else every_cycle,
     )
 
@@ -110,8 +123,8 @@ def build_run_model(recipe: RunRecipe, joints: int) -> nn.Module:
 
 def run_options(recipe: RunRecipe, joints: int) -> dict[str, Any]:
     """The options of `build_model` that the recipe chooses."""
-    losses = recipe.losses
-    outputs = {} if losses is None else {"score": losses.score, "sigma": losses.sigma}
+    has_head = recipe.losses is not None and MODELS[recipe.model.model].role == "student"
+    outputs = recipe.losses.head if has_head and recipe.losses is not None else {}
     return {"joints": joints, "input_size": recipe.input_size, **outputs, **recipe.model.sizes}
 
 
@@ -193,50 +206,14 @@ def build_validation(
     return validate
 
 
-def build_criterion(recipe: RunRecipe) -> Criterion:
-    """The loss that the recipe's method trains by."""
-    if recipe.losses is not None:
-        return student_criterion(recipe.losses)
+def build_criterion(recipe: RunRecipe, skeleton: Skeleton, parts: Path) -> LossCriterion | CirculationCriterion:
+    """The loss that the recipe trains by; a user's own losses come from their kept copies in `parts`."""
     if recipe.circulation is not None:
-        return circulation_criterion(recipe.circulation)
-    return heatmap_criterion
-
-
-def student_criterion(losses: LossChoice) -> Criterion:
-    """The student's loss with the recipe's weights."""
-    weights = LossWeights(**to_json(losses))
-
-    def criterion(output: RegressionOutput, batch: Batch, teacher: HeatmapOutput | None) -> dict[str, Tensor]:
-        return student_loss(output, batch.keypoints, batch.visible, teacher, weights)
-
-    return criterion
-
-
-def heatmap_criterion(output: HeatmapOutput, batch: Batch, teacher: HeatmapOutput | None) -> dict[str, Tensor]:
-    """A teacher's loss: the distance to unbiased Gaussians at the joints."""
-    target, weights = _true_heatmaps(batch, output)
-    return {"heatmap": heatmap_loss(output.heatmaps, target, weights)}
-
-
-def circulation_criterion(choice: CirculationChoice) -> Criterion:
-    """SDPose's loss over every cycle's output, with the recipe's weights; no teacher has a part in it."""
-    counts = CirculationWeights(**to_json(choice))
-
-    def criterion(output: list[HeatmapOutput], batch: Batch, teacher: HeatmapOutput | None) -> dict[str, Tensor]:
-        target, weights = _true_heatmaps(batch, output[0])
-        return circulation_loss(output, target, weights, counts)
-
-    return criterion
-
-
-def every_cycle(model: nn.Module, images: Tensor) -> list[HeatmapOutput]:
-    """The outputs of all cycles of a model that in use runs its first alone."""
-    outputs: list[HeatmapOutput] = model(images, all_cycles=True)
-    return outputs
-
-
-def _true_heatmaps(batch: Batch, output: HeatmapOutput) -> tuple[Tensor, Tensor]:
-    """Unbiased Gaussians at the joints, of the output's size, and the joints' weights."""
-    height, width = output.heatmaps.shape[-2:]
-    weights = heatmap_weights(batch.keypoints, batch.labelled, (width, height))
-    return gaussian_heatmaps(batch.keypoints, weights, (width, height)), weights
+        return CirculationCriterion(CirculationWeights(**to_json(recipe.circulation)))
+    return LossCriterion(
+        HEATMAP_LOSSES if recipe.losses is None else recipe.losses,
+        epochs=recipe.schedule.epochs,
+        skeleton=skeleton,
+        seed=recipe.seed,
+        load=load_from(parts),
+    )

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 from annotated_types import MinLen
 
+from distilpose.parts.naming import nearest
 from experiments.recipe import FORBID, Metric, Name, Weight
-from experiments.source import Node, Place, Problem, dotted, merge, put
-from experiments.typed import nearest, shown
+from experiments.source import Node, Place, Problem, dotted, merge, put, steps_of
+from experiments.typed import shown
 
 Axis = Annotated[tuple[Any, ...], MinLen(1)]
 
@@ -142,7 +143,7 @@ def _apply_one(
         names = () if declared is None else declared.mapping
         problems.append(Problem(file, value.key, field, f"no such factor, {nearest(field, names)}"))
     else:
-        return put(recipe, field.split("."), value)
+        return put(recipe, steps_of(field), value)
     return recipe
 
 
@@ -183,7 +184,7 @@ def _holds(entry: Node, recipe: Node, point: Assignments) -> bool:
     chosen = {field: value.plain for field, value in point}
     conditions = entry.get("given")
     for field, wanted in (conditions.mapping if conditions is not None else {}).items():
-        found = recipe.get(*field.split("."))
+        found = recipe.get(*steps_of(field))
         got = chosen.get(field, None if found is None else found.plain)
         if got not in (wanted.plain if isinstance(wanted.value, list) else [wanted.plain]):
             return False
@@ -195,7 +196,7 @@ def _labels(fields: Sequence[str]) -> dict[str, str]:
     unique = dict.fromkeys(fields)
     labels: dict[str, str] = {}
     for field in unique:
-        steps = field.split(".")
+        steps = steps_of(field)
         ends = [".".join(steps[-count:]) for count in range(1, len(steps) + 1)]
         shared = (sum(f".{other}".endswith(f".{end}") for other in unique) > 1 for end in ends)
         labels[field] = next((end for end, also in zip(ends, shared, strict=True) if not also), field)

@@ -10,6 +10,7 @@ import torch
 from distilpose.data.coco import Person, PoseData, load_pose_data, some_people
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.stream import Batch, eval_batches
+from distilpose.parts.naming import nearest
 from distilpose.pictures.comparison import Seen, comparison_sheet
 from distilpose.pictures.layers import joints_sheet, layer_sheet
 from distilpose.pictures.maps import telling_joints
@@ -19,7 +20,6 @@ from distilpose.pictures.scene import Scene, observe
 from distilpose.pictures.sheets import heatmap_sheet, skeleton_sheet
 from distilpose.prediction.inputs import safe_name
 from experiments.store import RunDir, Store
-from experiments.typed import nearest
 from experiments.weights import LoadedModel, load_weights, run_data
 
 RUN_JOINTS, SWEEP_JOINTS = 5, 3

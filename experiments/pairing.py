@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from distilpose.models.specs import MODELS, ModelShape, model_shape
+from distilpose.losses.table import LOSSES, STUDENT_ASKS, TEACHER_ASKS
+from distilpose.models.specs import MODELS, ModelShape, ModelSpec, model_shape
+from distilpose.parts.naming import nearest
 from experiments.recipe import ModelChoice, Recipe, ScheduleChoice
 from experiments.source import Path_
-from experiments.typed import nearest, shown
+from experiments.typed import shown
 
 Fault = tuple[Path_, str]
+_TEACHER = frozenset(TEACHER_ASKS)
 
 
 def recipe_faults(recipe: Recipe) -> Iterator[Fault]:
@@ -62,13 +65,13 @@ def _loss_faults(recipe: Recipe) -> Iterator[Fault]:
     if (losses is None) == (recipe.circulation is None):
         field, got = ("losses", "neither") if losses is None else ("circulation", "both")
         yield (field,), f"must have losses (of a regression student) or circulation (of a heatmap model), got {got}"
-    if losses is not None and losses.reg == 0 and not losses.needs_teacher:
+    if losses is not None and not losses.uses:
         yield ("losses",), "at least one weight must be above 0"
     if recipe.teacher is None:
-        for name, used in {} if losses is None else losses.ticks.items():
-            if used:
-                rule = f"needs a teacher to learn from, got {getattr(losses, name)!r} and no teacher"
-                yield ("losses", name), f"{rule}; give a teacher or set it to 0"
+        for use in losses or ():
+            if not _TEACHER.isdisjoint(use.asks):
+                rule = f"needs a teacher to learn from, got {use.weight!r} and no teacher"
+                yield ("losses", use.name), f"{rule}; give a teacher or set it to 0"
         if recipe.student.init == "teacher_backbone":
             yield ("student", "init"), "needs a teacher to start from, got 'teacher_backbone' and no teacher"
     elif recipe.given_teacher is not None and recipe.student.init == "teacher_backbone":
@@ -95,11 +98,13 @@ def _model_faults(recipe: Recipe) -> Iterator[Fault]:
         yield from faults
         if shape is not None:
             shapes[role] = shape
+    if "student" in shapes:
+        yield from _asking_faults(recipe, MODELS[recipe.student.model])
     if len(shapes) < 2 or trained is None:
         return
     student, teacher = shapes["student"], shapes["teacher"]
-    for name in ("KT", "VT"):
-        if recipe.losses is None or getattr(recipe.losses, name) == 0:
+    for use in recipe.losses or ():
+        if use.own is not None or not LOSSES[use.name].equal_tokens:
             continue
         for what, ours, theirs in (
             ("dim", student.dim, teacher.dim),
@@ -107,18 +112,32 @@ def _model_faults(recipe: Recipe) -> Iterator[Fault]:
         ):
             if ours != theirs or not ours:
                 rule = f"needs student and teacher to have tokens of one shape, got {what} {ours} and {theirs}"
-                yield ("losses", name), f"{rule}; change the sizes of one or set it to 0"
+                yield ("losses", use.name), f"{rule}; change the sizes of one or set it to 0"
     if recipe.student.init == "teacher_backbone":
         yield from _backbone_faults(recipe.student, trained.choice)
 
 
+def _asking_faults(recipe: Recipe, spec: ModelSpec) -> Iterator[Fault]:
+    """The losses that ask the student for what a model of its kind does not give."""
+    gives = ["keypoints", "scores", "sigmas"] if spec.role == "student" else ["heatmaps", "true_heatmaps"]
+    kind = "a regression model" if spec.role == "student" else "a heatmap model"
+    if spec.has_tokens:
+        gives += ["keypoint_tokens", "visual_tokens"]
+    for use in recipe.losses or ():
+        for ask in use.asks:
+            if ask in (*STUDENT_ASKS, "true_heatmaps") and ask not in gives:
+                rule = f"asks for {ask}, which {spec.name}, {kind}, does not give; it gives {', '.join(gives)}"
+                yield ("losses", use.name), rule
+                break
+
+
 @cache
 def _models_for(role: str, *, circulating: bool) -> tuple[str, list[str]]:
-    """What a model in this role must be, in words, and which are: losses train coordinates, circulation heatmaps."""
+    """What a model in this role must be, in words, and which are."""
     if circulating:
         valid = [name for name, spec in MODELS.items() if spec.role == "teacher" and spec.has_tokens]
         return "a heatmap model with tokens, to learn by circulation", valid
-    return f"a {role}'s model", [name for name, spec in MODELS.items() if spec.role == role]
+    return f"a {role}'s model", [name for name, spec in MODELS.items() if role == "student" or spec.role == role]
 
 
 def _shape(
@@ -128,8 +147,6 @@ def _shape(
     if choice.model not in valid:
         known = f"a {MODELS[choice.model].role}" if choice.model in MODELS else "no known model"
         rule = f"must be {what}, got {choice.model!r}, {known}; {nearest(choice.model, valid)}"
-        if role == "student" and choice.model in MODELS and MODELS[choice.model].role == "teacher":
-            rule = f"{rule}; to train a heatmap model by itself, give circulation in place of losses"
         return [((role, "model"), rule)], None
     if choice.init == "imagenet" and MODELS[choice.model].backbone not in ("hrnet", "resnet50"):
         rule = f"there are ImageNet weights for HRNet and ResNet-50 alone, got 'imagenet' for {choice.model}"

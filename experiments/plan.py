@@ -8,6 +8,10 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import Any, Literal
 
+from distilpose.losses.table import LOSSES
+from distilpose.parts.own import find_own
+from distilpose.parts.reference import Place
+from distilpose.versions import ALL, source_digest
 from experiments.given_teacher import given_teacher_id
 from experiments.identity import DataFacts, canonical, digest, run_identity
 from experiments.recipe import DataChoice, EvaluationChoice, MMPoseChoice, Recipe, RunRecipe, to_json
@@ -39,6 +43,7 @@ class PlannedRun:
             "recipe": self.recipe,
             "teacher_id": self.teacher_id,
             "identity": self.identity,
+            "sources": {name: source_digest(name) for name in self.identity["code"] if name in ALL},
         }
 
 
@@ -87,6 +92,7 @@ class Plan:
     train_people: dict[str, int] = field(default_factory=dict)
     search: dict[str, Any] | None = None
     prunable: frozenset[str] = frozenset()
+    parts: dict[str, Place] = field(default_factory=dict)
 
     @cached_property
     def runs(self) -> dict[str, PlannedRun]:
@@ -176,7 +182,14 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
         settings=_settings([row.recipe for row in sweep.rows], sweep.seeds, data.known),
         problems=tuple(data.problems),
         train_people=data.train_people,
+        parts=_parts(sweep),
     )
+
+
+def _parts(sweep: Sweep) -> dict[str, Place]:
+    """Where each user's own part stands, by the digest of its code."""
+    own = {use.own.code: use.name for row in sweep.rows for use in row.recipe.losses or () if use.own is not None}
+    return {code: find_own(name, sweep.folder, "loss", LOSSES) for code, name in own.items()}
 
 
 class _Data:
@@ -243,7 +256,7 @@ def _cohorts(rows: Iterable[PlanRow], limit: int | None, *, trained: Collection[
     """
     groups: dict[tuple[str, int], dict[str | None, dict[str, None]]] = {}
     for row in rows:
-        shared = ("data", "augmentation", "input_size", "schedule", "precision", "evaluation", "version")
+        shared = ("data", "augmentation", "input_size", "schedule", "precision", "evaluation")
         key = canonical({name: row.runs[0].identity[name] for name in shared})  # the same for each of its seeds
         for run in row.runs:
             groups.setdefault((key, run.seed), {}).setdefault(run.teacher_id, {})[run.run_id] = None

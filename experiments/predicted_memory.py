@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from distilpose.losses.use import Losses
 from distilpose.models.footprint import step_bytes, validation_bytes
 from distilpose.models.specs import ModelSpec, resolve_spec
 from experiments.plan import Plan
@@ -18,8 +19,7 @@ def planned_spec(recipe: Mapping[str, Any]) -> ModelSpec:
     The joints are only known with the data: it has as many as published.
     """
     sizes = {name: frozen(value) for name, value in recipe["model"].items() if name not in ("model", "init") and value}
-    losses = recipe["losses"]
-    outputs = {} if losses is None else {"score": losses["CS"] > 0, "sigma": losses["SH"] > 0}
+    outputs: dict[str, Any] = Losses.of(recipe["losses"]).head if recipe["losses"] is not None else {}
     spec = resolve_spec(recipe["model"]["model"], input_size=frozen(recipe["input_size"]), **sizes, **outputs)
     return spec if recipe.get("circulation") else replace(spec, cycles=1)
 

@@ -7,10 +7,13 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Discriminator, Strict, StringConstraints, Tag, TypeAdapter
+
+from distilpose.losses.use import Faults, Losses, read_losses
 
 # Scalars are strict: "1", 1.0 or true is no count. Whole numbers are taken for floats and become floats.
 Count = Annotated[int, Strict(), Ge(1)]
@@ -135,49 +138,6 @@ class EvaluationChoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LossChoice:
-    """The weight of every term of the student's loss; a term of weight 0 is off, and so is its part of the head.
-
-    `SH_form` and `CS_cell` choose between two losses put right and the authors' own (`official`).
-    """
-
-    __pydantic_config__ = FORBID
-
-    reg: Weight = 1.0
-    KT: Weight = 0.0
-    VT: Weight = 0.0
-    SH: Weight = 0.0
-    CS: Weight = 0.0
-    SH_form: Literal["per_sample", "official"] = "per_sample"
-    CS_cell: Literal["nearest", "official"] = "nearest"
-
-    @property
-    def needs_teacher(self) -> bool:
-        """Whether any term in use compares with a teacher."""
-        return any(self.ticks.values())
-
-    @property
-    def needs_tokens(self) -> bool:
-        """Whether any term in use compares tokens, which must have the teacher's shape."""
-        return self.KT > 0 or self.VT > 0
-
-    @property
-    def score(self) -> bool:
-        """Whether the head has a score output: only a row with CS trains it."""
-        return self.CS > 0
-
-    @property
-    def sigma(self) -> bool:
-        """Whether the head has sigma outputs: only a row with SH trains them."""
-        return self.SH > 0
-
-    @property
-    def ticks(self) -> dict[str, bool]:
-        """Which distillation terms are in use, in the order of the published table."""
-        return {"CS": self.CS > 0, "SH": self.SH > 0, "KT": self.KT > 0, "VT": self.VT > 0}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CirculationChoice:
     """How a heatmap model learns by itself: every cycle from the true heatmaps, its tokens from the next cycle's.
 
@@ -274,7 +234,7 @@ class Recipe:
 
     student: ModelChoice
     teacher: Teacher | None = None
-    losses: LossChoice | None = None
+    losses: Losses | None = None
     circulation: CirculationChoice | None = None
     input_size: tuple[Count, Count]
     data: DataChoice
@@ -352,7 +312,7 @@ class RunRecipe:
     role: Literal["student", "teacher"]
     seed: Natural
     model: ModelChoice
-    losses: LossChoice | None
+    losses: Losses | None
     circulation: CirculationChoice | None = None
     input_size: tuple[Count, Count]
     data: DataChoice
@@ -377,6 +337,8 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Losses):
+        return value.plain()
     if isinstance(value, tuple):
         return [item if item.__class__ in _SCALARS else _plain(item) for item in value]
     return to_json(value)
@@ -404,18 +366,15 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
 
 
 def run_recipe_from_json(value: Mapping[str, Any]) -> RunRecipe:
-    """The run recipe that `to_json` wrote. Raises pydantic's ValidationError (a ValueError) for anything else.
-
-    One written before there was a choice of CS_cell did as the official code does.
-    """
-    losses = value.get("losses")
-    if losses is not None:
-        value = {**value, "losses": {"CS_cell": "official", **losses}}
+    """The run recipe that `to_json` wrote. Raises pydantic's ValidationError (a ValueError) for anything else."""
+    value = with_losses(value, Path())[0]
     recipe: RunRecipe = _adapter(RunRecipe).validate_python(frozen(value))
     return recipe
 
 
-def recipe_from_values(value: Any) -> Recipe:
-    """A row's recipe from merged YAML values; raises pydantic's ValidationError listing every fault."""
-    recipe: Recipe = _adapter(Recipe).validate_python(frozen(value))
-    return recipe
+def with_losses(value: Any, folder: Path) -> tuple[Any, Faults]:
+    """A recipe's values with its `losses` read, and what is wrong with them; `folder` is that of the sweep's file."""
+    if not isinstance(value, Mapping) or value.get("losses") is None:
+        return value, []
+    losses, faults = read_losses(value["losses"], folder)
+    return {**value, "losses": losses}, faults

@@ -135,14 +135,20 @@ def _train(
     train, val = load_splits(recipe.data, root)
     fabric = _fabric(_devices(job["device"]), recipe, ranks)
     train_pictures, val_pictures = _pictures(job, train, val, stack)
-    joints = train.skeleton.num_joints
 
     teacher = _teacher(store, specs, recipes, train.skeleton)
     if teacher is not None:
         freeze(teacher, recipe.input_size)
     asides = {recorder.run.run_id: recorder.lease.aside for recorder in claimed}
     members = [
-        build_member(recipes[run_id], store.run(run_id), joints=joints, teacher=teacher, aside=asides.get(run_id))
+        build_member(
+            recipes[run_id],
+            store.run(run_id),
+            skeleton=train.skeleton,
+            parts=store.parts,
+            teacher=teacher,
+            aside=asides.get(run_id),
+        )
         for run_id in run_ids
     ]
     stream = build_stream(recipe, train, workers=workers, source=train_pictures, share=(ranks.rank, ranks.size))
@@ -254,8 +260,9 @@ def _devices(device: str) -> list[torch.device]:
 
 
 def _fabric(devices: Sequence[torch.device], recipe: RunRecipe, ranks: Ranks) -> Fabric:
-    if ranks.size > 1 and recipe.losses is not None and recipe.losses.SH and recipe.losses.SH_form == "official":
-        raise ValueError("SH_form: official mixes all people of a batch, which several processes share; use per_sample")
+    mixing = [use.name for use in recipe.losses or () if use.mixes_people]
+    if ranks.size > 1 and mixing:
+        raise ValueError(f"losses.{mixing[0]}: mixes all people of a batch, which several processes share; use one")
     kind = devices[0].type
     together = ranks.size > 1
     fabric = Fabric(

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, MaxLen, MinLen
 from pydantic import Discriminator, Strict, Tag, TypeAdapter
 
 from experiments.recipe import FORBID, Count, Metric, Natural, Switch, frozen
-from experiments.source import Path_
+from experiments.source import Path_, steps_of
 from experiments.typed import shown
 
 Cost = Literal["parameters", "gflops", "latency_ms"]
@@ -223,10 +223,13 @@ def rounded(dimension: RangeEntry | tuple[Any, ...], value: Any) -> Any:
 
 
 def value_at(whole: Mapping[str, Any], field: str) -> Any:
-    """What stands at a dotted field of plain values; None where nothing does."""
+    """What stands at a dotted field of a recipe's plain values; None where nothing does, 0 for a loss that is off."""
     value: Any = whole
-    for name in field.split("."):
+    steps = steps_of(field)
+    for name in steps:
         value = value.get(name) if isinstance(value, Mapping) else None
+    if len(steps) == 2 and steps[0] == "losses":
+        return value["weight"] if isinstance(value, Mapping) else 0.0
     return value
 
 

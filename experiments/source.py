@@ -134,13 +134,31 @@ def merge(under: Node, over: Node) -> Node:
 
     A mapping that names another `model`, or that changes between a model of ours and one of `mmpose`, or between a data
     folder and `synthetic` people, replaces the earlier one whole: the sizes of one model mean nothing to another.
+    A number that meets a mapping is its `weight`.
     """
+    under, over = _weighted(under, over), _weighted(over, under)
     if not isinstance(under.value, dict) or not isinstance(over.value, dict) or _another(under, over):
         return over
     items = dict(under.value)
     for name, item in over.value.items():
         items[name] = merge(items[name], item) if name in items else item
     return Node(items, over.place, over.key)
+
+
+def _weighted(node: Node, other: Node) -> Node:
+    """A number that meets a mapping is its `weight`: `SH: 0.1` over `SH: {weight: 1, form: official}`."""
+    is_number = isinstance(node.value, int | float) and not isinstance(node.value, bool)
+    return replace(node, value={"weight": node}) if is_number and isinstance(other.value, dict) else node
+
+
+def steps_of(field: str) -> list[str]:
+    """The names of a dotted field; a user's own part, `losses.my_losses.py:limbs.norm`, is one name."""
+    first, _, rest = field.partition(".")
+    if ":" not in rest:
+        return field.split(".")
+    where, _, end = rest.partition(":")
+    name, *more = end.split(".")
+    return [first, f"{where}:{name}", *more]
 
 
 def _another(under: Node, over: Node) -> bool:

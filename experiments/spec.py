@@ -9,12 +9,13 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import MinLen
 
+from distilpose.parts.naming import nearest
 from experiments.expand import AxesEntry, ExpandedRow, RowEntry, assigned, expand
 from experiments.pairing import recipe_faults
-from experiments.recipe import FORBID, FileName, Metric, Name, Natural, Recipe, to_json
+from experiments.recipe import FORBID, FileName, Metric, Name, Natural, Recipe, to_json, with_losses
 from experiments.search_spec import Params, SearchEntry, ends, search_faults, value_at
 from experiments.source import Node, Path_, Place, Problem, SpecError, dotted, merge, put, read_yaml
-from experiments.typed import Kind, checked, nearest, shown
+from experiments.typed import Kind, checked, shown
 
 Table = Literal["losses", "matrix", "generalisation", "sdpose", "rows"]
 SWEEPS = Path(__file__).parents[1] / "sweeps"
@@ -64,11 +65,12 @@ class Search:
     baseline: str | None
     sheet: Node
     source: str
+    folder: Path
 
     def row(self, name: str, params: Params) -> RowSpec:
         """The row that trains `base` with these values. Raises SpecError where they make no sense together."""
         problems: list[Problem] = []
-        recipe = _recipe(_trial(self.sheet, name, params, self.source, problems), self.source, problems)
+        recipe = _recipe(_trial(self.sheet, name, params, self.source, problems), self.source, self.folder, problems)
         if recipe is None or problems:
             raise SpecError(problems)
         return RowSpec(name=name, recipe=recipe, factors=dict(params), paper={}, baseline=self.baseline)
@@ -94,6 +96,7 @@ class Sweep:
     seeds: tuple[int, ...]
     rows: tuple[RowSpec, ...]
     source: str
+    folder: Path
     search: Search | None = None
 
 
@@ -135,7 +138,7 @@ def read_sweep(path: Path | str, *, source: str | None = None) -> SweepFile:
     problems += [problem for _, problem in checked(Document, document, shown_as)[1]]
     sweeps: dict[str, Sweep] = {}
     for name, sheet in _sheets(document, shown_as, problems):
-        sweep = _sweep(name, sheet, shown_as, problems)
+        sweep = _sweep(name, sheet, shown_as, Path(path).parent, problems)
         if sweep is not None:
             sweeps[name] = sweep
     if problems:
@@ -184,7 +187,7 @@ def _sheets(document: Node, file: str, problems: list[Problem]) -> list[tuple[st
     return sheets
 
 
-def _sweep(name: str, sheet: Node, file: str, problems: list[Problem]) -> Sweep | None:
+def _sweep(name: str, sheet: Node, file: str, folder: Path, problems: list[Problem]) -> Sweep | None:
     before = len(problems)
     document, faults = checked(Document, sheet, file)
     problems += [problem for _, problem in faults]
@@ -195,7 +198,7 @@ def _sweep(name: str, sheet: Node, file: str, problems: list[Problem]) -> Sweep 
     expanded = expand(sheet, file, problems)
     rows = []
     for row in expanded:
-        recipe = _recipe(row, file, problems)
+        recipe = _recipe(row, file, folder, problems)
         if recipe is not None:
             own = document.baseline if row.baseline is None else row.baseline.plain
             rows.append(RowSpec(name=row.name, recipe=recipe, factors=row.factors, paper=row.paper, baseline=own))
@@ -205,7 +208,7 @@ def _sweep(name: str, sheet: Node, file: str, problems: list[Problem]) -> Sweep 
         problems.append(Problem(file, sheet.mapping["seeds"].place, "seeds", message))
     if document.table == "matrix":
         problems += _matrix_problems(expanded, file)
-    search = None if document.search is None else _search(document, document.search, sheet, file, problems)
+    search = None if document.search is None else _search(document, document.search, sheet, file, folder, problems)
     if len(problems) > before:
         return None
     return Sweep(
@@ -218,11 +221,14 @@ def _sweep(name: str, sheet: Node, file: str, problems: list[Problem]) -> Sweep 
         seeds=document.seeds,
         rows=tuple(rows),
         source=file,
+        folder=folder,
         search=search,
     )
 
 
-def _search(document: Document, entry: SearchEntry, sheet: Node, file: str, problems: list[Problem]) -> Search | None:
+def _search(
+    document: Document, entry: SearchEntry, sheet: Node, file: str, folder: Path, problems: list[Problem]
+) -> Search | None:
     """The search of a sheet, checked: its fields, its base by itself, and the corners of its space."""
     node = sheet.mapping["search"]
     found = [
@@ -233,16 +239,24 @@ def _search(document: Document, entry: SearchEntry, sheet: Node, file: str, prob
         message = f"a trial is one run: a search has one seed, got {shown(document.seeds)}; `confirm` takes more"
         found.append(Problem(file, (sheet.get("seeds") or node).place, "seeds", message))
     problems += found
-    base = _recipe(_trial(sheet, "base", {}, file, problems), file, problems)
+    base = _recipe(_trial(sheet, "base", {}, file, problems), file, folder, problems)
     if base is None or found:
         return None
     for params in ends(entry):
-        recipe = _recipe(_trial(sheet, _said(params), params, file, problems), file, problems)
+        recipe = _recipe(_trial(sheet, _said(params), params, file, problems), file, folder, problems)
         if recipe is not None and recipe.data != base.data:
             message = "a search has one set of data, that of base: values from others say nothing of each other"
             problems.append(Problem(file, node.mapping["space"].place, "search.space", message))
     objectives = entry.objectives or (document.metric,)
-    return Search(entry=entry, objectives=objectives, base=base, baseline=document.baseline, sheet=sheet, source=file)
+    return Search(
+        entry=entry,
+        objectives=objectives,
+        base=base,
+        baseline=document.baseline,
+        sheet=sheet,
+        source=file,
+        folder=folder,
+    )
 
 
 def _said(params: Params) -> str:
@@ -281,16 +295,16 @@ def _matrix_problems(rows: Sequence[ExpandedRow], file: str) -> list[Problem]:
     return problems
 
 
-def _recipe(row: ExpandedRow, file: str, problems: list[Problem]) -> Recipe | None:
+def _recipe(row: ExpandedRow, file: str, folder: Path, problems: list[Problem]) -> Recipe | None:
     node = _with_whole_teacher(row.recipe)
     before = len(problems)
-    recipe, faults = checked(Recipe, node, file)
+    values, loss_faults = with_losses(node.frozen, folder)
+    recipe, faults = checked(Recipe, node, file, values)
     problems += [problem for _, problem in faults]
-    if recipe is None:
-        recipe, _ = _repaired(Recipe, node, [path for path, _ in faults])
-        if recipe is not None and recipe.teacher is None and node.get("teacher") is not None:
-            recipe = None  # its teacher went as a whole: that there is none would be no news
-    for path, message in recipe_faults(recipe) if recipe is not None else ():
+    for below, message in loss_faults:
+        whole = ("losses", *below)
+        problems.append(Problem(file, node.nearest(whole).place, dotted(whole), message, (row.name,)))
+    for path, message in recipe_faults(recipe) if recipe is not None and not loss_faults else ():
         place = node.nearest(path).place
         problems.append(Problem(file, place, dotted(path), message, (row.name,)))
     return recipe if len(problems) == before else None

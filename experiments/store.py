@@ -9,6 +9,7 @@ runs/<run_id>/diagnosis.json how the errors of its best weights are spread: cali
 runs/<run_id>/cost.json      what its model costs: parameters, GFLOPs, speed
 runs/<run_id>/pruned.json    why a search ended it early; it can go on
 runs/<run_id>/result.json    last, whole: without it a run is unfinished
+runs/parts/<digest>/         a user's own code, as it was planned: what runs import
 runs/sweeps/<sweep>.<profile>.json   plans; runs/jobs/<cohort_id>-<how>.json   what one process is told
 """
 
@@ -338,6 +339,11 @@ class Store:
         if not self.root.is_dir():
             return []
         return [RunDir(path, self._watch) for path in sorted(self.root.iterdir()) if (path / "run.json").exists()]
+
+    @property
+    def parts(self) -> Path:
+        """The folder of kept copies of users' own code, each in a folder named by its digest."""
+        return self.root / "parts"
 
     def names(self) -> set[str]:
         """The names of all there is, in one look: the id of every run that was begun is among them."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from distilpose.losses.table import LOSSES
 from experiments.datasets import data_root
 from experiments.pairing import model_shape_of
 from experiments.recipe import DataChoice, MMPoseChoice, Recipe
@@ -70,9 +71,9 @@ def _token_faults(recipe: Recipe, taught: HeatmapOutput) -> Iterable[str]:
         got = f"got {student.visual_tokens}x{student.dim} and {theirs}"
     else:
         return
-    for name in ("KT", "VT"):
-        if getattr(recipe.losses, name) > 0:
+    for use in recipe.losses:
+        if use.own is None and LOSSES[use.name].equal_tokens:
             yield (
-                f"losses.{name}: needs student and teacher to have tokens of one shape, {got} "
+                f"losses.{use.name}: needs student and teacher to have tokens of one shape, {got} "
                 f"({recipe.given_teacher.config}); set it to 0, or take a teacher with tokens"
             )

@@ -6,13 +6,13 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from distilpose.parts.naming import nearest
 from experiments.source import Node, Path_, Problem, dotted
 
 Kind = TypeVar("Kind")
@@ -36,27 +36,21 @@ _BOUNDS = {
 }
 
 
-def nearest(got: object, valid: Iterable[str]) -> str:
-    """The hint for a name that is not valid: the nearest valid one, and which are."""
-    names = [str(name) for name in valid]
-    if not names:
-        return "there are none"
-    near = get_close_matches(str(got), names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}? " if near else ""
-    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-    return f"{hint}valid: {', '.join(names[:20])}{more}"
-
-
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def checked(kind: type[Kind], node: Node, file: str) -> tuple[Kind | None, list[tuple[Path_, Problem]]]:
-    """The record a node describes and no faults, or None and every fault with its path."""
+def checked(
+    kind: type[Kind], node: Node, file: str, values: Any = None
+) -> tuple[Kind | None, list[tuple[Path_, Problem]]]:
+    """The record a node describes and no faults, or None and every fault with its path.
+
+    `values` are the node's, where parts of them were read already.
+    """
     record_kind: Any = kind
     try:
-        return _adapter(record_kind).validate_python(node.frozen), []
+        return _adapter(record_kind).validate_python(node.frozen if values is None else values), []
     except ValidationError as error:
         faults = error.errors(include_url=False)
         paths: list[Path_] = [tuple(step for step in fault["loc"] if not _is_mark(step)) for fault in faults]

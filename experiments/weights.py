@@ -14,11 +14,11 @@ from distilpose.integrations.onnx import OnnxModel
 from distilpose.models import MODELS
 from distilpose.models.description import Description, description_from_metadata
 from distilpose.models.specs import find_spec
+from distilpose.parts.naming import nearest
 from experiments.build import WEIGHTS, describe_run, run_options
 from experiments.datasets import data_root
 from experiments.recipe import RunRecipe, run_recipe_from_json
 from experiments.store import RunDir, Store, run_title
-from experiments.typed import nearest
 
 SUFFIX = ".safetensors"
 _SHOWN_FAULTS = 4

@@ -120,8 +120,8 @@ STUDENT = (
         words="256 (512 without a teacher)",
     ),
     *_TRAINING,
-    Published(setting="simulated heatmap loss", field="losses.SH_form", values=("official",), words="official"),
-    Published(setting="confidence read at", field="losses.CS_cell", values=("official",), words="official"),
+    Published(setting="simulated heatmap loss", field="losses.SH.form", values=("official",), words="official"),
+    Published(setting="confidence read at", field="losses.CS.cell", values=("official",), words="official"),
     Published(
         setting="flipped coordinates", field="evaluation.flip_coordinates", values=("official",), words="official"
     ),

@@ -25,8 +25,9 @@ TOUCH_SCIENCE = {
     "experiments.teachers",
     "experiments.weights",
 }
-# How files are written is the same everywhere: the store may know that much of the science.
-WHOLE_FILES = "distilpose.whole_files"
+# Every room may know these: how files are written, and what parts, losses and versions of code there are (no torch).
+FOR_ALL = ("distilpose.whole_files", "distilpose.parts", "distilpose.losses", "distilpose.versions")
+TORCH_FREE = ("distilpose.parts", "distilpose.losses.table", "distilpose.losses.use", "distilpose.versions")
 MMPOSE = ("mmpose", "mmengine", "mmcv", "xtcocotools", "mmdet")
 # What the reports may read of the engine: what is on disk.
 ON_DISK = ("experiments.store", "experiments.journal", "experiments.atomic")
@@ -118,7 +119,7 @@ def test_the_engine_touches_the_science_only_where_it_builds_and_runs(module: st
     imported = imports(MODULES[module])
     assert names_of("reports", imported) == []
     if module not in TOUCH_SCIENCE:
-        assert [name for name in names_of("distilpose", imported) if not name.startswith(WHOLE_FILES)] == []
+        assert [name for name in names_of("distilpose", imported) if not name.startswith(FOR_ALL)] == []
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if not m.startswith("experiments.track.")])
@@ -133,6 +134,13 @@ def test_reports_read_only_what_is_on_disk(module: str) -> None:
     assert all(name.startswith(ON_DISK) for name in names_of("experiments", imported))
 
 
-@pytest.mark.parametrize("module", [WHOLE_FILES, "experiments.store", "experiments.journal", "experiments.lease"])
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith(TORCH_FREE)])
+def test_what_is_known_of_parts_is_known_without_torch(module: str) -> None:
+    assert names_of("torch", imports(MODULES[module])) == []
+
+
+@pytest.mark.parametrize(
+    "module", ["distilpose.whole_files", "experiments.store", "experiments.journal", "experiments.lease"]
+)
 def test_the_store_imports_no_torch(module: str) -> None:
     assert names_of("torch", imports(MODULES[module])) == []

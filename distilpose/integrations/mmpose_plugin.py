@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from distilpose.data.skeleton import COCO
+from distilpose.data.stream import Batch
 from distilpose.evaluation.flip import FlipCoordinates, merge_keypoints, merge_scores
 from distilpose.integrations.mmpose import MMPoseTeacher, build_teacher, import_mmpose
+from distilpose.losses.criteria import LossCriterion
 from distilpose.losses.heatmap import heatmap_loss
 from distilpose.losses.regression import regression_loss
-from distilpose.losses.total import LossWeights, student_loss
+from distilpose.losses.use import Losses
 from distilpose.models.builders import build_model
 from distilpose.models.encoder import TokenEncoder
 from distilpose.models.heads import RegressionHead
@@ -45,11 +47,11 @@ class DistilPoseStudent(BaseModule):  # type: ignore[misc]
 
 @MODELS.register_module()
 class DistilPoseHead(BaseHead):  # type: ignore[misc]
-    """What our students learn by and are read by: `losses` are the weights of `LossWeights`."""
+    """What our students learn by and are read by: `losses` are those of a sweep: {"reg": 1, "KT": 5e-4, ...}."""
 
     def __init__(self, losses: Mapping[str, Any], decoder: Mapping[str, Any], init_cfg: Any = None) -> None:
         super().__init__(init_cfg)
-        self.weights = LossWeights(**losses)
+        self.criterion = LossCriterion(Losses.of(losses))
         self.decoder = KEYPOINT_CODECS.build(decoder)
 
     def forward(self, feats: Any) -> RegressionOutput:
@@ -61,10 +63,10 @@ class DistilPoseHead(BaseHead):  # type: ignore[misc]
         """
         if not isinstance(feats, RegressionOutput):
             raise ValueError(f"DistilPoseHead: needs the backbone DistilPoseStudent, got a {type(feats).__name__}")
-        for option, output, term in (("score", feats.scores, "CS"), ("sigma", feats.sigmas, "SH")):
-            if (output is not None) != bool(getattr(self.weights, term)):
-                needed = bool(getattr(self.weights, term))
-                raise ValueError(f"{term}: is {getattr(self.weights, term)}, so give the student {option}={needed}")
+        for option, needed in self.criterion.losses.head.items():
+            if (getattr(feats, f"{option}s") is not None) != needed:
+                what = "one loss trains" if needed else "no loss trains"
+                raise ValueError(f"losses: {what} the {option}, so give the student {option}={needed}")
         return feats
 
     def loss(
@@ -74,7 +76,17 @@ class DistilPoseHead(BaseHead):  # type: ignore[misc]
         labels = [sample.gt_instance_labels for sample in batch_data_samples]
         keypoints = torch.cat([label.keypoint_labels for label in labels])
         visible = torch.cat([label.keypoint_weights for label in labels])
-        terms = student_loss(self(feats), keypoints, visible, teacher, self.weights)
+        nothing = keypoints.new_empty(0)
+        batch = Batch(
+            images=nothing,
+            keypoints=keypoints,
+            visible=visible,
+            index=nothing,
+            center=nothing,
+            scale=nothing,
+            labelled=visible,
+        )
+        terms = self.criterion(self(feats), batch, teacher)
         return {f"loss_{name}": term for name, term in terms.items()}
 
     def predict(self, feats: Any, batch_data_samples: Any, test_cfg: Any = None) -> Any:
@@ -128,7 +140,7 @@ class DistilPoseTokenHead(DistilPoseHead):
             depth=depth,
             heads=heads,
         )
-        self.readings = RegressionHead(dim, score=self.weights.needs_score, sigma=self.weights.needs_sigma)
+        self.readings = RegressionHead(dim, **self.criterion.losses.head)
         initialise(self, seed)
 
     def forward(self, feats: Any) -> RegressionOutput:

@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 ConfidenceCell = Literal["nearest", "official"]
@@ -30,7 +30,7 @@ def confidence_loss(
 
     """
     if cell not in CELLS:
-        raise ValueError(f"CS_cell: must be one of {', '.join(CELLS)}, got {cell!r}")
+        raise ValueError(f"cell: must be one of {', '.join(CELLS)}, got {cell!r}")
     height, width = teacher_heatmaps.shape[-2:]
     short = 1 if cell == "official" else 0
     with torch.no_grad():
@@ -38,16 +38,3 @@ def confidence_loss(
         row = (keypoints[..., 1].float() * (height - short)).round().long().clamp(0, height - 1)
         values = teacher_heatmaps.flatten(2).gather(2, (row * width + column)[..., None]).squeeze(-1)
     return F.l1_loss(scores * visible, (values * visible).to(scores.dtype))
-
-
-class ConfidenceLoss(nn.Module):
-    """`confidence_loss` times a coefficient."""
-
-    def __init__(self, coefficient: float = 1e-2, cell: ConfidenceCell = "nearest") -> None:
-        super().__init__()
-        self.coefficient = coefficient
-        self.cell: ConfidenceCell = cell
-
-    def forward(self, scores: Tensor, keypoints: Tensor, teacher_heatmaps: Tensor, visible: Tensor) -> Tensor:
-        """Return the weighted loss."""
-        return self.coefficient * confidence_loss(scores, keypoints, teacher_heatmaps, visible, self.cell)

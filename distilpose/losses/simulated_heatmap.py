@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from distilpose.models.precision import without_autocast
 
@@ -62,7 +62,7 @@ def simulated_heatmap_loss(
 
     """
     if form not in FORMS:
-        raise ValueError(f"SH_form: must be one of {', '.join(FORMS)}, got {form!r}")
+        raise ValueError(f"form: must be one of {', '.join(FORMS)}, got {form!r}")
     height, width = teacher_heatmaps.shape[-2:]
     # The terms below nearly cancel for a good student: they need more digits than bf16 has.
     with without_autocast(keypoints.device.type):
@@ -78,16 +78,3 @@ def simulated_heatmap_loss(
         if form == "per_sample":
             return (masks * errors).mean()
         return (masks.mean(0) * errors.mean(0)).mean()
-
-
-class SimulatedHeatmapLoss(nn.Module):
-    """`simulated_heatmap_loss` times a coefficient."""
-
-    def __init__(self, coefficient: float = 1.0, form: SimulatedHeatmapForm = "per_sample") -> None:
-        super().__init__()
-        self.coefficient = coefficient
-        self.form: SimulatedHeatmapForm = form
-
-    def forward(self, keypoints: Tensor, sigmas: Tensor, teacher_heatmaps: Tensor, visible: Tensor) -> Tensor:
-        """Return the weighted loss."""
-        return self.coefficient * simulated_heatmap_loss(keypoints, sigmas, teacher_heatmaps, visible, self.form)

@@ -1,8 +1,22 @@
 """KT and VT: a student's tokens pulled towards its teacher's, keypoint or visual (DistilPose, equations 1 and 2)."""
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
+
+
+def keypoint_token_loss(
+    keypoint_tokens: Float[Tensor, "batch tokens dim"], teacher_keypoint_tokens: Float[Tensor, "batch tokens dim"]
+) -> Float[Tensor, ""]:
+    """Return KT: the mean squared error of the keypoint tokens; no joint is masked."""
+    return token_loss(keypoint_tokens, teacher_keypoint_tokens)
+
+
+def visual_token_loss(
+    visual_tokens: Float[Tensor, "batch tokens dim"], teacher_visual_tokens: Float[Tensor, "batch tokens dim"]
+) -> Float[Tensor, ""]:
+    """Return VT: the mean squared error of the visual tokens."""
+    return token_loss(visual_tokens, teacher_visual_tokens)
 
 
 def token_loss(
@@ -20,15 +34,3 @@ def token_loss(
             f"{tuple(teacher.shape)}; give both models the same dim, patch, joints and input_size"
         )
     return F.mse_loss(student, teacher)
-
-
-class TokenLoss(nn.Module):
-    """`token_loss` times a coefficient."""
-
-    def __init__(self, coefficient: float = 5e-4) -> None:
-        super().__init__()
-        self.coefficient = coefficient
-
-    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """Return the weighted loss."""
-        return self.coefficient * token_loss(student, teacher)

@@ -118,6 +118,8 @@ def train_cohort(
     loop = _Loop(fabric, stream, listener, teacher, log_every, micro_batch, ranks)
     for member in members:
         member.model.to(fabric.device)
+        if isinstance(member.criterion, nn.Module):
+            member.criterion.to(fabric.device)
         state, damaged = ranks.of_first(load_checkpoint(member.checkpoints) if ranks.leads else Found(None, ()))
         if state is not None:
             member.restore(state)
@@ -246,6 +248,8 @@ class _Loop:
             raise ValueError(f"run {member.name}: its losses distil a teacher, but the cohort was given none")
         if self.ranks.size > 1:
             synchronise_batch_norm(member.model)
+            if isinstance(member.criterion, nn.Module) and any(True for _ in member.criterion.parameters()):
+                raise ValueError(f"run {member.name}: a loss with parameters trains in one process; use one GPU a run")
         wrapped, _ = self.fabric.setup(member.model, member.optimizer)
         self.wrapped[member.name] = wrapped
 
@@ -322,7 +326,7 @@ class _Loop:
             with self._gradients_stay_here(member, index < len(parts) - 1):
                 output = member.forward(self.wrapped[member.name], part.images)
                 # Every term is a mean over the people of the batch: that of a part counts by its share of them.
-                terms = member.criterion(output, part, target)
+                terms = member.criterion(output, part, target, member.step / self.stream.steps_per_epoch)
                 terms = {name: term * (len(part.images) / people) for name, term in terms.items()}
                 loss = torch.stack(list(terms.values())).sum()
                 self.fabric.backward(loss)
@@ -330,7 +334,7 @@ class _Loop:
                 sums[name] = sums[name] + value.detach() if name in sums else value.detach()
         if self.ranks.size > 1:
             sums = dict(zip(sums, self.ranks.mean(torch.stack(list(sums.values()))).unbind(), strict=True))
-        gradients = [p.grad for p in member.model.parameters() if p.grad is not None]
+        gradients = [p.grad for p in member.trainable if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         member.optimizer.step()
         member.step += 1

@@ -15,10 +15,15 @@ from distilpose.training.schedule import Schedule
 
 
 class Criterion(Protocol):
-    """The weighted terms of a run's loss; their sum is what is minimised."""
+    """The weighted terms of a run's loss; their sum is what is minimised.
 
-    def __call__(self, output: Any, batch: Batch, teacher: HeatmapOutput | None) -> dict[str, Tensor]:
-        """The terms, by name, each a scalar."""
+    One that is a module with parameters has these trained and checkpointed with the run.
+    """
+
+    def __call__(
+        self, output: Any, batch: Batch, teacher: HeatmapOutput | None, epoch: float, /
+    ) -> Mapping[str, Tensor]:
+        """The terms, by name, each a scalar; `epoch` is how many epochs the run has behind it, a fraction."""
 
 
 class Forward(Protocol):
@@ -81,8 +86,13 @@ class Member:
 
     def __post_init__(self) -> None:
         device = next(self.model.parameters()).device.type
-        trainable = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        self.optimizer = torch.optim.Adam(trainable, lr=self.schedule.lr, fused=device in ("cpu", "cuda"))
+        self.optimizer = torch.optim.Adam(self.trainable, lr=self.schedule.lr, fused=device in ("cpu", "cuda"))
+
+    @property
+    def trainable(self) -> list[nn.Parameter]:
+        """The parameters of the model and of its losses."""
+        own = list(self.criterion.parameters()) if isinstance(self.criterion, nn.Module) else []
+        return [parameter for parameter in (*self.model.parameters(), *own) if parameter.requires_grad]
 
     @property
     def works(self) -> bool:
@@ -97,6 +107,7 @@ class Member:
         """Everything a checkpoint needs, as tensors, numbers and strings."""
         return {
             "model": self.model.state_dict(),
+            "criterion": self.criterion.state_dict() if isinstance(self.criterion, nn.Module) else {},
             "optimizer": self.optimizer.state_dict(),
             "sums": self.sums,
             **{name: getattr(self, name) for name in _PLAIN},
@@ -105,6 +116,8 @@ class Member:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a `state()`."""
         self.model.load_state_dict(state["model"])
+        if isinstance(self.criterion, nn.Module):
+            self.criterion.load_state_dict(state["criterion"])
         self.optimizer.load_state_dict(state["optimizer"])
         device = next(self.model.parameters()).device
         self.sums = {name: tensor.to(device) for name, tensor in state["sums"].items()}

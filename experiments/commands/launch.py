@@ -23,7 +23,7 @@ from experiments.commands.options import (
     end_on,
     plan_sweep,
     read_profile,
-    say_left_behind,
+    say_changes,
     searcher_of,
 )
 from experiments.commands.report import write_and_show
@@ -119,7 +119,7 @@ def _train(
     end_on(given_teacher_faults((row.recipe for row in sweep.rows), root=place.data, runs=place.runs))
     store = Store(place.runs)
     console.print(launch_summary(planned, store.states(planned.runs), estimate(planned, store), where.launcher.slots))
-    say_left_behind(store, planned, "are")
+    say_changes(store, planned, "are")
     settings = LaunchSettings(
         data_root=lambda data: data_root(data, root=place.data, runs=place.runs).resolve(),
         workers=workers,

@@ -93,11 +93,14 @@ def searcher_of(sweep: "Sweep", place: Place) -> "Searcher | None":
     return Searcher(sweep, Store(place.runs), facts_of(place), costs)
 
 
-def say_left_behind(store: "Store", planned: "Plan", verb: str) -> None:
-    """Name the begun runs that no plan wants any more, now that this sweep has changed since its last launch."""
+def say_changes(store: "Store", planned: "Plan", verb: str) -> None:
+    """Name what changed since the last launch: code of finished runs, and begun runs that no plan wants any more."""
+    from experiments.code_changes import code_changes
     from experiments.standing import left_behind
     from experiments.tables import some_of
 
+    for sentence in code_changes(planned, store):
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     left = left_behind(store, planned.sweep, planned.profile, planned.runs)
     if left:
         console.print(

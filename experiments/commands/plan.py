@@ -17,7 +17,7 @@ from experiments.commands.options import (
     plan_sweep,
     print_json,
     read_profile,
-    say_left_behind,
+    say_changes,
 )
 
 
@@ -53,7 +53,7 @@ def plan(
     else:
         for part in plan_tables(planned, states, costs, needs, everything=everything):
             Console().print(part)
-        say_left_behind(store, planned, "would be")
+        say_changes(store, planned, "would be")
     end_on(planned.problems)
 
 

@@ -34,14 +34,16 @@ class Chosen:
 
     def faults(self, plan: Plan) -> list[str]:
         """Why cohorts of the plan cannot be trained by so many processes."""
+        from experiments.recipe import run_recipe_from_json
+
         found: dict[str, None] = {}
         for run_id, run in plan.runs.items() if self.processes > 1 else ():
             people = min(run.recipe["schedule"]["batch_size"], plan.train_people[run_id])
             if people % self.processes:
                 found[f"a batch of {people} people cannot be shared evenly by {self.processes} processes"] = None
-            losses = run.recipe.get("losses") or {}
-            if losses.get("SH") and losses["SH_form"] == "official":
-                found["SH_form: official mixes all people of a batch, and cannot be shared; use per_sample"] = None
+            for use in run_recipe_from_json(run.recipe).losses or ():
+                if use.mixes_people:
+                    found[f"losses.{use.name} mixes all people of a batch, which then cannot be shared"] = None
         return [f"--gpus-per-run {self.processes}: {fault}" for fault in found]
 
 

@@ -22,7 +22,7 @@ EPOCHS = 4
 
 
 def score(recipe: dict) -> float:
-    weight = recipe["losses"]["KT"] if recipe["losses"] else 1e-3
+    weight = (recipe["losses"].get("KT") or {"weight": 0.0})["weight"] if recipe["losses"] else 1e-3
     return 1 / (1 + abs(math.log10(max(weight, 1e-9)) + 3)) + 1e-4 * recipe["seed"]
 
 

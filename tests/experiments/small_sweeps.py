@@ -2,10 +2,13 @@
 
 import os
 from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from experiments.identity import DataFacts
 from experiments.plan import Plan, make_plan
-from experiments.recipe import DataChoice, EvaluationChoice
+from experiments.recipe import DataChoice, EvaluationChoice, Recipe, frozen, with_losses
 from experiments.spec import read_sweep
 
 SMALL = """\
@@ -79,6 +82,13 @@ rows:
   - {row: stopped, set: {circulation: {stop_gradient: true}}}
 """
 FACTS = DataFacts(fingerprint="f" * 8, train_people=40, val_people=8)
+
+
+def recipe_of(values: dict[str, Any]) -> Recipe:
+    """A row's recipe from plain values."""
+    read, faults = with_losses(values, Path())
+    assert not faults
+    return TypeAdapter(Recipe).validate_python(frozen(read))
 
 
 def facts(data: DataChoice, evaluation: EvaluationChoice) -> DataFacts:

@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_sweeps import FACTS
+from small_sweeps import FACTS, recipe_of
 
+from distilpose.losses.table import LOSSES, BuiltIn
+from distilpose.versions import ALL, Code
 from experiments.identity import DataFacts, canonical, digest, run_id, run_identity
 from experiments.recipe import (
     AugmentationChoice,
     DataChoice,
     EvaluationChoice,
-    LossChoice,
     RunRecipe,
     ScheduleChoice,
-    recipe_from_values,
     run_recipe_from_json,
     to_json,
 )
@@ -29,7 +29,7 @@ VALUES: dict[str, Any] = {
         "augmentation": {},
         "precision": "fp32",
     },
-    "losses": {"KT": 5e-4},
+    "losses": {"reg": 1, "KT": 5e-4},
     "input_size": [192, 256],
     "data": {"root": "data/people"},
     "augmentation": {},
@@ -39,7 +39,7 @@ VALUES: dict[str, Any] = {
 
 
 def _run(seed: int = 0, **changes: Any) -> RunRecipe:
-    return recipe_from_values({**VALUES, **changes}).student_run(seed)
+    return recipe_of({**VALUES, **changes}).student_run(seed)
 
 
 def _id(recipe: RunRecipe, facts: DataFacts = FACTS, teacher: str | None = "t") -> str:
@@ -89,7 +89,7 @@ def test_the_order_of_a_recipes_fields_changes_no_id(seed: int) -> None:
 @settings(deadline=None)
 @given(whole=st.integers(0, 9))
 def test_a_whole_number_for_a_weight_is_the_same_weight(whole: int) -> None:
-    assert _id(_run(losses={"KT": whole})) == _id(_run(losses={"KT": float(whole)}))
+    assert _id(_run(losses={"reg": 1, "KT": whole})) == _id(_run(losses={"reg": 1, "KT": float(whole)}))
 
 
 def test_writing_a_default_out_changes_no_id() -> None:
@@ -114,7 +114,6 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "augmentation": AugmentationChoice,
         "schedule": ScheduleChoice,
         "evaluation": EvaluationChoice,
-        "losses": LossChoice,
         "data": DataChoice,
     }.items()
 }
@@ -174,7 +173,8 @@ def test_where_the_data_lie_changes_no_id_and_what_they_are_does() -> None:
         {"student": {"model": "distilpose_s", "depth": 3}},
         {"student": {"model": "base_stemnet"}},
         {"student": {"model": "distilpose_s", "init": "teacher_backbone"}},
-        {"losses": {"KT": 1e-3}},
+        {"losses": {"reg": 1, "KT": 1e-3}},
+        {"losses": {"reg": 1, "KT": {"weight": 5e-4, "over_time": {"decay": "linear"}}}},
         {"input_size": [96, 128]},
         {"augmentation": {"rotation": 40}},
         {"schedule": {"epochs": 3, "batch_size": 4}},
@@ -195,21 +195,28 @@ def test_the_seed_and_the_teacher_are_part_of_the_id() -> None:
     assert _id(_run(), teacher=None) != _id(_run())
 
 
-@pytest.mark.parametrize(("term", "option", "ours"), [("SH", "SH_form", "per_sample"), ("CS", "CS_cell", "nearest")])
-def test_the_form_of_a_loss_counts_only_where_the_loss_is_on(term: str, option: str, ours: str) -> None:
-    def form(weight: float, name: str) -> str:
-        return _id(_run(losses={"reg": 1, term: weight, option: name}))
+@pytest.mark.parametrize(("name", "option", "ours"), [("SH", "form", "per_sample"), ("CS", "cell", "nearest")])
+def test_an_option_counts_where_it_is_not_the_default_and_its_loss_is_on(name: str, option: str, ours: str) -> None:
+    def form(weight: float, value: str) -> str:
+        return _id(_run(losses={"reg": 1, name: {"weight": weight, option: value}}))
 
-    assert form(0, "official") == form(0, ours)
-    assert form(1, "official") != form(1, ours)
+    assert form(0, "official") == form(0, ours) == _id(_run(losses={"reg": 1}))
+    assert form(1, "official") != form(1, ours) == _id(_run(losses={"reg": 1, name: 1}))
 
 
-def test_a_run_written_before_there_was_a_choice_of_cell_is_read_as_official() -> None:
-    new = _run(losses={"reg": 1, "CS": 1e-2, "CS_cell": "official"})
-    old = to_json(new)
-    del old["losses"]["CS_cell"]
-    assert run_recipe_from_json(old) == new
-    assert "CS_cell" not in run_identity(new, FACTS, None)["losses"]
+def test_a_loss_that_nobody_uses_changes_no_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = _id(_run())
+    monkeypatch.setitem(LOSSES, "new", BuiltIn(source="regression.py:regression_loss"))
+    monkeypatch.setitem(ALL, "loss new", Code(version=1, files=("losses/regression.py",)))
+    assert _id(_run()) == before
+    assert _id(_run(losses={"reg": 1, "KT": 5e-4, "new": 1})) != before
+
+
+def test_the_version_of_code_that_a_run_uses_is_part_of_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    used, unused = _id(_run()), _id(_run(losses={"reg": 1}))
+    monkeypatch.setitem(ALL, "loss KT", dataclasses.replace(ALL["loss KT"], version=99))
+    assert _id(_run()) != used
+    assert _id(_run(losses={"reg": 1})) == unused
 
 
 def _circling(**circulation: Any) -> RunRecipe:

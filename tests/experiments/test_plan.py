@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_sweeps import CIRCLING, FACTS, SMALL, facts, small_plan
 
-from experiments.identity import DataFacts, run_id
-from experiments.plan import Plan, PlannedRun, make_plan
-from experiments.recipe import DataChoice, EvaluationChoice, run_recipe_from_json
+from experiments.identity import DataFacts
+from experiments.plan import Plan, make_plan
+from experiments.recipe import DataChoice, EvaluationChoice
 from experiments.spec import SWEEPS, read_sweep
 
 
@@ -113,7 +113,7 @@ def test_the_saved_plan_says_what_reports_need(plan: Plan) -> None:
     saved = json.loads(json.dumps(plan.json()))
     assert saved["rows"][1] == {
         "name": "KT",
-        "ticks": {"CS": False, "SH": False, "KT": True, "VT": False},
+        "ticks": {"KT": True},
         "factors": {},
         "paper": {"AP": 67.1},
         "baseline": "none",
@@ -142,29 +142,6 @@ def test_two_shipped_sweeps_share_the_runs_they_both_want() -> None:
     shared = _ids(losses) & _ids(matrix)
     by_name = {row.name: row.runs[0].run_id for row in losses.rows}
     assert shared >= {by_name["none"], by_name["all"], losses.teachers[0].run_id}
-
-
-def test_the_ids_of_the_loss_ablation_stay_what_they_were() -> None:
-    # Made by this plan at commit e1903aa, before recipes could have circulation; finished runs are found by these. Then
-    # CS read the official cell.
-    plan = make_plan(read_sweep(SWEEPS / "losses.yaml").profile("tiny"), facts)
-    assert [teacher.run_id for teacher in plan.teachers] == ["c822758735b1"]
-    assert {row.name: _as_before_cells(row.runs[0]) for row in plan.rows} == {
-        "none": "0d4e343e1b3c",
-        "CS": "e47baf53170a",
-        "SH": "d1ef25c9ed8d",
-        "CS+SH": "8484601ab82f",
-        "KT": "0cc1e3dc02b0",
-        "VT": "790ce7f64a58",
-        "KT+VT": "f061594d5e69",
-        "all": "693dfda2773b",
-    }
-
-
-def _as_before_cells(run: PlannedRun) -> str:
-    """The id of the same run, as all were before there was a choice of CS_cell."""
-    old = {**run.recipe, "losses": {name: value for name, value in run.recipe["losses"].items() if name != "CS_cell"}}
-    return run_id(run_recipe_from_json(old), FACTS, run.teacher_id)
 
 
 def test_heatmap_models_that_learn_by_themselves_train_together_without_a_teacher(tmp_path: Path) -> None:

@@ -24,8 +24,9 @@ from distilpose.data.coco import load_pose_data
 from distilpose.data.picture_store import store_size
 from distilpose.data.skeleton import COCO
 from distilpose.data.stream import Batch
+from distilpose.losses.circulation import CirculationWeights
+from distilpose.losses.criteria import HEATMAP_LOSSES, CirculationCriterion, LossCriterion, every_cycle
 from distilpose.models import HeatmapOutput
-from distilpose.training.member import Criterion
 from experiments import build
 from experiments import run as run_module
 from experiments.datasets import data_facts, data_root, prepare
@@ -34,7 +35,7 @@ from experiments.launch.inline import InlineLauncher
 from experiments.launch.records import LaunchSettings, Outcome
 from experiments.launch.scheduler import launch_plan
 from experiments.plan import Plan, make_plan
-from experiments.recipe import CirculationChoice, LossChoice, MMPoseChoice
+from experiments.recipe import MMPoseChoice
 from experiments.run import FINISHED, PREEMPTED, run_job
 from experiments.spec import read_sweep
 from experiments.store import Store
@@ -250,9 +251,9 @@ def test_the_loss_of_circulation_is_every_cycles_heatmaps_and_what_neighbours_di
     images, keypoints = torch.randn(2, 3, 64, 48, generator=draw), torch.rand(2, 3, 2, generator=draw)
     seen = torch.tensor([[1.0, 1, 0], [1, 1, 1]])
     batch = Batch(images, keypoints, seen, torch.arange(2), torch.zeros(2, 2), torch.ones(2, 2), seen)
-    cycles = build.every_cycle(model, images)
-    terms = build.circulation_criterion(CirculationChoice(KT=2.0, VT=3.0))(cycles, batch, None)
-    alone = [build.heatmap_criterion(cycle, batch, None)["heatmap"] for cycle in cycles]
+    cycles = every_cycle(model, images)
+    terms = CirculationCriterion(CirculationWeights(KT=2.0, VT=3.0))(cycles, batch)
+    alone = [LossCriterion(HEATMAP_LOSSES)(cycle, batch)["heatmap"] for cycle in cycles]
     moved = [(a.keypoint_tokens - b.keypoint_tokens).square().mean() for a, b in pairwise(cycles)]
     seen_moved = [(a.visual_tokens - b.visual_tokens).square().mean() for a, b in pairwise(cycles)]
     assert len(cycles) == 3
@@ -321,19 +322,13 @@ def test_students_train_under_a_given_teacher_and_not_once_it_has_changed(
 def test_out_of_memory_is_tried_again_with_fewer_people_at_once_and_said_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = build.student_criterion
-
-    def greedy(losses: LossChoice) -> Criterion:
-        criterion = whole(losses)
-
-        def limited(output: Any, batch: Batch, teacher: HeatmapOutput | None) -> dict[str, Tensor]:
-            if len(batch.images) > 2:
+    class Greedy(LossCriterion):
+        def forward(self, output: Any, batch: Batch, *rest: Any) -> dict[str, Tensor]:
+            if len(batch.images) > 2 and self.losses != HEATMAP_LOSSES:
                 raise torch.OutOfMemoryError("CUDA out of memory")
-            return criterion(output, batch, teacher)
+            return super().forward(output, batch, *rest)
 
-        return limited
-
-    monkeypatch.setattr(build, "student_criterion", greedy)
+    monkeypatch.setattr(build, "LossCriterion", Greedy)
     plan = planned(tmp_path)
     assert launched(plan, tmp_path / "runs").complete
     store = Store(tmp_path / "runs")

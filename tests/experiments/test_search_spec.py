@@ -22,7 +22,7 @@ KT = "losses.KT: {low: 1e-6, high: 1, log: true}"
         (KT, "losses.KT: [1e-3]", "search.space.losses.KT: must have at least 2 items"),
         (KT, "losses.KT: [1e-3, 1e-3]", "search.space.losses.KT: must differ"),
         (KT, "losses.KT: {lo: 1, high: 2}", "search.space.losses.KT.lo: no such field, did you mean low?"),
-        (KT, "losses.KD: [0, 1]", "losses.KD: no such field, did you mean KT?"),
+        (KT, "losses.KD: [0, 1]", "losses.KD: no such loss, did you mean KT?"),
         (KT, "student.depth: {low: 1, high: 3}", "student.depth: must be a whole number"),
         (KT, "student.depth: {low: 1, high: 4, step: 2}", "search.space.student.depth.high: must be a whole number"),
         ("log: true}", "log: true, points: 3}", "search.space.losses.KT.points: only a grid takes points"),

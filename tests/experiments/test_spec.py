@@ -29,8 +29,8 @@ def test_a_sweep_is_read_into_typed_rows(tmp_path: Path) -> None:
     sweep = _read(tmp_path, SMALL)
     assert (sweep.sweep, sweep.profile, sweep.seeds, sweep.baseline) == ("small", "default", (0, 1), "none")
     none, kt = sweep.rows
-    assert (none.name, none.paper, none.recipe.losses.KT) == ("none", {"AP": 56.0}, 0.0)
-    assert kt.recipe.losses.KT == 5e-4
+    assert (none.name, none.paper, none.recipe.losses.get("KT")) == ("none", {"AP": 56.0}, None)
+    assert kt.recipe.losses.get("KT").weight == 5e-4
     assert kt.recipe.teacher is not None
     assert kt.recipe.teacher.schedule == kt.recipe.schedule
 
@@ -44,7 +44,7 @@ baseline: nonne
 base:
   student: {model: distilpos_s, widht: 24}
   teacher: {model: teacher_stemnet, dim: 95}
-  losses: {reg: 1, KT: -1, SH_form: oficial}
+  losses: {reg: 1, KT: -1, SH: {weight: 1, form: oficial}}
   input_size: [48, 64]
   data: {root: x, synthetic: {train: 1, val: "2"}}
   augmentation: {flip: 2}
@@ -68,9 +68,9 @@ profiles:
         "patch, stem, cycles, init",
         "sweep.yaml:7:42: teacher.dim: must be a multiple of 4 and of heads (8), got 95; change dim or heads "
         "(row 'none')",
-        "sweep.yaml:8:24: losses.KT: must be at least 0, got -1",
-        "sweep.yaml:8:37: losses.SH_form: must be one of the valid values, got 'oficial'; did you mean official? "
-        "valid: per_sample, official",
+        "sweep.yaml:8:24: losses.KT: must be a finite number of at least 0, got -1 (row 'none')",
+        "sweep.yaml:8:49: losses.SH.form: must be one of per_sample, official, got 'oficial'; did you mean official? "
+        "valid: per_sample, official (simulated_heatmap.py:46) (row 'none')",
         "sweep.yaml:10:46: data.synthetic.val: must be a whole number, got '2'",
         "sweep.yaml:11:24: augmentation.flip: must be at most 1, got 2",
         "sweep.yaml:12:52: schedule.milestones: must be in ascending order, got [2, 1] (row 'none')",
@@ -206,7 +206,7 @@ def test_names_that_become_files_cannot_lead_out_of_their_folder(tmp_path: Path,
         (
             "circulation: {heatmap: 1, KT: 5e-6",
             "losses: {reg: 1, KT: 0",
-            "5:20: student.model: must be a student's model, got 'sdpose_t', a teacher; did you mean ",
+            "6:17: losses.reg: asks for keypoints, which sdpose_t, a heatmap model, does not give; it gives heatmaps",
         ),
         (
             "  circulation: {heatmap: 1, KT: 5e-6",
@@ -231,9 +231,10 @@ def test_a_mistake_in_circulation_is_explained(tmp_path: Path, before: str, afte
     assert said[0].startswith(f"sweep.yaml:{problem}")
 
 
-def test_losses_on_a_heatmap_model_point_to_circulation(tmp_path: Path) -> None:
-    said = _problems(tmp_path, SMALL.replace("model: distilpose_s", "model: sdpose_t"))
-    assert "to train a heatmap model by itself, give circulation in place of losses" in said[0]
+def test_a_heatmap_student_learns_from_heatmaps_and_its_teacher(tmp_path: Path) -> None:
+    text = SMALL.replace("model: distilpose_s", "model: sdpose_t").replace("reg: 1", "heatmap: 1")
+    row = _read(tmp_path, text).rows[1]
+    assert [use.name for use in row.recipe.losses] == ["heatmap", "KT"]
 
 
 def test_a_heatmap_model_learns_by_itself(tmp_path: Path) -> None:
@@ -343,8 +344,8 @@ def test_the_loss_ablation_is_the_published_one() -> None:
         named = {"none": [], "all": ["CS", "SH", "KT", "VT"]}.get(row.name, row.name.split("+"))
         assert [name for name, used in row.recipe.losses.ticks.items() if used] == named
     everything = sweep.rows[-1].recipe
-    weights = everything.losses
-    assert (weights.reg, weights.KT, weights.VT, weights.SH, weights.CS) == (1.0, 5e-4, 5e-4, 1.0, 1e-2)
+    weights = {use.name: use.weight for use in everything.losses}
+    assert weights == {"reg": 1.0, "CS": 1e-2, "SH": 1.0, "KT": 5e-4, "VT": 5e-4}
     assert everything.teacher is not None
     assert everything.teacher.schedule.batch_size == 512
     assert (everything.teacher.augmentation.rotation, everything.teacher.augmentation.rotation_p) == (40.0, 0.5)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from distilpose.losses import heatmap_loss
 from distilpose.losses.circulation import CirculationWeights, circulation_loss
+from distilpose.losses.heatmap import heatmap_loss
 from distilpose.models import HeatmapOutput, build_model
 
 

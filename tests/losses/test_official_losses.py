@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from made_up_batches import weighted
 from torch import Tensor
 
-from distilpose.losses import LossWeights, simulated_heatmap_loss, simulated_heatmaps, student_loss
+from distilpose.losses.simulated_heatmap import simulated_heatmap_loss, simulated_heatmaps
 from distilpose.models import HeatmapOutput, RegressionOutput
 
 CASES = ("mixed_visibility", "all_visible", "edges", "batch1")
@@ -18,7 +19,13 @@ OFFICIAL_NAMES = {
     "CS": "score_loss",
     "SH": "reg2hm_loss",
 }
-WEIGHTS = LossWeights(reg=1, KT=5e-4, VT=5e-4, SH=1, CS=1e-2, SH_form="official", CS_cell="official")
+OFFICIAL = {
+    "reg": 1,
+    "KT": 5e-4,
+    "VT": 5e-4,
+    "SH": {"weight": 1, "form": "official"},
+    "CS": {"weight": 1e-2, "cell": "official"},
+}
 
 
 @functools.cache
@@ -55,7 +62,7 @@ def test_every_term_and_its_gradient_equal_the_authors(name: str, parity_dir: Pa
     case = _case(parity_dir, name)
     for term, official in OFFICIAL_NAMES.items():
         leaves = _leaves(case)
-        terms = student_loss(_output(leaves), case["target"], case["target_weight"][..., 0], _teacher(case), WEIGHTS)
+        terms = weighted(OFFICIAL, _output(leaves), case["target"], case["target_weight"][..., 0], _teacher(case))
         assert set(terms) == set(OFFICIAL_NAMES)
         torch.testing.assert_close(terms[term], case["losses"][official], rtol=1e-5, atol=1e-9)
         terms[term].backward()
@@ -66,7 +73,7 @@ def test_every_term_and_its_gradient_equal_the_authors(name: str, parity_dir: Pa
 def test_the_sum_and_its_gradient_equal_the_authors(name: str, parity_dir: Path) -> None:
     case = _case(parity_dir, name)
     leaves = _leaves(case)
-    terms = student_loss(_output(leaves), case["target"], case["target_weight"][..., 0], _teacher(case), WEIGHTS)
+    terms = weighted(OFFICIAL, _output(leaves), case["target"], case["target_weight"][..., 0], _teacher(case))
     total = sum(terms.values())
     torch.testing.assert_close(total, case["losses"]["total"], rtol=1e-6, atol=1e-8)
     total.backward()

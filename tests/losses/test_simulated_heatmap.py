@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from distilpose.losses import SimulatedHeatmapLoss, simulated_heatmap_loss, simulated_heatmaps
+from distilpose.losses.simulated_heatmap import simulated_heatmap_loss, simulated_heatmaps
 
 SIZE = (6, 8)
 
@@ -122,12 +122,5 @@ def test_autocast_does_not_cost_digits() -> None:
 
 
 def test_unknown_forms_are_refused() -> None:
-    with pytest.raises(ValueError, match="SH_form: must be one of per_sample, official, got 'mean'"):
+    with pytest.raises(ValueError, match="form: must be one of per_sample, official, got 'mean'"):
         simulated_heatmap_loss(*_inputs(), "mean")
-
-
-def test_the_module_holds_coefficient_and_form() -> None:
-    inputs = _inputs()
-    for form in ("per_sample", "official"):
-        loss = SimulatedHeatmapLoss(2.5, form)(*inputs)
-        torch.testing.assert_close(loss, 2.5 * simulated_heatmap_loss(*inputs, form))

@@ -11,18 +11,18 @@ from unittest import mock
 import pytest
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
 from benchmarks.live_tensors import LiveTensors
-from distilpose.data.codecs import gaussian_heatmaps
 from distilpose.data.stream import Batch
-from distilpose.losses import CirculationWeights, LossWeights, circulation_loss, heatmap_loss, student_loss
+from distilpose.losses.circulation import CirculationWeights
+from distilpose.losses.criteria import HEATMAP_LOSSES, CirculationCriterion, LossCriterion, every_cycle
+from distilpose.losses.use import Losses
 from distilpose.models import build_model, count_parameters
 from distilpose.models.builders import build_from_spec
 from distilpose.models.footprint import Precision, count_weights, forward_bytes, kept_bytes, step_bytes
-from distilpose.models.outputs import HeatmapOutput, RegressionOutput
 from distilpose.models.specs import MODELS, ModelSpec, resolve_spec
 from distilpose.training.cohort import train_cohort
 from distilpose.training.member import Member
@@ -130,25 +130,14 @@ class Stream:
             )
 
 
-class Criterion:
+def criterion_of(spec: ModelSpec, *, taught: bool) -> LossCriterion | CirculationCriterion:
     """The loss that a model of this kind learns by."""
-
-    def __init__(self, spec: ModelSpec, *, taught: bool) -> None:
-        self.spec = spec
-        tokens = 5e-4 if taught and spec.has_tokens else 0.0
-        self.weights = LossWeights(KT=tokens, VT=tokens, SH=float(taught), CS=float(taught))
-
-    def __call__(self, output: Any, batch: Batch, teacher: HeatmapOutput | None) -> dict[str, Tensor]:
-        if isinstance(output, RegressionOutput):
-            return student_loss(output, batch.keypoints, batch.visible, teacher, self.weights)
-        target = gaussian_heatmaps(batch.keypoints, batch.visible, self.spec.heatmap_size)
-        if isinstance(output, list):
-            return circulation_loss(output, target, batch.visible, CirculationWeights())
-        return {"heatmap": heatmap_loss(output.heatmaps, target, batch.visible)}
-
-
-def every_cycle(model: nn.Module, images: Tensor) -> Any:
-    return model(images, all_cycles=True)
+    if spec.cycles > 1:
+        return CirculationCriterion(CirculationWeights())
+    if spec.role == "teacher":
+        return LossCriterion(HEATMAP_LOSSES)
+    tokens = {"KT": 5e-4, "VT": 5e-4} if spec.has_tokens else {}
+    return LossCriterion(Losses.of({"reg": 1, **({**tokens, "SH": 1, "CS": 1} if taught else {})}))
 
 
 def peak_of_training(
@@ -166,7 +155,7 @@ def peak_of_training(
         member = Member(
             name=str(index),
             model=build_from_spec(spec, seed=index),
-            criterion=Criterion(spec, taught=teacher is not None),
+            criterion=criterion_of(spec, taught=teacher is not None),
             schedule=Schedule(epochs=2, lr=1e-4, warmup_steps=0, eval_every=2),
             checkpoints=folder / str(index),
             needs_teacher=teacher is not None,

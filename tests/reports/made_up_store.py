@@ -9,6 +9,7 @@ import numpy as np
 
 from experiments.store import Store
 
+FORMS = {"SH": {"form": "per_sample"}, "CS": {"cell": "nearest"}}
 LOSSES = ("CS", "SH", "KT", "VT")
 # name, losses in use, the paper's AP, our AP of seed 0 (0..1)
 ROWS: tuple[tuple[str, tuple[str, ...], float, float], ...] = (
@@ -55,7 +56,7 @@ def recipe(role: str, seed: int, ticks: tuple[str, ...] = ()) -> dict[str, Any]:
             "patch": None,
             "init": "fresh",
         },
-        "losses": {"reg": 1.0, **{name: float(name in ticks) for name in LOSSES}, "SH_form": "per_sample"}
+        "losses": {name: {"weight": 1.0, **FORMS.get(name, {})} for name in ("reg", *LOSSES) if name in ("reg", *ticks)}
         if role == "student"
         else None,
         "input_size": [48, 64],

@@ -3,15 +3,15 @@
 import copy
 from typing import Any
 
-from made_up_store import recipe
+from made_up_store import LOSSES, recipe
 
 from reports.published import data_words, deviations, on_published_data
 
 
 def published_recipe() -> dict[str, Any]:
-    values = recipe("student", 0)
+    values = recipe("student", 0, LOSSES)
     values["model"] = {"model": "distilpose_s", "width": None, "dim": None, "depth": None, "heads": None, "patch": None}
-    values["losses"]["SH_form"] = values["losses"]["CS_cell"] = "official"
+    values["losses"]["SH"]["form"] = values["losses"]["CS"]["cell"] = "official"
     values["input_size"] = [192, 256]
     values["data"] = {"root": "some/where/coco", "train": "train2017", "val": "val2017", "synthetic": None}
     values["schedule"] = {

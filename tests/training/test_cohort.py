@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from distilpose.data.stream import Batch
 from distilpose.evaluation.evaluate import Evaluation
 from distilpose.losses.circulation import CirculationWeights, circulation_loss
-from distilpose.losses.total import LossWeights, student_loss
+from distilpose.losses.criteria import LossCriterion
+from distilpose.losses.use import Losses
 from distilpose.models import HeatmapOutput, build_model, initialise
 from distilpose.training.cohort import Interrupted, Validate, train_cohort
 from distilpose.training.member import Member
@@ -22,8 +23,8 @@ from distilpose.training.schedule import Schedule
 from distilpose.whole_files import FencedError
 
 SMALL = {"joints": 3, "input_size": (16, 16), "width": 4, "dim": 8, "depth": 1, "heads": 2, "patch": (2, 2)}
-ALL = LossWeights(KT=5e-4, VT=5e-4, SH=1.0, CS=1e-2)
-NONE = LossWeights()
+ALL = Losses.of({"reg": 1, "KT": 5e-4, "VT": 5e-4, "SH": 1, "CS": 1e-2})
+NONE = Losses.of({"reg": 1})
 
 
 class Stream:
@@ -82,20 +83,16 @@ class Witness:
         self.said.append(("finished", member.name, member.step))
 
 
-def member(name: str, folder: Path, weights: LossWeights = ALL, *, epochs: int = 2, lr: float = 1e-2) -> Member:
-    model = build_model("distilpose_s", **SMALL, score=weights.needs_score, sigma=weights.needs_sigma)
+def member(name: str, folder: Path, losses: Losses = ALL, *, epochs: int = 2, lr: float = 1e-2) -> Member:
+    model = build_model("distilpose_s", **SMALL, **losses.head)
     initialise(model, seed=0)
-
-    def criterion(output: object, batch: Batch, teacher: object) -> dict[str, Tensor]:
-        return student_loss(output, batch.keypoints, batch.visible, teacher, weights)  # type: ignore[arg-type]
-
     return Member(
         name=name,
         model=model,
-        criterion=criterion,
+        criterion=LossCriterion(losses, epochs=epochs),
         schedule=Schedule(epochs=epochs, lr=lr, warmup_steps=2, milestones=(), eval_every=1),
         checkpoints=folder / name,
-        needs_teacher=weights.needs_teacher,
+        needs_teacher=losses.needs_teacher,
     )
 
 
@@ -215,7 +212,7 @@ def test_a_run_whose_gradients_go_bad_stops_and_leaves_its_cohort_going(tmp_path
     sick, sound = member("sick", tmp_path), member("sound", tmp_path)
     healthy = sick.criterion
 
-    def criterion(output: object, batch: Batch, teacher: object) -> dict[str, Tensor]:
+    def criterion(output: object, batch: Batch, teacher: object, epoch: float) -> dict[str, Tensor]:
         terms = healthy(output, batch, teacher)  # type: ignore[arg-type]
         return {name: term * (float("nan") if sick.step >= 3 else 1) for name, term in terms.items()}
 
@@ -276,7 +273,7 @@ def test_a_member_trains_by_its_own_forward_and_validates_by_the_plain_one(tmp_p
         outputs: list[HeatmapOutput] = wrapped(images, all_cycles=True)
         return outputs
 
-    def criterion(output: list[HeatmapOutput], batch: Batch, teacher: object) -> dict[str, Tensor]:
+    def criterion(output: list[HeatmapOutput], batch: Batch, teacher: object, epoch: float) -> dict[str, Tensor]:
         seen.append((type(output), len(output), output[1].heatmaps.dtype))
         target = torch.ones_like(output[0].heatmaps)
         return circulation_loss(output, target, batch.visible, CirculationWeights(KT=1, VT=1))

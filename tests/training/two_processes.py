@@ -57,7 +57,7 @@ def cohort(folder: Path) -> list[Member]:
     model = build_model("sdpose_t", **SMALL, cycles=2)
     initialise(model, seed=0)
 
-    def criterion(output: Any, batch: Batch, teacher: object) -> dict[str, torch.Tensor]:
+    def criterion(output: Any, batch: Batch, teacher: object, epoch: float) -> dict[str, torch.Tensor]:
         target = batch.keypoints.sum(-1)[..., None, None].expand_as(output[0].heatmaps)
         return circulation_loss(output, target, batch.visible, CirculationWeights(KT=1e-3, VT=1e-3))
 

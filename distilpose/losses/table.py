@@ -1,0 +1,51 @@
+"""Every loss of ours by its name in recipes, in the order of the published tables, and what a loss may ask for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from distilpose.parts.signature import Signature, read_signature
+
+STUDENT_ASKS = ("keypoints", "scores", "sigmas", "heatmaps", "keypoint_tokens", "visual_tokens")
+"""What a student gives: fields of its output."""
+TEACHER_ASKS = ("teacher", "teacher_heatmaps", "teacher_keypoint_tokens", "teacher_visual_tokens")
+"""What a teacher gives: its whole output, or a field of it. No gradient reaches it."""
+TRUTH_ASKS = ("true_keypoints", "visible", "true_heatmaps", "heatmap_visible")
+"""What the annotations give: fields of the batch, and the Gaussians that heatmap models learn."""
+ASKS = (*STUDENT_ASKS, *TEACHER_ASKS, *TRUTH_ASKS, "output", "batch", "skeleton", "epoch")
+"""The names by which a loss asks: a parameter of any other name is an option."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltIn:
+    """A loss of ours: the file below this folder and the function, and the version of its code.
+
+    `equal_tokens`: student and teacher must have tokens of one shape. `mixes_people`: the options under which one
+    person's value depends on the others of the batch; None for never.
+    """
+
+    source: str
+    version: int = 1
+    equal_tokens: bool = False
+    mixes_people: Mapping[str, Any] | None = field(default=None)
+
+    @property
+    def file(self) -> Path:
+        """The file of its code."""
+        return Path(__file__).with_name(self.source.partition(":")[0])
+
+    @property
+    def signature(self) -> Signature:
+        """What it asks for and its options."""
+        return read_signature(self.file, self.source.partition(":")[2], ASKS)
+
+
+LOSSES = {
+    "reg": BuiltIn(source="regression.py:regression_loss"),
+    "heatmap": BuiltIn(source="heatmap.py:heatmap_loss"),
+    "CS": BuiltIn(source="confidence.py:confidence_loss"),
+    "SH": BuiltIn(source="simulated_heatmap.py:simulated_heatmap_loss", mixes_people={"form": "official"}),
+    "KT": BuiltIn(source="tokens.py:keypoint_token_loss", equal_tokens=True),
+    "VT": BuiltIn(source="tokens.py:visual_token_loss", equal_tokens=True),
+}
