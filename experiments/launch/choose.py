@@ -35,10 +35,12 @@ class Chosen:
     def faults(self, plan: Plan) -> list[str]:
         """Why cohorts of the plan cannot be trained by so many processes."""
         found: dict[str, None] = {}
-        for run_id, run in plan.runs.items() if self.processes > 1 else ():
-            people = min(run.recipe["schedule"]["batch_size"], plan.train_people[run_id])
+        for run in plan.runs.values() if self.processes > 1 else ():
+            people, cards = run.recipe["schedule"]["batch_size"], run.recipe["schedule"]["cards"]
             if people % self.processes:
                 found[f"a batch of {people} people cannot be shared evenly by {self.processes} processes"] = None
+            if cards > 1 and cards % self.processes:
+                found[f"schedule.cards: {cards} cards cannot be shared evenly by {self.processes} processes"] = None
             losses = run.recipe.get("losses") or {}
             if losses.get("SH") and losses["SH_form"] == "official":
                 found["SH_form: official mixes all people of a batch, and cannot be shared; use per_sample"] = None

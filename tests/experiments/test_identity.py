@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_sweeps import FACTS
 
+from distilpose.data.augmentation import Augmentation
+from distilpose.training.schedule import Schedule
 from experiments.identity import DataFacts, canonical, digest, run_id, run_identity
 from experiments.recipe import (
-    AugmentationChoice,
     DataChoice,
     EvaluationChoice,
     LossChoice,
     RunRecipe,
-    ScheduleChoice,
     recipe_from_values,
     run_recipe_from_json,
     to_json,
@@ -111,8 +111,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         if field.default is not dataclasses.MISSING
     }
     for name, record in {
-        "augmentation": AugmentationChoice,
-        "schedule": ScheduleChoice,
+        "augmentation": Augmentation,
+        "schedule": Schedule,
         "evaluation": EvaluationChoice,
         "losses": LossChoice,
         "data": DataChoice,

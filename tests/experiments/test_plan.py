@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_sweeps import CIRCLING, FACTS, SMALL, facts, small_plan
 
-from experiments.identity import DataFacts, run_id
-from experiments.plan import Plan, PlannedRun, make_plan
-from experiments.recipe import DataChoice, EvaluationChoice, run_recipe_from_json
+from experiments.identity import DataFacts
+from experiments.plan import Plan, make_plan
+from experiments.recipe import DataChoice, EvaluationChoice
 from experiments.spec import SWEEPS, read_sweep
 
 
@@ -144,27 +144,18 @@ def test_two_shipped_sweeps_share_the_runs_they_both_want() -> None:
     assert shared >= {by_name["none"], by_name["all"], losses.teachers[0].run_id}
 
 
-def test_the_ids_of_the_loss_ablation_stay_what_they_were() -> None:
-    # Made by this plan at commit e1903aa, before recipes could have circulation; finished runs are found by these. Then
-    # CS read the official cell.
-    plan = make_plan(read_sweep(SWEEPS / "losses.yaml").profile("tiny"), facts)
-    assert [teacher.run_id for teacher in plan.teachers] == ["c822758735b1"]
-    assert {row.name: _as_before_cells(row.runs[0]) for row in plan.rows} == {
-        "none": "0d4e343e1b3c",
-        "CS": "e47baf53170a",
-        "SH": "d1ef25c9ed8d",
-        "CS+SH": "8484601ab82f",
-        "KT": "0cc1e3dc02b0",
-        "VT": "790ce7f64a58",
-        "KT+VT": "f061594d5e69",
-        "all": "693dfda2773b",
-    }
-
-
-def _as_before_cells(run: PlannedRun) -> str:
-    """The id of the same run, as all were before there was a choice of CS_cell."""
-    old = {**run.recipe, "losses": {name: value for name, value in run.recipe["losses"].items() if name != "CS_cell"}}
-    return run_id(run_recipe_from_json(old), FACTS, run.teacher_id)
+def test_an_axis_over_teachers_seeds_trains_two_teachers_and_shares_what_uses_none(tmp_path: Path) -> None:
+    axes = "axes: {grid: {teacher.seed: [0, 1]}}\n"
+    plan = small_plan(tmp_path, SMALL.replace("baseline: none", "baseline: none seed=0") + axes)
+    rows = {row.name: row for row in plan.rows}
+    assert list(rows) == ["none seed=0", "none seed=1", "KT seed=0", "KT seed=1"]
+    assert sorted(teacher.seed for teacher in plan.teachers) == [0, 1]
+    first, second = ({run.teacher_id for run in rows[f"KT seed={seed}"].runs} for seed in (0, 1))
+    assert len(first) == len(second) == 1
+    assert first != second
+    assert [run.seed for run in rows["KT seed=1"].runs] == [0, 1]  # a student's seeds are its own
+    alone = [[run.run_id for run in rows[f"none seed={seed}"].runs] for seed in (0, 1)]
+    assert alone[0] == alone[1]
 
 
 def test_heatmap_models_that_learn_by_themselves_train_together_without_a_teacher(tmp_path: Path) -> None:
