@@ -1,15 +1,17 @@
 """Batch normalisation over parts of a batch, against one `nn.BatchNorm2d` a part: what as many cards compute."""
 
 import copy
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from lightning_fabric import Fabric
-from test_cohort import SMALL, Stream, Witness, member, validate
+from test_cohort import SMALL, Stream, Witness, member, stop_after, validate
 from torch import nn
 
+from distilpose.data.stream import Batch
 from distilpose.models import build_model, initialise
 from distilpose.training.batch_norm import GhostBatchNorm2d, split_batch_norm
 from distilpose.training.cohort import train_cohort
@@ -71,31 +73,57 @@ def of_cards(cards: int, folder: Path) -> Member:
     return one
 
 
-def groups(one: Member, micro_batch: int | None = None) -> int:
-    """How many parts batch normalisation saw in a batch that went through the model, after a training."""
+class Short(Stream):
+    """Epochs whose last batch has half the people."""
+
+    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
+        for step, batch in enumerate(super().epoch(epoch, start_step), start_step):
+            yield Batch(*(part[:2] for part in batch)) if step == self.steps_per_epoch - 1 else batch
+
+
+def trained(
+    one: Member, *, micro_batch: int | None = None, should_stop: Callable[[], bool] = lambda: False
+) -> dict[str, torch.Tensor]:
+    """The weights after a training in which the last batch of each epoch is smaller."""
     teacher = build_model("teacher_stemnet", **SMALL)
     initialise(teacher, seed=1)
-    fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
-    witness = Witness()
-    assert train_cohort(
-        [one], stream=Stream(), validate=validate, listener=witness, fabric=fabric, teacher=teacher,
+    train_cohort(
+        [one],
+        stream=Short(),
+        validate=validate,
+        listener=Witness(),
+        fabric=Fabric(accelerator="cpu", devices=1, precision="32-true"),
+        teacher=teacher,
         micro_batch=micro_batch,
-    )  # fmt: skip
-    found = {m.groups for m in one.model.modules() if isinstance(m, GhostBatchNorm2d)}
-    assert len(found) <= 1
-    return found.pop() if found else 1
+        should_stop=should_stop,
+    )
+    return one.model.state_dict()
 
 
-def test_a_schedule_of_several_cards_trains_to_other_weights(tmp_path: Path) -> None:
-    together, apart = of_cards(1, tmp_path), of_cards(2, tmp_path)
-    assert (groups(together), groups(apart)) == (1, 2)
-    assert together.model.state_dict().keys() == apart.model.state_dict().keys()
-    key = next(iter(together.model.state_dict()))
-    assert not torch.equal(together.model.state_dict()[key], apart.model.state_dict()[key])
+def groups(one: Member) -> set[int]:
+    return {norm.groups for norm in one.model.modules() if isinstance(norm, GhostBatchNorm2d)}
 
 
-@pytest.mark.parametrize(("cards", "micro_batch", "parts"), [(4, 2, 2), (4, 1, 1), (2, 2, 1), (4, None, 4)])
-def test_fewer_people_at_once_keep_the_people_of_a_card(
+def test_a_schedule_of_several_cards_trains_to_other_weights_of_the_same_names(tmp_path: Path) -> None:
+    together, apart = trained(of_cards(1, tmp_path)), trained(of_cards(2, tmp_path))
+    assert together.keys() == apart.keys()
+    assert any(not torch.equal(together[name], apart[name]) for name in together)
+
+
+@pytest.mark.parametrize(("cards", "micro_batch", "parts"), [(4, None, 4), (4, 2, 2), (4, 1, 1), (2, 2, 1)])
+def test_fewer_people_at_once_are_still_as_many_as_a_card_has(
     tmp_path: Path, cards: int, micro_batch: int | None, parts: int
 ) -> None:
-    assert groups(of_cards(cards, tmp_path), micro_batch) == parts
+    one = of_cards(cards, tmp_path)
+    trained(one, micro_batch=micro_batch)
+    assert groups(one) == {parts}
+
+
+@pytest.mark.parametrize("steps", [2, 3, 4])  # before, at and after a smaller batch
+def test_a_run_of_several_cards_goes_on_to_the_weights_of_an_undisturbed_one(tmp_path: Path, steps: int) -> None:
+    whole = trained(of_cards(2, tmp_path / "whole"))
+    trained(of_cards(2, tmp_path / "cut"), should_stop=stop_after(steps))
+    resumed = of_cards(2, tmp_path / "cut")
+    for name, value in trained(resumed).items():
+        assert torch.equal(value, whole[name])
+    assert resumed.step == 6
