@@ -17,10 +17,10 @@ from torch import nn
 from benchmarks.loop import loop_seconds, member_of
 from benchmarks.measure import Figure, Settings, seconds_of
 from benchmarks.subjects import ROWS, Subject, ask, criterion_of, step_of, subject
+from distilpose.data.augmentation import Augmentation
 from distilpose.data.coco import load_pose_data
 from distilpose.data.stream import Batch, PeopleStream
 from distilpose.data.synthetic import SyntheticSpec, write_synthetic
-from distilpose.data.transforms import Augmentation
 from distilpose.training.member import Member
 
 SIZES = (2, 4, 8)

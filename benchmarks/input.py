@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 
 from benchmarks.measure import Figure, Settings, Work, in_turns, ratios
+from distilpose.data.augmentation import Augmentation
 from distilpose.data.coco import PoseData, load_pose_data
 from distilpose.data.picture_store import PictureStore, store_size
 from distilpose.data.stream import PeopleStream
 from distilpose.data.synthetic import SyntheticSpec, write_synthetic
-from distilpose.data.transforms import Augmentation
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "coco_mini"
 """Some pictures of COCO beside the checkout; where there are none, people are drawn instead."""

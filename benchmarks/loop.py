@@ -17,7 +17,7 @@ from distilpose.training.member import Member
 from distilpose.training.schedule import Schedule
 from distilpose.training.silent import SilentListener
 
-SCHEDULE = Schedule(epochs=1_000, lr=1e-4, warmup_steps=0, eval_every=1_000)
+SCHEDULE = Schedule(epochs=1_000, batch_size=4, lr=1e-4, warmup_steps=0, eval_every=1_000)
 
 
 def loop_seconds(

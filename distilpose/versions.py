@@ -47,7 +47,14 @@ TRAINING = Code(
 )
 DATA = Code(
     version=1,
-    files=("data/stream.py", "data/transforms.py", "data/codecs.py", "data/normalise.py", "data/coco.py"),
+    files=(
+        "data/augmentation.py",
+        "data/stream.py",
+        "data/transforms.py",
+        "data/codecs.py",
+        "data/normalise.py",
+        "data/coco.py",
+    ),
 )
 EVALUATION = Code(version=1, files=("evaluation/[a-c]*.py", "evaluation/[e-r]*.py", "evaluation/decode.py"))
 CIRCULATION = Code(version=1, files=("losses/circulation.py",))

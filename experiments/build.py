@@ -12,7 +12,6 @@ from distilpose.data.coco import PoseData, load_pose_data
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.sources import ImageSource
 from distilpose.data.stream import Batch, PeopleStream, eval_batches
-from distilpose.data.transforms import Augmentation
 from distilpose.evaluation.average_precision import read_truth
 from distilpose.evaluation.evaluate import Evaluation, evaluate_many
 from distilpose.evaluation.flip import FlipTest
@@ -32,13 +31,11 @@ from distilpose.models.warm_start import load_backbone, load_imagenet
 from distilpose.training.checkpoint import load_weights
 from distilpose.training.cohort import Interrupted, Validate
 from distilpose.training.member import Member, plain_forward
-from distilpose.training.schedule import Schedule
 from experiments.recipe import (
     VALIDATION_CROPS,
     DataChoice,
     MMPoseChoice,
     RunRecipe,
-    ScheduleChoice,
     to_json,
 )
 from experiments.store import RunDir
@@ -55,26 +52,17 @@ def build_stream(
     recipe: RunRecipe, train: PoseData, *, workers: int, source: ImageSource, share: tuple[int, int] = (0, 1)
 ) -> PeopleStream:
     """The batches that every run of the recipe's cohort sees; of several processes, the `share` of one."""
-    choice = recipe.augmentation
-    augmentation = Augmentation(
-        flip=choice.flip,
-        half_body_p=choice.half_body,
-        half_body_joints=choice.half_body_joints,
-        scale=choice.scale,
-        rotation=choice.rotation,
-        rotation_p=choice.rotation_p,
-        shift=choice.shift,
-        shift_p=1.0 if choice.shift else 0.0,
-    )
     return PeopleStream(
         train,
         input_size=recipe.input_size,
-        augmentation=augmentation,
+        augmentation=recipe.augmentation,
         seed=recipe.seed,
         batch_size=recipe.schedule.batch_size,
         workers=workers,
         cache=source,
+        drop_last=recipe.schedule.drop_last,
         share=share,
+        cards=recipe.schedule.cards,
     )
 
 
@@ -108,7 +96,7 @@ def build_member(
         name=run.run_id,
         model=model,
         criterion=criterion,
-        schedule=build_schedule(recipe.schedule),
+        schedule=recipe.schedule,
         checkpoints=run.checkpoints,
         aside=aside,
         needs_teacher=criterion.needs_teacher,
@@ -149,13 +137,6 @@ def build_given_teacher(choice: MMPoseChoice, *, joints: Sequence[str], input_si
     from distilpose.integrations.mmpose import build_teacher
 
     return build_teacher(choice.config, choice.checkpoint, joints=joints, input_size=input_size)
-
-
-def build_schedule(choice: ScheduleChoice) -> Schedule:
-    """The learning rate and length that the recipe chose."""
-    values = to_json(choice)
-    values.pop("batch_size")
-    return Schedule(**{**values, "milestones": tuple(values["milestones"])})
 
 
 def build_validation(

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from distilpose.models.arithmetic import multiply_adds
+from distilpose.training.schedule import Schedule
 from experiments.plan import Plan, PlannedRun
 from experiments.predicted_memory import planned_spec
-from experiments.recipe import run_recipe_from_json, to_json
+from experiments.recipe import frozen, run_recipe_from_json, to_json
 from experiments.step_times import read_step_times, step_kind
 from experiments.store import RunDir, Store
 
@@ -62,8 +63,8 @@ def _measured_step(seconds: float, device: str) -> _Step:
 
 def planned_steps(run: PlannedRun, people: int) -> int:
     """The optimiser steps of a run over `people` training people."""
-    schedule = run.recipe["schedule"]
-    return int(schedule["epochs"]) * max(1, people // int(schedule["batch_size"]))
+    schedule = Schedule(**frozen(run.recipe["schedule"]))
+    return schedule.epochs * max(1, schedule.steps_per_epoch(people))
 
 
 def estimate(plan: Plan, store: Store) -> Costs:

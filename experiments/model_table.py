@@ -6,21 +6,28 @@ from typing import Any
 import torch
 from rich.table import Table
 
+from distilpose.data.skeleton import COCO
+from distilpose.evaluation.protocol import Protocol
+from distilpose.evaluation.whole_test import WholeTest
 from distilpose.models import MODELS, build_model
 from distilpose.models.counting import count_costs
 from distilpose.models.speed import measure_speed
 
 
 def model_rows(*, fps: bool) -> list[dict[str, Any]]:
-    """One record per model; `fps` adds single-image speed here, a median with its quartiles."""
+    """One record per model; `fps` adds its speeds here, one image at a time, each a median with its quartiles.
+
+    `fps` is of single forward passes. `test_fps` is of whole tests, which the papers time: with the flip test and
+    decoding; of a heatmap model also without its post-processing, as `test_fps_without_post_processing`.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     rows = []
-    for name, spec in MODELS.items():
-        model = build_model(name).eval()
+    for model_name, spec in MODELS.items():
+        model = build_model(model_name).eval()
         costs = count_costs(model, spec.input_size)
         published = spec.published
         row: dict[str, Any] = {
-            "model": name,
+            "model": model_name,
             "role": spec.role,
             "input": list(spec.input_size),
             "parameters": costs.parameters,
@@ -35,7 +42,13 @@ def model_rows(*, fps: bool) -> list[dict[str, Any]]:
             },
         }
         if fps:
+            whole = {"test_fps": Protocol()}
+            if spec.role == "teacher":
+                whole["test_fps_without_post_processing"] = Protocol(refinement="none")
             row["fps"] = asdict(measure_speed(model, spec.input_size, device=device))
+            for name, protocol in whole.items():
+                test = WholeTest(model, COCO, protocol)
+                row[name] = asdict(measure_speed(test, spec.input_size, device=device))
         rows.append(row)
     return rows
 
@@ -47,7 +60,7 @@ def model_table(rows: list[dict[str, Any]]) -> Table:
     table.add_column("role")
     headings = ["trainable M (paper)", "GFLOPs (paper)", "GMACs with attention", "paper AP"]
     if rows and "fps" in rows[0]:
-        headings.append("images/s here (paper)")
+        headings += ["passes/s here", "tests/s here, without post-processing (paper)"]
     for heading in headings:
         table.add_column(heading, justify="right")
     for row in rows:
@@ -59,7 +72,9 @@ def model_table(rows: list[dict[str, Any]]) -> Table:
             "" if paper["AP"] is None else f"{paper['AP']:.1f}",
         ]
         if "fps" in row:
-            cells.append(f"{row['fps']['fps']:.1f}{_bracket(paper['fps'])}")
+            without = row.get("test_fps_without_post_processing")
+            tests = f"{row['test_fps']['fps']:.1f}" + (f", {without['fps']:.1f}" if without else "")
+            cells += [f"{row['fps']['fps']:.1f}", f"{tests}{_bracket(paper['fps'])}"]
         table.add_row(row["model"], row["role"], *cells)
     return table
 

@@ -8,7 +8,8 @@ from functools import cache
 from distilpose.losses.table import LOSSES, STUDENT_ASKS, TEACHER_ASKS
 from distilpose.models.specs import MODELS, ModelShape, ModelSpec, model_shape
 from distilpose.parts.naming import nearest
-from experiments.recipe import ModelChoice, Recipe, ScheduleChoice
+from distilpose.training.schedule import Schedule
+from experiments.recipe import ModelChoice, Recipe
 from experiments.source import Path_
 from experiments.typed import shown
 
@@ -51,13 +52,16 @@ def _data_faults(recipe: Recipe) -> Iterator[Fault]:
         yield ("data",), "synthetic people have the splits train and val; leave these fields out"
 
 
-def _schedule_faults(path: Path_, schedule: ScheduleChoice) -> Iterator[Fault]:
+def _schedule_faults(path: Path_, schedule: Schedule) -> Iterator[Fault]:
     milestones = schedule.milestones
     if list(milestones) != sorted(set(milestones)):
         yield (*path, "milestones"), f"must be in ascending order, got {shown(milestones)}"
     elif milestones and milestones[-1] >= schedule.epochs:
         rule = f"must come before the last of {schedule.epochs} epochs, got {shown(milestones)}"
         yield (*path, "milestones"), f"{rule}; a milestone that is never reached changes nothing"
+    if schedule.batch_size % schedule.cards:
+        rule = f"must divide the batch, so that each card has equally many people, got {schedule.cards}"
+        yield (*path, "cards"), f"{rule} for a batch of {schedule.batch_size}"
 
 
 def _loss_faults(recipe: Recipe) -> Iterator[Fault]:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
-from pydantic import Discriminator, Strict, StringConstraints, Tag, TypeAdapter
+from pydantic import Discriminator, GetCoreSchemaHandler, GetPydanticSchema, Strict, StringConstraints, Tag, TypeAdapter
 
+from distilpose.data.augmentation import Augmentation
 from distilpose.losses.use import Faults, Losses, read_losses
+from distilpose.training.schedule import Schedule
 
 # Scalars are strict: "1", 1.0 or true is no count. Whole numbers are taken for floats and become floats.
 Count = Annotated[int, Strict(), Ge(1)]
@@ -88,35 +90,23 @@ class DataChoice:
     synthetic: SyntheticChoice | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AugmentationChoice:
-    """The random changes of a training crop. Angles in degrees, `scale` and `shift` as fractions of the box."""
+def _exactly(source: Any, handler: GetCoreSchemaHandler) -> Any:
+    """The schema of a record of the science whose numbers and switches are taken for nothing else: "1" is no 1."""
+    schema = handler.resolve_ref_schema(handler(source))
+    fields: Any = schema
+    for field in fields["schema"]["fields"]:
+        scalar = field["schema"]
+        while "schema" in scalar:  # of a field with a default
+            scalar = scalar["schema"]
+        if "items_schema" in scalar:
+            (scalar,) = scalar["items_schema"]
+        if scalar["type"] in ("int", "float", "bool"):
+            scalar["strict"] = True
+    return schema
 
-    __pydantic_config__ = FORBID
 
-    flip: Chance = 0.5
-    half_body: Chance = 0.3
-    half_body_joints: Natural = 8
-    scale: Weight = 0.35
-    rotation: Weight = 45.0
-    rotation_p: Chance = 0.6
-    shift: Weight = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleChoice:
-    """How long and how fast: Adam's rate after `warmup_steps`, times `gamma` at every milestone (an epoch)."""
-
-    __pydantic_config__ = FORBID
-
-    epochs: Count
-    batch_size: Count
-    lr: Rate = 1e-3
-    warmup_steps: Natural = 500
-    warmup_ratio: Chance = 0.001
-    milestones: tuple[Count, ...] = ()
-    gamma: Rate = 0.1
-    eval_every: Count = 10
+AugmentationChoice = Annotated[Augmentation, GetPydanticSchema(_exactly)]
+ScheduleChoice = Annotated[Schedule, GetPydanticSchema(_exactly)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,7 +104,8 @@ def skeleton_from_category(category: Mapping[str, Any], file: str) -> Skeleton:
     from:
 
     - COCO's own, where the names are COCO's 17 in any order;
-    - for `flip_pairs`, names that differ only by left and right, where each has its partner;
+    - for `flip_pairs`, names that differ only by left and right, or l and r, in whatever spelling, where each that has
+      a side has one partner;
     - for `upper_body` (which half-body augmentation needs), all joints but those named hip, knee, ankle, foot, toe,
       heel or pelvis. On COCO's names this gives COCO's own.
 
@@ -191,17 +192,38 @@ def _renamed(limbs: tuple[tuple[int, int], ...], names: tuple[str, ...]) -> tupl
 
 
 def _mirrored_names(names: tuple[str, ...]) -> tuple[tuple[int, int], ...] | None:
-    """Pairs of names that differ only by left and right; None where a sided name has no partner."""
+    """Pairs of names that differ only by left and right; None where a sided name has not exactly one partner."""
+    words = [_words(name) for name in names]
     pairs = []
-    for index, name in enumerate(names):
-        if "left" in name:
-            partner = name.replace("left", "right")
-            if partner not in names:
-                return None
-            pairs.append((index, names.index(partner)))
-        elif "right" in name and name.replace("right", "left") not in names:
+    for index, own in enumerate(words):
+        partners = [other for other, word in enumerate(words) if word == _mirrored(own)]
+        if _mirrored(own) == own:
+            continue
+        if len(partners) != 1 or words.count(own) != 1:
             return None
+        if index < partners[0]:
+            pairs.append((index, partners[0]))
     return tuple(pairs)
+
+
+_SIDES = {"left": "right", "right": "left", "l": "r", "r": "l"}
+
+
+def _words(name: str) -> tuple[str, ...]:
+    """The words of a joint's name, small: `LEFT_EYE`, `Left Eye`, `leftEye` and `lefteye` have the same two.
+
+    A single letter is a side beside a word (`L_Eye`, `eye_l`, `RWrist`), not beside a number alone (`L5`, a vertebra).
+    """
+    cut = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
+    cut = re.sub(r"^(left|right)(?=[a-z])", r"\1 ", cut.lower())
+    words = re.findall(r"[^\W\d_]+|\d+", cut)
+    if not any(word.isalpha() and word not in ("l", "r") for word in words):
+        return (" ".join(words),)
+    return tuple(words)
+
+
+def _mirrored(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_SIDES.get(word, word) for word in words)
 
 
 def _sigmas(
@@ -226,7 +248,7 @@ def _sigmas(
 def _upper_body(category: Mapping[str, Any], names: tuple[str, ...], problems: list[str]) -> tuple[int, ...]:
     value = category.get("upper_body")
     if value is None:
-        return tuple(i for i, name in enumerate(names) if not any(part in name for part in _LOWER_BODY))
+        return tuple(i for i, name in enumerate(names) if not any(part in name.lower() for part in _LOWER_BODY))
     joints = [_joint(v, names) for v in value] if _is_list(value) else [None]
     if any(joint is None for joint in joints):
         problems.append(f"upper_body: joint names, or numbers from 1 to {len(names)}, got {value!r}")

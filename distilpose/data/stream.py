@@ -14,23 +14,24 @@ from jaxtyping import Float, Float32, Int64, UInt8
 from numpy import ndarray
 from torch import Tensor
 
+from distilpose.data.augmentation import Augmentation
 from distilpose.data.coco import PoseData
 from distilpose.data.device_crops import cut_on_device
 from distilpose.data.errors import DataError
 from distilpose.data.normalise import normalise
 from distilpose.data.sources import ImageSource, image_source
 from distilpose.data.transforms import (
-    Augmentation,
     Boxes,
     augmented_boxes,
     crop_joints,
     crop_matrices,
     draw,
+    moved_once,
     padded_boxes,
     warp,
 )
 
-_ORDER, _AUGMENTATION = 0, 1
+_ORDER, _AUGMENTATION, _ONCE = 0, 1, 2
 
 # one thread a call: parallelism comes from `workers`, and OpenCV's own threads fight the model's
 cv2.setNumThreads(0)
@@ -70,9 +71,9 @@ class _Table:
 class PeopleStream:
     """Training batches: `epoch(n)` gives those of epoch n, from any step on.
 
-    The order of an epoch comes from (seed, epoch); what happens to person i in it comes from (seed, epoch, i). So a
-    stream resumed at a step gives what the uninterrupted one gives, whatever `workers` (threads; decoding and warping
-    release the interpreter) and `cache` are.
+    The order of an epoch comes from (seed, epoch); what happens to person i in it comes from (seed, epoch, i), and what
+    is drawn once for all epochs from (seed, i). So a stream resumed at a step gives what the uninterrupted one gives,
+    whatever `workers` (threads; decoding and warping release the interpreter) and `cache` are.
 
     Args:
         data: the split.
@@ -85,6 +86,8 @@ class PeopleStream:
         drop_last: leave out the last batch where it is smaller, unless the split itself is smaller than a batch.
         share: (rank, size) of one of several processes that train together: it gets every size-th person of each batch
             from the rank-th on, so that the batches of all make up the batch of one.
+        cards: the last batch is filled up with the first people of the epoch until each of so many cards, or of the
+            processes, has equally many, as PyTorch's DistributedSampler does.
         device: where crops are cut, all of a batch at once (`cut_on_device`), and where its `images` then are; None
             cuts them by OpenCV, one by one, which rounds them to whole grey levels.
     """
@@ -99,21 +102,25 @@ class PeopleStream:
         batch_size: int,
         workers: int = 0,
         cache: Literal["none", "ram"] | ImageSource = "none",
-        drop_last: bool = True,
+        drop_last: bool = False,
         share: tuple[int, int] = (0, 1),
+        cards: int = 1,
         device: torch.device | None = None,
     ) -> None:
         _check(input_size, batch_size, workers)
-        _check_share(share, len(data.people), batch_size, drop_last)
+        _check_share(share, batch_size, cards)
         if seed < 0:
             raise ValueError(f"seed: at least 0, got {seed}")
         self._table = _Table(data)
+        if augmentation is not None:
+            self._table.bboxes = moved_once(self._table.bboxes, augmentation, _generator(seed, 0, _ONCE))
         self._input_size = input_size
         self._augmentation = augmentation
         self._seed = seed
         self._batch_size = batch_size
         self._workers = workers
         self._share = share
+        self._evenly = max(cards, share[1])
         self._device = device
         self._source = image_source(cache)
         whole, rest = divmod(len(data.people), batch_size)
@@ -125,11 +132,12 @@ class PeopleStream:
             raise ValueError(f"epoch {epoch}, start_step {start_step}: an epoch has steps 0 to {self.steps_per_epoch}")
         table, people = self._table, len(self._table.paths)
         rank, size = self._share
-        order = self._generator(epoch, _ORDER).permutation(people)
+        order = _generator(self._seed, epoch, _ORDER).permutation(people)
+        order = np.resize(order, -(-people // self._evenly) * self._evenly)
         # the whole epoch's decisions are drawn at once: row i is person i's, whichever step it falls in
         drawn = None
         if self._augmentation is not None:
-            drawn = draw(self._augmentation, people, self._generator(epoch, _AUGMENTATION))
+            drawn = draw(self._augmentation, people, _generator(self._seed, epoch, _AUGMENTATION))
 
         def make(step: int) -> Batch:
             rows = order[step * self._batch_size : (step + 1) * self._batch_size][rank::size]
@@ -149,8 +157,9 @@ class PeopleStream:
 
         return _ordered(make, range(start_step, self.steps_per_epoch), self._workers)
 
-    def _generator(self, epoch: int, purpose: int) -> np.random.Generator:
-        return np.random.Generator(np.random.Philox(np.random.SeedSequence([self._seed, epoch, purpose])))
+
+def _generator(seed: int, epoch: int, purpose: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, epoch, purpose])))
 
 
 def eval_batches(
@@ -183,14 +192,16 @@ def _check(input_size: tuple[int, int], batch_size: int, workers: int) -> None:
         raise ValueError(f"workers: at least 0, got {workers}")
 
 
-def _check_share(share: tuple[int, int], people: int, batch_size: int, drop_last: bool) -> None:
+def _check_share(share: tuple[int, int], batch_size: int, cards: int) -> None:
     rank, size = share
     if not 0 <= rank < size:
         raise ValueError(f"share: (rank, size) with 0 <= rank < size, got {share}")
-    sizes = {min(batch_size, people)} | ({people % batch_size} if not drop_last else set())
-    for batch in sizes:
-        if batch % size:
-            raise ValueError(f"batch_size: {batch} people cannot be shared evenly by {size} processes")
+    if batch_size % size:
+        raise ValueError(f"batch_size: {batch_size} people cannot be shared evenly by {size} processes")
+    if batch_size % cards:
+        raise ValueError(f"cards: must have equally many people each, got {cards} cards for {batch_size} people")
+    if cards > 1 and cards % size:
+        raise ValueError(f"cards: {cards} cards cannot be shared evenly by {size} processes")
 
 
 def _batch(

@@ -10,7 +10,6 @@ Source: the top-down transforms of mmpose 0.x, which the published recipes use; 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -18,6 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 from numpy import ndarray
 
+from distilpose.data.augmentation import Augmentation
 from distilpose.data.errors import DataError
 from distilpose.data.skeleton import Skeleton
 
@@ -25,47 +25,11 @@ PADDING = 1.25
 HALF_BODY_PADDING = 1.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Augmentation:
-    """How training crops vary. The defaults are the published recipe.
-
-    flip: probability of mirroring.
-    half_body_p, half_body_joints: probability of cropping to the upper or lower body, for people with more than
-        `half_body_joints` labelled joints. The half is drawn as officially: upper where a standard normal is below 0.5
-        (69 %, not 50 %) and at least 3 of its joints are labelled.
-    scale: the box is scaled by clip(N(1, scale), 1 - scale, 1 + scale).
-    rotation, rotation_p: with probability `rotation_p` turned by clip(N(0, rotation), -2 rotation, 2 rotation) degrees.
-    shift, shift_p: with probability `shift_p` the centre moves by up to `shift` of the padded box on either axis,
-        before anything else. The published recipe has none (0).
-    """
-
-    flip: float = 0.5
-    half_body_p: float = 0.3
-    half_body_joints: int = 8
-    scale: float = 0.35
-    rotation: float = 45.0
-    rotation_p: float = 0.6
-    shift: float = 0.0
-    shift_p: float = 0.3
-
-    def __post_init__(self) -> None:
-        for field in ("flip", "half_body_p", "rotation_p", "shift_p"):
-            value = getattr(self, field)
-            if not 0 <= value <= 1:
-                raise ValueError(f"{field}: a probability from 0 to 1, got {value}")
-        for field, top in (("scale", 1.0), ("rotation", 180.0), ("shift", 1.0)):
-            value = getattr(self, field)
-            if not 0 <= value < top:
-                raise ValueError(f"{field}: at least 0 and below {top:g}, got {value}; 0 turns it off")
-        if self.half_body_joints < 0:
-            raise ValueError(f"half_body_joints: at least 0, got {self.half_body_joints}")
-
-
 class Draws(NamedTuple):
     """The random decisions for n people, independent of what the people look like."""
 
     shift: Float[ndarray, "n 2"]
-    """Fraction of the padded box that the centre moves."""
+    """Fraction of the padded box that the centre moves; 0 where that was drawn once (`moved_once`)."""
     flip: Bool[ndarray, " n"]
     half_body: Bool[ndarray, " n"]
     upper: Bool[ndarray, " n"]
@@ -83,17 +47,27 @@ def draw(augmentation: Augmentation, count: int, rng: np.random.Generator) -> Dr
     """The decisions for `count` people. Row i depends on the generator's state, i and `count`, on nothing else."""
     uniform = rng.random((count, 6))
     normal = rng.standard_normal((count, 3))
-    shifted = uniform[:, 0] < augmentation.shift_p
+    shifted = (uniform[:, 0] < augmentation.shift_p) & (augmentation.shift_draw == "sample")
     turned = uniform[:, 5] < augmentation.rotation_p
     s, r = augmentation.scale, augmentation.rotation
     return Draws(
         shift=(2 * uniform[:, 1:3] - 1) * augmentation.shift * shifted[:, None],
         flip=uniform[:, 3] < augmentation.flip,
-        half_body=uniform[:, 4] < augmentation.half_body_p,
+        half_body=uniform[:, 4] < augmentation.half_body,
         upper=normal[:, 0] < 0.5,
         scale=np.clip(1 + s * normal[:, 1], 1 - s, 1 + s),
         rotation=np.clip(r * normal[:, 2], -2 * r, 2 * r) * turned,
     )
+
+
+def moved_once(
+    bboxes: Float[ndarray, "n 4"], augmentation: Augmentation, rng: np.random.Generator
+) -> Float[ndarray, "n 4"]:
+    """The people's boxes (x, y, w, h), some of them moved for good, where `shift_draw` is "once"; else as they are."""
+    uniform = rng.random((len(bboxes), 3))
+    moved = (uniform[:, 0] < augmentation.shift_p) & (augmentation.shift_draw == "once")
+    offset = (2 * uniform[:, 1:] - 1) * augmentation.shift * moved[:, None]
+    return np.concatenate([bboxes[:, :2] + offset * bboxes[:, 2:], bboxes[:, 2:]], 1)
 
 
 class Boxes(NamedTuple):

@@ -10,15 +10,16 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from distilpose.data.coco import Person, PoseData, clean_box
+from distilpose.data.coco import Person, PoseData
 
 
 def detected_people(data: PoseData, file: Path) -> tuple[PoseData, Float[NDArray[np.float64], " people"]]:
     """Return the split with the boxes of a COCO results file as its people, and the boxes' scores in the same order.
 
-    The file is a list of {image_id, category_id, bbox (x, y, width, height in image pixels), score}. As published, no
-    box is dropped for its score or for overlapping another; other categories and boxes outside their image are left
-    out. The people have no labelled joints: the truth stays the split's own.
+    The file is a list of {image_id, category_id, bbox (x, y, width, height in image pixels), score}. As published, a
+    box is used as it is, unlike an annotated one: neither clipped nor made a pixel smaller, and none is dropped for its
+    score or for overlapping another. Left out are other categories, and boxes without a width and a height. The people
+    have no labelled joints: the truth stays the split's own.
 
     Raises ValueError when the file is no such list, names an image that the split lacks, or holds no usable box.
     """
@@ -43,8 +44,7 @@ def detected_people(data: PoseData, file: Path) -> tuple[PoseData, Float[NDArray
             )
         image = images[row["image_id"]]
         x, y, w, h = (float(v) for v in row["bbox"])
-        box = clean_box((x, y, w, h), image.size) if all(map(math.isfinite, (x, y, w, h))) else None
-        if box is None:
+        if not (all(map(math.isfinite, (x, y, w, h))) and w > 0 and h > 0):
             continue
         people.append(
             Person(
@@ -52,15 +52,15 @@ def detected_people(data: PoseData, file: Path) -> tuple[PoseData, Float[NDArray
                 image_id=image.image_id,
                 image=image.path,
                 image_size=image.size,
-                bbox=box,
+                bbox=(x, y, w, h),
                 keypoints=nowhere,
-                area=box[2] * box[3],
+                area=w * h,
             )
         )
         scores.append(float(row["score"]))
     if not people:
         raise ValueError(
-            f"{file}: at least one box of category {data.category_id} inside its image is needed, got none"
+            f"{file}: at least one box of category {data.category_id} with a width and a height is needed, got none"
         )
     fingerprint = hashlib.sha256(data.fingerprint.encode() + raw).hexdigest()
     return dataclasses.replace(data, people=tuple(people), fingerprint=fingerprint), np.asarray(scores)

@@ -1,4 +1,4 @@
-"""How many images a second a model takes here, one at a time, as the papers measure it."""
+"""How many images a second a module takes here, one at a time: a model's passes, or whole tests (`WholeTest`)."""
 
 import statistics
 import time

@@ -1,16 +1,20 @@
-"""Batch normalisation over the batch of all processes, on any device; with one process it is PyTorch's own.
+"""Batch normalisation over other people than those of one process's batch: over all processes', or over few.
 
-PyTorch's `SyncBatchNorm` does the same on GPUs alone. With this one, what several processes train can be compared with
-what one trains wherever there is a process group, also on a CPU.
+Over all: PyTorch's `SyncBatchNorm` does the same on GPUs alone. With this one, what several processes train can be
+compared with what one trains wherever there is a process group, also on a CPU. Over few: as where several cards train
+together and each normalises by its own people (ghost batch normalisation; Hoffer et al., NeurIPS 2017, section 4).
 """
 
-from typing import Any
+import math
+from typing import Any, TypeVar
 
 import torch
+import torch.nn.functional as functional
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch import distributed as dist
 
+_Norm = TypeVar("_Norm", bound=nn.BatchNorm2d)
 _OVER = (0, 2, 3)  # people and places: what a channel's statistics are of
 
 
@@ -60,18 +64,61 @@ class _Normalise(torch.autograd.Function):
         return to_input.to(input.dtype), to_weight, to_bias, None
 
 
+class GhostBatchNorm2d(nn.BatchNorm2d):
+    """`nn.BatchNorm2d` whose training statistics are those of each of `groups` equal parts of the batch alone.
+
+    Person i belongs to part i modulo `groups`. The running statistics are those of the first part, as where cards that
+    train together are evaluated by the first one's. A batch that has no equal parts has fewer of them.
+    """
+
+    groups: int = 1
+
+    def forward(self, input: Float[Tensor, "batch channels height width"]) -> Tensor:
+        """Return the normalised input."""
+        if not self.training:
+            return super().forward(input)
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        people, channels, height, width = input.shape
+        groups = math.gcd(people, self.groups)
+        apart = input.reshape(people // groups, groups * channels, height, width)
+        mean, variance = self.running_mean.repeat(groups), self.running_var.repeat(groups)
+        weight, bias = self.weight.repeat(groups), self.bias.repeat(groups)
+        output = functional.batch_norm(apart, mean, variance, weight, bias, True, self.momentum, self.eps)
+        self.num_batches_tracked.add_(1)
+        self.running_mean.copy_(mean[:channels])
+        self.running_var.copy_(variance[:channels])
+        return output.reshape(input.shape)
+
+
 def synchronise_batch_norm(model: nn.Module) -> None:
     """Let every `nn.BatchNorm2d` inside `model` see the people of all processes; parameters stay the same objects."""
+    _replace(model, SyncedBatchNorm2d)
+
+
+def split_batch_norm(model: nn.Module, groups: int) -> None:
+    """Let every `nn.BatchNorm2d` inside `model` see each of `groups` parts of a batch by itself."""
+    for norm in _replace(model, GhostBatchNorm2d):
+        norm.groups = groups
+
+
+def _replace(model: nn.Module, kind: type[_Norm]) -> list[_Norm]:
+    """The modules of `kind` that took the places of those of PyTorch's, whose parameters and buffers they have."""
+    found = []
     for name, child in model.named_children():
         if type(child) is nn.BatchNorm2d:
-            synced = SyncedBatchNorm2d(child.num_features, child.eps, child.momentum, device="meta")
-            synced.weight, synced.bias = child.weight, child.bias
-            synced.running_mean, synced.running_var = child.running_mean, child.running_var
-            synced.num_batches_tracked = child.num_batches_tracked
-            synced.train(child.training)
-            setattr(model, name, synced)
+            norm = kind(child.num_features, child.eps, child.momentum, device="meta")
+            norm.weight, norm.bias = child.weight, child.bias
+            norm.running_mean, norm.running_var = child.running_mean, child.running_var
+            norm.num_batches_tracked = child.num_batches_tracked
+            norm.train(child.training)
+            setattr(model, name, norm)
+            found.append(norm)
         else:
-            synchronise_batch_norm(child)
+            found += _replace(child, kind)
+    return found
 
 
 def _mean_of_all(tensor: Tensor) -> Tensor:

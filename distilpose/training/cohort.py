@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from distilpose.data.stream import Batch
 from distilpose.evaluation.evaluate import Evaluation
 from distilpose.models.outputs import HeatmapOutput
-from distilpose.training.batch_norm import synchronise_batch_norm
+from distilpose.training.batch_norm import split_batch_norm, synchronise_batch_norm
 from distilpose.training.checkpoint import Found, load_checkpoint, save_checkpoint
 from distilpose.training.member import Member
 from distilpose.training.ranks import Ranks
@@ -110,9 +110,9 @@ def train_cohort(
         should_end: asked of every member after each validation but its last; one that shall end leaves with its
             checkpoint, and the others go on.
         ranks: the processes that train this cohort together, each on its share of every batch: the gradients are those
-            of the whole batch, and so are the statistics of batch normalisation. The first evaluates, writes
-            checkpoints and is the one whose `listener` should say anything. How many they are may change between a
-            checkpoint and going on from it.
+            of the whole batch, and so are the statistics of batch normalisation, unless a member's schedule has several
+            cards. The first evaluates, writes checkpoints and is the one whose `listener` should say anything. How many
+            they are may change between a checkpoint and going on from it.
     """
     ranks = ranks or Ranks()
     loop = _Loop(fabric, stream, listener, teacher, log_every, micro_batch, ranks)
@@ -246,7 +246,12 @@ class _Loop:
     def set_up(self, member: Member) -> None:
         if member.needs_teacher and self.teacher is None:
             raise ValueError(f"run {member.name}: its losses distil a teacher, but the cohort was given none")
-        if self.ranks.size > 1:
+        cards = member.schedule.cards
+        if cards > 1:
+            people = member.schedule.batch_size // self.ranks.size
+            parts = -(-people // (self.micro_batch or people))
+            split_batch_norm(member.model, max(1, cards // (self.ranks.size * parts)))
+        elif self.ranks.size > 1:
             synchronise_batch_norm(member.model)
             if isinstance(member.criterion, nn.Module) and any(True for _ in member.criterion.parameters()):
                 raise ValueError(f"run {member.name}: a loss with parameters trains in one process; use one GPU a run")

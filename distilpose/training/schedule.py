@@ -1,31 +1,48 @@
-"""The learning rate of the papers: a linear warm-up, then steps at fixed epochs."""
+"""How long a run trains, how many people at a time, and the learning rate of the papers. Imports no torch."""
 
 from dataclasses import dataclass
+
+from distilpose.bounds import Chance, Count, Natural, Rate, check_bounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """How long a run trains, and how its learning rate moves.
+    """How long a run trains, in which batches, and how its learning rate moves. A sweep's `schedule` is this record.
 
-    Args:
-        epochs: passes over the training split.
-        lr: learning rate after the warm-up, before the first milestone.
-        warmup_steps: optimiser steps over which the rate rises linearly; 0 for none.
-        warmup_ratio: the first step's share of the rate.
-        milestones: epochs (counted from 0) at whose start the rate is multiplied by `gamma`.
-        gamma: the factor of each milestone.
-        eval_every: epochs between validations; the last epoch is always validated.
+    epochs: passes over the training split.
+    batch_size: people of an optimiser step.
+    drop_last: leave out the people left over at an epoch's end, unless the split itself is smaller than a batch; else
+        they are a smaller batch, as with the authors.
+    cards: batch normalisation takes its statistics over the people of each of so many cards alone, as where that many
+        GPUs train together unsynchronised; 1: over the whole batch. The authors' are 8. They need not be there.
+    lr: learning rate after the warm-up, before the first milestone.
+    warmup_steps: optimiser steps over which the rate rises linearly; 0 for none.
+    warmup_ratio: the first step's share of the rate.
+    milestones: epochs (counted from 0) at whose start the rate is multiplied by `gamma`.
+    gamma: the factor of each milestone.
+    eval_every: epochs between validations; the last epoch is always validated.
 
     Source: the authors' configurations (300 epochs, 500 steps of warm-up from 0.001x, x0.1 at 200 and 260).
     """
 
-    epochs: int
-    lr: float = 1e-3
-    warmup_steps: int = 500
-    warmup_ratio: float = 1e-3
-    milestones: tuple[int, ...] = (200, 260)
-    gamma: float = 0.1
-    eval_every: int = 10
+    epochs: Count
+    batch_size: Count
+    drop_last: bool = False
+    cards: Count = 1
+    lr: Rate = 1e-3
+    warmup_steps: Natural = 500
+    warmup_ratio: Chance = 1e-3
+    milestones: tuple[Count, ...] = ()
+    gamma: Rate = 0.1
+    eval_every: Count = 10
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+
+    def steps_per_epoch(self, people: int) -> int:
+        """The optimiser steps of a pass over so many people."""
+        whole, rest = divmod(people, self.batch_size)
+        return whole + (1 if rest and (not self.drop_last or whole == 0) else 0)
 
     def learning_rate(self, step: int, steps_per_epoch: int) -> float:
         """The rate of the optimiser step number `step`, counted from 0."""

@@ -13,7 +13,9 @@ SHOWN_FAULTS = 4  # keys of a checkpoint that do not fit, in one line
 
 def models(
     as_json: AsJson = False,
-    fps: Annotated[bool, typer.Option(help="Measure images per second here, one at a time.")] = False,
+    fps: Annotated[
+        bool, typer.Option(help="Measure speed here, one image at a time: forward passes, and whole tests.")
+    ] = False,
 ) -> None:
     """Every model: parameters, cost and, on request, speed, beside the published figures."""
     from experiments.model_table import model_rows, model_table

@@ -37,13 +37,15 @@ class Chosen:
         from experiments.recipe import run_recipe_from_json
 
         found: dict[str, None] = {}
-        for run_id, run in plan.runs.items() if self.processes > 1 else ():
-            people = min(run.recipe["schedule"]["batch_size"], plan.train_people[run_id])
+        for run in plan.runs.values() if self.processes > 1 else ():
+            people, cards = run.recipe["schedule"]["batch_size"], run.recipe["schedule"]["cards"]
             if people % self.processes:
                 found[f"a batch of {people} people cannot be shared evenly by {self.processes} processes"] = None
             for use in run_recipe_from_json(run.recipe).losses or ():
                 if use.mixes_people:
                     found[f"losses.{use.name} mixes all people of a batch, which then cannot be shared"] = None
+            if cards > 1 and cards % self.processes:
+                found[f"schedule.cards: {cards} cards cannot be shared evenly by {self.processes} processes"] = None
         return [f"--gpus-per-run {self.processes}: {fault}" for fault in found]
 
 

@@ -5,15 +5,16 @@ import pytest
 import torch
 
 from distilpose.data import device_crops
+from distilpose.data.augmentation import Augmentation
 from distilpose.data.coco import PoseData, load_pose_data
 from distilpose.data.device_crops import cut_on_device
 from distilpose.data.normalise import IMAGENET_MEAN, IMAGENET_STD
 from distilpose.data.stream import PeopleStream
-from distilpose.data.transforms import Augmentation, Boxes, crop_matrices, warp
+from distilpose.data.transforms import Boxes, crop_matrices, warp
 
 SIZE = (48, 64)
 CPU = torch.device("cpu")
-BUSY = Augmentation(half_body_joints=4, shift=0.3, shift_p=1.0)
+BUSY = Augmentation(half_body_joints=4, shift=0.3, shift_p=1.0, shift_draw="sample")
 
 
 def matrices_of(count: int, size: tuple[int, int], seed: int = 0) -> np.ndarray:

@@ -15,11 +15,12 @@ import pytest
 import torch
 
 from distilpose.data import picture_store
+from distilpose.data.augmentation import Augmentation
 from distilpose.data.coco import PoseData, load_pose_data, some_people
 from distilpose.data.errors import DataError
 from distilpose.data.picture_store import PictureStore, store_file, store_size
 from distilpose.data.stream import PeopleStream, eval_batches
-from distilpose.data.transforms import Augmentation, read_rgb
+from distilpose.data.transforms import read_rgb
 
 READ_ALL = """
 import sys

@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from conftest import write_people
 
+from distilpose.data.check import check_data
 from distilpose.data.errors import DataError
 from distilpose.data.skeleton import COCO, coco_category, skeleton_from_category
 
@@ -48,6 +50,110 @@ def test_any_joints_are_read_from_the_category():
     assert found.flip_permutation == (0, 2, 1, 4, 3, 6, 5)
     assert found.upper_body == (0, 1, 2)
     assert found.num_joints == 7
+
+
+MPII = (
+    "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "pelvis", "thorax", "upper_neck",
+    "head_top", "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
+)  # fmt: skip
+CROWDPOSE = (
+    "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip",
+    "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "top_head", "neck",
+)  # fmt: skip
+AP10K = (
+    "L_Eye", "R_Eye", "Nose", "Neck", "Root of tail", "L_Shoulder", "L_Elbow", "L_F_Paw", "R_Shoulder", "R_Elbow",
+    "R_F_Paw", "L_Hip", "L_Knee", "L_B_Paw", "R_Hip", "R_Knee", "R_B_Paw",
+)  # fmt: skip
+OPENPOSE = ("Nose", "Neck", "RShoulder", "RElbow", "RWrist", "LShoulder", "LElbow", "LWrist", "MidHip", "RHip", "LHip")
+
+
+def read(names):
+    """The skeleton of a category that says nothing of its flip pairs."""
+    return skeleton_from_category(
+        {"keypoints": list(names), "skeleton": [], "keypoint_sigmas": [0.1] * len(names)}, "f"
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "pairs"),
+    [
+        (COCO.names, COCO.flip_pairs),
+        (MPII, ((0, 5), (1, 4), (2, 3), (10, 15), (11, 14), (12, 13))),
+        (CROWDPOSE, ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9), (10, 11))),
+        (AP10K, ((0, 1), (5, 8), (6, 9), (7, 10), (11, 14), (12, 15), (13, 16))),
+        (OPENPOSE, ((2, 5), (3, 6), (4, 7), (9, 10))),
+    ],
+    ids=["COCO", "MPII", "CrowdPose", "AP-10K", "OpenPose"],
+)
+def test_the_joints_that_a_mirror_exchanges_are_read_off_published_names(names, pairs):
+    assert read(names).flip_pairs == pairs
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("left_eye", "right_eye"), ("L_Eye", "R_Eye"), ("Left Eye", "Right Eye"), ("LEFT_EYE", "RIGHT_EYE"),
+        ("eye_l", "eye_r"), ("l_eye", "r_eye"), ("leftEye", "rightEye"), ("lefteye", "righteye"), ("LEye", "REye"),
+        ("eye.L", "eye.R"), ("eye-left", "eye-right"), ("eyeLeft", "eyeRight"), ("left_eye_2", "right_eye_2"),
+        ("L Eye", "R eye"), ("LeftEye1", "RightEye1"), ("thumb_l_3", "thumb_r_3"),
+    ],
+)  # fmt: skip
+def test_sides_are_found_in_any_spelling(left, right):
+    assert read(["nose", right, left]).flip_pairs == ((1, 2),)
+
+
+def test_names_with_an_l_or_an_r_in_them_have_no_side():
+    plain = [
+        "lip",
+        "leg",
+        "lumbar",
+        "rib",
+        "root",
+        "L5",
+        "L4",
+        "l_1",
+        "tail",
+        "ruler",
+        "lower_lip",
+        "Root of tail",
+    ]
+    assert read(plain).flip_pairs == ()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["nose", "L_Eye"],
+        ["eye_r"],
+        ["Left Eye", "RIGHT_EAR"],
+        ["l_eye", "left_eye", "r_eye"],
+        ["L_Eye", "l eye", "R_Eye"],
+    ],
+)
+def test_a_side_without_its_one_partner_is_an_error_and_not_silence(names):
+    with pytest.raises(DataError, match="flip_pairs is absent and left/right names do not pair up"):
+        read(names)
+
+
+def test_data_check_tells_of_a_side_without_a_partner(tmp_path):
+    root = write_people(tmp_path)
+    file = root / "annotations" / "train.json"
+    parsed = json.loads(file.read_text())
+    category = parsed["categories"][0]
+    del category["flip_pairs"]
+    category["keypoints"] = [name.replace("left_", "L_").replace("right_", "R_") for name in category["keypoints"]]
+    file.write_text(json.dumps(parsed))
+    (report,) = check_data(root)
+    assert report.ok
+    category["keypoints"][1] = "L_Eyes"
+    file.write_text(json.dumps(parsed))
+    (report,) = check_data(root)
+    assert not report.ok
+    assert "flip_pairs is absent" in "".join(map(str, report.problems))
+
+
+def test_the_lower_body_is_told_in_any_spelling():
+    assert [AP10K[i] for i in range(17) if i not in read(AP10K).upper_body] == ["L_Hip", "L_Knee", "R_Hip", "R_Knee"]
 
 
 def test_flip_pairs_and_upper_body_may_be_given():

@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 import torch
 
+from distilpose.data.augmentation import Augmentation
 from distilpose.data.coco import PoseData, load_pose_data
 from distilpose.data.errors import DataError
 from distilpose.data.normalise import IMAGENET_MEAN, IMAGENET_STD
 from distilpose.data.sources import PicturesInMemory
 from distilpose.data.stream import Batch, PeopleStream, eval_batches
-from distilpose.data.transforms import Augmentation, crop_matrices, padded_boxes, read_rgb, warp
+from distilpose.data.transforms import crop_matrices, padded_boxes, read_rgb, warp
 
 SIZE = (24, 32)
 # few joints are enough, so that halves are taken too
-BUSY = Augmentation(half_body_joints=4, shift=0.1)
+BUSY = Augmentation(half_body_joints=4, shift=0.1, shift_draw="sample")
 
 
 @pytest.fixture
@@ -62,15 +63,15 @@ def test_workers_and_cache_change_nothing(data, workers):
 def test_a_persons_augmentation_does_not_depend_on_the_batch_size(data):
     crops = {}
     for size in (1, 2, 7):
-        for batch in stream(data, batch_size=size, drop_last=False).epoch(2):
+        for batch in stream(data, batch_size=size).epoch(2):
             for index, image in zip(batch.index.tolist(), batch.images, strict=True):
                 assert torch.equal(crops.setdefault(index, image), image)
     assert sorted(crops) == list(range(7))
 
 
 def test_the_shares_of_several_processes_make_up_the_batch_of_one(data):
-    shares = [stream(data, batch_size=6, share=(rank, 3)).epoch(4) for rank in range(3)]
-    for whole, *parts in zip(stream(data, batch_size=6).epoch(4), *shares, strict=True):
+    shares = [stream(data, batch_size=6, cards=3, share=(rank, 3)).epoch(4) for rank in range(3)]
+    for whole, *parts in zip(stream(data, batch_size=6, cards=3).epoch(4), *shares, strict=True):
         for rank, part in enumerate(parts):
             assert_same([part], [Batch(*(tensor[rank::3] for tensor in whole))])
 
@@ -79,8 +80,8 @@ def test_the_shares_of_several_processes_make_up_the_batch_of_one(data):
     ("options", "rule"),
     [
         ({"batch_size": 5, "share": (0, 2)}, "5 people cannot be shared evenly by 2"),
-        ({"batch_size": 6, "share": (0, 2), "drop_last": False}, "1 people cannot be shared"),
-        ({"batch_size": 64, "share": (0, 2)}, "7 people cannot be shared"),
+        ({"batch_size": 6, "share": (0, 3), "cards": 2}, "2 cards cannot be shared evenly by 3"),
+        ({"batch_size": 6, "cards": 4}, "must have equally many people each, got 4 cards for 6 people"),
         ({"share": (2, 2)}, "0 <= rank < size"),
     ],
 )
@@ -89,22 +90,58 @@ def test_a_share_that_cannot_be_is_refused(data, options, rule):
         stream(data, **options)
 
 
+@pytest.mark.parametrize(("cards", "size"), [(3, 1), (3, 3), (1, 3)])
+def test_the_last_batch_is_filled_up_by_the_first_people_until_every_card_has_equally_many(data, cards, size):
+    plain = [i for batch in stream(data, batch_size=6).epoch(4) for i in batch.index.tolist()]
+    assert len(plain) == 7
+    shares = [stream(data, batch_size=6, cards=cards, share=(rank, size)).epoch(4) for rank in range(size)]
+    *_, last = zip(*shares, strict=True)
+    assert [len(part.index) for part in last] == [3 // size] * size
+    assert torch.cat([part.index for part in last]).tolist() == [plain[6], *plain[:2]]
+
+
+def test_an_offset_drawn_once_is_the_same_in_every_epoch_and_after_a_resume(data):
+    once = Augmentation(flip=0, half_body=0, scale=0, rotation=0, shift=0.2, shift_p=0.7)
+    plain = stream(data, augmentation=None)
+    options = {"augmentation": once, "batch_size": 3}
+
+    def offsets(batches: Iterable[Batch]) -> dict[int, tuple[float, ...]]:
+        boxes = {i: center for b in plain.epoch(0) for i, center in zip(b.index.tolist(), b.center, strict=True)}
+        return {
+            i: tuple((center - boxes[i]).tolist())
+            for b in batches
+            for i, center in zip(b.index.tolist(), b.center, strict=True)
+        }
+
+    first = offsets(stream(data, **options).epoch(0))
+    assert 0 < sum(any(offset) for offset in first.values()) < 7
+    assert offsets(stream(data, **options, workers=2).epoch(5)) == first
+    assert offsets(stream(data, **options).epoch(5, 2)).items() <= first.items()
+    assert offsets(stream(data, **options, seed=4).epoch(0)) != first
+
+
+def test_an_offset_drawn_for_every_sample_differs_between_epochs(data):
+    anew = Augmentation(flip=0, half_body=0, scale=0, rotation=0, shift=0.16, shift_p=1, shift_draw="sample")
+    first, second = (torch.cat([b.center for b in stream(data, augmentation=anew).epoch(n)]) for n in (0, 1))
+    assert not torch.equal(first.sort(0).values, second.sort(0).values)
+
+
 def test_epochs_and_seeds_differ(data):
     first = torch.cat([b.images for b in stream(data).epoch(0)])
     assert not torch.equal(first, torch.cat([b.images for b in stream(data).epoch(1)]))
     assert not torch.equal(first, torch.cat([b.images for b in stream(data, seed=4).epoch(0)]))
 
 
-def test_the_last_partial_batch_is_dropped_unless_it_is_the_only_one(data):
-    assert stream(data).steps_per_epoch == 3
-    assert stream(data, drop_last=False).steps_per_epoch == 4
-    small = stream(data, batch_size=16)
+def test_the_last_batch_of_an_epoch_is_smaller_and_may_be_dropped_unless_it_is_the_only_one(data):
+    assert [len(batch.index) for batch in stream(data).epoch(0)] == [2, 2, 2, 1]
+    assert [len(batch.index) for batch in stream(data, drop_last=True).epoch(0)] == [2, 2, 2]
+    small = stream(data, batch_size=16, drop_last=True)
     assert small.steps_per_epoch == 1
     assert len(next(small.epoch(0)).index) == 7
 
 
 def test_an_epoch_shows_everyone_once(data):
-    seen = [i for batch in stream(data, drop_last=False).epoch(0) for i in batch.index.tolist()]
+    seen = [i for batch in stream(data).epoch(0) for i in batch.index.tolist()]
     assert sorted(seen) == list(range(7))
     assert seen != sorted(seen)
 
@@ -168,4 +205,4 @@ def test_settings_out_of_range_are_refused_by_name(data, wrong, field):
     with pytest.raises(ValueError, match=field):
         stream(data, **wrong)
     with pytest.raises(ValueError, match="start_step"):
-        stream(data).epoch(0, 4)
+        stream(data).epoch(0, 5)

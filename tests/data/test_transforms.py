@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from distilpose.data.augmentation import Augmentation
 from distilpose.data.codecs import gaussian_heatmaps, heatmap_weights
 from distilpose.data.errors import DataError
 from distilpose.data.skeleton import COCO
 from distilpose.data.transforms import (
-    Augmentation,
     Boxes,
     Draws,
     augmented_boxes,
@@ -19,6 +19,7 @@ from distilpose.data.transforms import (
     crop_matrices,
     draw,
     half_body_boxes,
+    moved_once,
     padded_boxes,
     read_rgb,
     warp,
@@ -144,15 +145,16 @@ def augmented(draws: Draws, keypoints: np.ndarray | None = None, half_body_joint
     )
 
 
-def test_the_defaults_are_the_published_recipe():
+def test_the_defaults_are_distilposes():
     assert Augmentation() == Augmentation(
-        flip=0.5, half_body_p=0.3, half_body_joints=8, scale=0.35, rotation=45, rotation_p=0.6, shift=0
-    )
+        flip=0.5, half_body=0.3, half_body_joints=8, scale=0.35, rotation=45, rotation_p=0.6, shift=0.2, shift_p=0.3,
+        shift_draw="once",
+    )  # fmt: skip
 
 
 def test_drawn_decisions_follow_the_published_distributions():
     n = 40_000
-    draws = draw(Augmentation(shift=0.1, shift_p=0.25), n, np.random.default_rng(0))
+    draws = draw(Augmentation(shift=0.1, shift_p=0.25, shift_draw="sample"), n, np.random.default_rng(0))
     assert draws.flip.mean() == pytest.approx(0.5, abs=0.01)
     assert draws.half_body.mean() == pytest.approx(0.3, abs=0.01)
     assert draws.upper.mean() == pytest.approx(0.6915, abs=0.01)
@@ -170,25 +172,44 @@ def test_drawn_decisions_follow_the_published_distributions():
     ("off", "field", "value"),
     [
         ({"flip": 0}, "flip", False),
-        ({"half_body_p": 0}, "half_body", False),
+        ({"half_body": 0}, "half_body", False),
         ({"scale": 0}, "scale", 1),
         ({"rotation": 0}, "rotation", 0),
         ({"rotation_p": 0}, "rotation", 0),
         ({"shift": 0}, "shift", 0),
         ({"shift": 0.2, "shift_p": 0}, "shift", 0),
+        ({"shift": 0.2, "shift_draw": "once"}, "shift", 0),
     ],
 )
 def test_every_part_can_be_turned_off(off, field, value):
-    assert (getattr(draw(Augmentation(**off), 500, np.random.default_rng(1)), field) == value).all()
+    assert (
+        getattr(draw(Augmentation(**{"shift_draw": "sample"} | off), 500, np.random.default_rng(1)), field) == value
+    ).all()
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"flip": 1.1}, {"half_body_p": -0.1}, {"scale": 1.0}, {"rotation": 180}, {"shift": -1}, {"half_body_joints": -1}],
+    [{"flip": 1.1}, {"half_body": -0.1}, {"scale": 1.0}, {"rotation": 181}, {"shift": -1}, {"half_body_joints": -1}],
 )
 def test_settings_out_of_range_are_refused_by_name(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Augmentation(**wrong)
+
+
+def test_an_offset_drawn_once_is_a_fraction_of_the_persons_own_box_and_changes_no_size():
+    boxes = np.tile([30.0, 40.0, 20.0, 100.0], (20_000, 1))
+    moved = moved_once(boxes, Augmentation(shift=0.2, shift_p=0.3), np.random.default_rng(0))
+    offset = (moved - boxes)[:, :2] / [20.0, 100.0]
+    assert (offset != 0).all(1).mean() == pytest.approx(0.3, abs=0.01)
+    assert np.abs(offset).max() == pytest.approx(0.2, abs=1e-3)
+    assert offset[(offset != 0).all(1)].std(0) == pytest.approx([0.4 / np.sqrt(12)] * 2, rel=0.02)  # uniform
+    np.testing.assert_array_equal(moved[:, 2:], boxes[:, 2:])
+
+
+@pytest.mark.parametrize("off", [{"shift": 0}, {"shift_p": 0}, {"shift_draw": "sample"}])
+def test_no_box_is_moved_for_good_where_nothing_is_drawn_once(off):
+    boxes = np.tile([30.0, 40.0, 20.0, 100.0], (500, 1))
+    np.testing.assert_array_equal(moved_once(boxes, Augmentation(**off), np.random.default_rng(1)), boxes)
 
 
 def test_a_person_with_few_joints_has_no_half():
@@ -230,7 +251,7 @@ def test_joints_land_where_their_pixels_land_under_any_augmentation():
     count, size = 40, (96, 128)
     keypoints = np.zeros((count, COCO.num_joints, 3))
     keypoints[:, 5] = np.column_stack([rng.uniform(40, 60, count), rng.uniform(80, 110, count), np.full(count, 2)])
-    draws = draw(Augmentation(shift=0.1, scale=0.2), count, rng)
+    draws = draw(Augmentation(shift=0.1, shift_draw="sample", scale=0.2), count, rng)
     boxes = augmented(draws, keypoints)._replace(rotation=draws.rotation)
     matrices = crop_matrices(boxes, np.full(count, 100), size)
     joints = crop_joints(keypoints, matrices, boxes.flip, skeleton=COCO, input_size=size)

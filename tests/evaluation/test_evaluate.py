@@ -1,6 +1,7 @@
 import contextlib
 import json
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,10 @@ import torch
 from knowing_models import SIZE, Knowing, batches, write_split
 from torch import nn
 
+from distilpose.data.coco import load_pose_data
+from distilpose.data.transforms import padded_boxes
 from distilpose.evaluation.average_precision import AP_METRICS
+from distilpose.evaluation.boxes import detected_people
 from distilpose.evaluation.evaluate import evaluate, evaluate_many
 from distilpose.evaluation.flip import FlipTest
 from distilpose.evaluation.protocol import Protocol
@@ -191,12 +195,31 @@ def test_boxes_without_a_score_are_refused(tmp_path, data):
 
 def test_a_file_without_usable_boxes_is_refused(tmp_path, data):
     with pytest.raises(ValueError, match="at least one box of category 1"):
-        score(Knowing(data), data, boxes=detections(tmp_path, data, bbox=[500, 500, 10, 10]))
+        score(Knowing(data), data, boxes=detections(tmp_path, data, bbox=[5, 5, 0, 10]))
+
+
+def test_detected_boxes_give_the_authors_centres_and_sizes(parity_dir, coco_mini_dir):
+    official = torch.load(parity_dir / "fixtures" / "decode_eval.pt", weights_only=True)["eval_outputs"]
+    data = load_pose_data(coco_mini_dir, "val2017")
+    file = coco_mini_dir / "person_detection_results" / "COCO_val2017_detections_AP_H_56_person.json"
+    found, scores = detected_people(data, file)
+    ours = padded_boxes(np.array([person.bbox for person in found.people]), (192, 256))
+    images = np.array([person.image_id for person in found.people])
+    boxes = np.column_stack([images, ours.center, ours.size, ours.size.prod(1), scores])
+    for one in official:
+        ((cx, cy, scale_x, scale_y, area, score),) = one["boxes"].tolist()
+        image = int(Path(one["image_paths"][0]).stem)
+        near = np.abs(boxes - (image, cx, cy, 200 * scale_x, 200 * scale_y, area, score))
+        assert (near <= (0, 1e-3, 1e-3, 1e-3, 1e-3, 1e-6 * area, 1e-6)).all(1).sum() == 1
+    assert len(official) == 118
+
+
+def test_a_detected_box_is_used_as_it_is_also_outside_of_its_picture(tmp_path, data):
+    found, _ = detected_people(data, detections(tmp_path, data, bbox=[-5.5, 700, 40.25, 80]))
+    assert {person.bbox for person in found.people} == {(-5.5, 700.0, 40.25, 80.0)}
 
 
 def test_real_people_are_read_cropped_and_scored(coco_mini_dir):
-    from distilpose.data.coco import load_pose_data
-
     class Middle(nn.Module):
         def forward(self, images, *, attention=False):
             return RegressionOutput(torch.full((len(images), 17, 2), 0.5), None, None, None, None, None)

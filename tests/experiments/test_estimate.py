@@ -11,9 +11,12 @@ def finish(store: Store, plan: Plan, run_id: str, *, seconds: float) -> None:
     store.run(run_id).write_result({"seconds": seconds, "steps": steps, "provenance": {"device": "cpu"}})
 
 
-def test_steps_are_epochs_times_whole_batches(plan: Plan) -> None:
+def test_steps_are_epochs_times_batches_the_last_of_which_may_be_dropped(tmp_path, plan: Plan) -> None:
     run_id, run = next(iter(plan.runs.items()))
     assert planned_steps(run, 40) == 2 * (40 // 4)
+    assert planned_steps(run, 41) == 2 * (40 // 4 + 1)
+    dropping = small_plan(tmp_path, SMALL.replace("batch_size: 4", "batch_size: 4, drop_last: true"))
+    assert planned_steps(next(iter(dropping.runs.values())), 41) == 2 * (40 // 4)
     assert planned_steps(run, 3) == 2
     assert planned_steps(run, plan.train_people[run_id]) == 20
 

@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_sweeps import FACTS, recipe_of
 
+from distilpose.data.augmentation import Augmentation
 from distilpose.losses.table import LOSSES, BuiltIn
+from distilpose.training.schedule import Schedule
 from distilpose.versions import ALL, Code
 from experiments.identity import DataFacts, canonical, digest, run_id, run_identity
 from experiments.recipe import (
-    AugmentationChoice,
     DataChoice,
     EvaluationChoice,
     RunRecipe,
-    ScheduleChoice,
     run_recipe_from_json,
     to_json,
 )
@@ -111,8 +111,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         if field.default is not dataclasses.MISSING
     }
     for name, record in {
-        "augmentation": AugmentationChoice,
-        "schedule": ScheduleChoice,
+        "augmentation": Augmentation,
+        "schedule": Schedule,
         "evaluation": EvaluationChoice,
         "data": DataChoice,
     }.items()

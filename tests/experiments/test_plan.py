@@ -144,6 +144,20 @@ def test_two_shipped_sweeps_share_the_runs_they_both_want() -> None:
     assert shared >= {by_name["none"], by_name["all"], losses.teachers[0].run_id}
 
 
+def test_an_axis_over_teachers_seeds_trains_two_teachers_and_shares_what_uses_none(tmp_path: Path) -> None:
+    axes = "axes: {grid: {teacher.seed: [0, 1]}}\n"
+    plan = small_plan(tmp_path, SMALL.replace("baseline: none", "baseline: none seed=0") + axes)
+    rows = {row.name: row for row in plan.rows}
+    assert list(rows) == ["none seed=0", "none seed=1", "KT seed=0", "KT seed=1"]
+    assert sorted(teacher.seed for teacher in plan.teachers) == [0, 1]
+    first, second = ({run.teacher_id for run in rows[f"KT seed={seed}"].runs} for seed in (0, 1))
+    assert len(first) == len(second) == 1
+    assert first != second
+    assert [run.seed for run in rows["KT seed=1"].runs] == [0, 1]  # a student's seeds are its own
+    alone = [[run.run_id for run in rows[f"none seed={seed}"].runs] for seed in (0, 1)]
+    assert alone[0] == alone[1]
+
+
 def test_heatmap_models_that_learn_by_themselves_train_together_without_a_teacher(tmp_path: Path) -> None:
     plan = small_plan(tmp_path, CIRCLING)
     assert plan.teachers == ()

@@ -328,9 +328,46 @@ def test_a_shipped_sweep_is_valid_in_every_profile_and_opens_with_its_command(fi
     assert "Expected" in comment
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        ("{flip: 0.5}", "{scale: 5}", "10:25: augmentation.scale: must be less than 1, got 5"),
+        ("{flip: 0.5}", "{scale: 1}", "10:25: augmentation.scale: must be less than 1, got 1"),
+        ("{flip: 0.5}", "{rotation: 181}", "10:28: augmentation.rotation: must be at most 180, got 181"),
+        ("{flip: 0.5}", "{shift: 1}", "10:25: augmentation.shift: must be less than 1, got 1"),
+        ("{flip: 0.5}", "{shift_p: 1.5}", "10:27: augmentation.shift_p: must be at most 1, got 1.5"),
+        ("{flip: 0.5}", "{flip: true}", "10:24: augmentation.flip: must be a number, got true"),
+        ("{flip: 0.5}", "{rotation: .inf}", "10:28: augmentation.rotation: must be a finite number, got inf"),
+        (
+            "{flip: 0.5}",
+            "{shift_draw: one}",
+            "10:30: augmentation.shift_draw: must be one of the valid values, got 'one'; did you mean once? "
+            "valid: once, sample",
+        ),
+        (
+            "{flip: 0.5}",
+            "{shfit: 0}",
+            "10:18: augmentation.shfit: no such field, did you mean shift? valid: flip, half_body, half_body_joints, "
+            "scale, rotation, rotation_p, shift, shift_p, shift_draw",
+        ),
+        ("batch_size: 4}", "batch_size: 4, warmup_ratio: 2}", "schedule.warmup_ratio: must be at most 1, got 2"),
+        (
+            "batch_size: 4}",
+            "batch_size: 4, cards: 3}",
+            "schedule.cards: must divide the batch, so that each card has equally many people, got 3 for a batch of 4",
+        ),
+    ],
+)
+def test_a_setting_that_would_fail_every_run_is_refused_with_its_place(
+    tmp_path: Path, before: str, after: str, problem: str
+) -> None:
+    found = _problems(tmp_path, _changed(before, after))
+    assert any(problem in one for one in found), found
+
+
 def test_the_loss_ablation_is_the_published_one() -> None:
     sweep = read_sweep(SWEEPS / "losses.yaml").profile("paper")
-    assert {row.name: row.paper["AP"] for row in sweep.rows} == {
+    assert {row.name: row.paper["AP"] for row in sweep.rows if row.paper} == {
         "none": 56.0,
         "CS": 63.2,
         "SH": 56.4,
@@ -341,20 +378,21 @@ def test_the_loss_ablation_is_the_published_one() -> None:
         "all": 71.6,
     }
     for row in sweep.rows:
-        named = {"none": [], "all": ["CS", "SH", "KT", "VT"]}.get(row.name, row.name.split("+"))
+        named = {"none": [], "none, batch 256": [], "all": ["CS", "SH", "KT", "VT"]}.get(row.name, row.name.split("+"))
         assert [name for name, used in row.recipe.losses.ticks.items() if used] == named
     everything = sweep.rows[-1].recipe
     weights = {use.name: use.weight for use in everything.losses}
     assert weights == {"reg": 1.0, "CS": 1e-2, "SH": 1.0, "KT": 5e-4, "VT": 5e-4}
     assert everything.teacher is not None
     assert everything.teacher.schedule.batch_size == 512
-    assert (everything.teacher.augmentation.rotation, everything.teacher.augmentation.rotation_p) == (40.0, 0.5)
+    turned = everything.teacher.augmentation
+    assert (turned.rotation, turned.scale, turned.rotation_p) == (40.0, 0.5, 0.6)
     assert everything.teacher.init == "imagenet"
 
 
 def test_the_matrix_has_every_student_with_every_teacher_and_the_papers_numbers() -> None:
     sweep = read_sweep(SWEEPS / "teacher_student.yaml").profile("paper")
-    found = {(row.factors["student"], row.factors["teacher"]): row.paper["AP"] for row in sweep.rows}
+    found = {(row.factors["student"], row.factors["teacher"]): row.paper["AP"] for row in sweep.rows if row.paper}
     assert found == {
         ("stemnet", "none"): 56.0,
         ("stemnet", "stemnet"): 63.6,

@@ -156,7 +156,7 @@ def peak_of_training(
             name=str(index),
             model=build_from_spec(spec, seed=index),
             criterion=criterion_of(spec, taught=teacher is not None),
-            schedule=Schedule(epochs=2, lr=1e-4, warmup_steps=0, eval_every=2),
+            schedule=Schedule(epochs=2, batch_size=4, lr=1e-4, warmup_steps=0, eval_every=2),
             checkpoints=folder / str(index),
             needs_teacher=teacher is not None,
         )

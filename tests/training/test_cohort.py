@@ -90,7 +90,7 @@ def member(name: str, folder: Path, losses: Losses = ALL, *, epochs: int = 2, lr
         name=name,
         model=model,
         criterion=LossCriterion(losses, epochs=epochs),
-        schedule=Schedule(epochs=epochs, lr=lr, warmup_steps=2, milestones=(), eval_every=1),
+        schedule=Schedule(epochs=epochs, batch_size=4, lr=lr, warmup_steps=2, milestones=(), eval_every=1),
         checkpoints=folder / name,
         needs_teacher=losses.needs_teacher,
     )
@@ -286,7 +286,7 @@ def test_a_member_trains_by_its_own_forward_and_validates_by_the_plain_one(tmp_p
         name="x",
         model=model,
         criterion=criterion,
-        schedule=Schedule(epochs=1, warmup_steps=0, milestones=(), eval_every=1),
+        schedule=Schedule(epochs=1, batch_size=4, warmup_steps=0, milestones=(), eval_every=1),
         checkpoints=tmp_path,
         forward=every_cycle,
     )

@@ -125,6 +125,15 @@ def test_a_run_that_was_lost_leaves_in_every_process_and_the_others_go_on(left: 
     assert same(left[0]["robbed"]["weights"], others)
 
 
+def test_two_cards_are_the_same_in_one_process_and_in_two(
+    left: list[dict[str, Any]], alone: dict[str, Any], tmp_path: Path
+) -> None:
+    members = cohort(tmp_path, cards=2)
+    assert train(members, Ranks())[0]
+    assert_close(left[0]["cards"]["weights"], weights(members))
+    assert not same(left[0]["cards"]["weights"], left[0]["whole"]["weights"])
+
+
 def test_batch_normalisation_is_of_the_whole_batch_as_are_its_gradients(left: list[dict[str, Any]]) -> None:
     wanted = normalised(Ranks())
     found = [one["normalised"] for one in left]

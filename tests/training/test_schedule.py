@@ -2,7 +2,7 @@ import pytest
 
 from distilpose.training.schedule import Schedule
 
-PAPER = Schedule(epochs=300)
+PAPER = Schedule(epochs=300, batch_size=256, milestones=(200, 260))
 
 
 def test_warm_up_rises_linearly_from_a_thousandth() -> None:
@@ -17,9 +17,22 @@ def test_the_rate_falls_tenfold_at_each_milestone(epoch: int, rate: float) -> No
 
 
 def test_no_warm_up_starts_at_the_full_rate() -> None:
-    assert Schedule(epochs=1, warmup_steps=0).learning_rate(0, steps_per_epoch=1) == 1e-3
+    assert Schedule(epochs=1, batch_size=1, warmup_steps=0).learning_rate(0, steps_per_epoch=1) == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("people", "drop_last", "steps"), [(149_813, False, 586), (149_813, True, 585), (512, False, 2), (7, True, 1)]
+)
+def test_the_people_left_over_are_a_step_unless_they_are_dropped(people: int, drop_last: bool, steps: int) -> None:
+    assert Schedule(epochs=1, batch_size=256, drop_last=drop_last).steps_per_epoch(people) == steps
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch_size": 0}, {"cards": 0}, {"lr": 0}, {"warmup_ratio": 1.1}])
+def test_settings_out_of_range_are_refused_by_name(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=f"^{next(iter(wrong))}: must be "):
+        Schedule(**{"epochs": 1, "batch_size": 1, **wrong})
 
 
 def test_the_last_epoch_is_always_validated() -> None:
-    schedule = Schedule(epochs=25, eval_every=10)
+    schedule = Schedule(epochs=25, batch_size=1, eval_every=10)
     assert [epoch for epoch in range(26) if schedule.validates_after(epoch)] == [10, 20, 25]

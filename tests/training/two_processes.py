@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def in_doubles() -> Iterator[None]:
 
 
 @in_doubles()
-def cohort(folder: Path) -> list[Member]:
+def cohort(folder: Path, cards: int = 1) -> list[Member]:
     """A student with all losses, one with none, and a heatmap model that circulates."""
     model = build_model("sdpose_t", **SMALL, cycles=2)
     initialise(model, seed=0)
@@ -65,11 +66,14 @@ def cohort(folder: Path) -> list[Member]:
         name="circle",
         model=model,
         criterion=criterion,
-        schedule=Schedule(epochs=2, lr=1e-2, warmup_steps=2, milestones=(), eval_every=1),
+        schedule=Schedule(epochs=2, batch_size=4, lr=1e-2, warmup_steps=2, milestones=(), eval_every=1),
         checkpoints=folder / "circle",
         forward=lambda wrapped, images: wrapped(images, all_cycles=True),
     )
-    return [member("all", folder), member("none", folder, NONE), circle]
+    members = [member("all", folder), member("none", folder, NONE), circle]
+    for one in members:
+        one.schedule = replace(one.schedule, cards=cards)
+    return members
 
 
 @in_doubles()
@@ -164,6 +168,10 @@ def main(folder: Path) -> None:
     robbed = cohort(folder / "robbed")
     done, witness = train(robbed, ranks, witness=Robbed())
     left["robbed"] = {"done": done, "weights": weights(robbed), "said": witness.said, "gone": [o.gone for o in robbed]}
+
+    of_cards = cohort(folder / "cards", cards=2)
+    train(of_cards, ranks)
+    left["cards"] = {"weights": weights(of_cards)}
 
     parts = cohort(folder / "parts")
     train(parts, ranks, micro_batch=1)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_sweeps import SMALL, small_plan
 
 from experiments.launch import slurm
 from experiments.launch.choose import choose
@@ -168,6 +169,14 @@ def test_a_plan_whose_batches_cannot_be_shared_is_a_message(plan: Plan) -> None:
     assert choose(device="cpu", gpus_per_run=2).faults(plan) == []
     assert choose(device="cpu", gpus_per_run=3).faults(plan) == [
         "--gpus-per-run 3: a batch of 4 people cannot be shared evenly by 3 processes"
+    ]
+
+
+def test_a_plan_whose_cards_cannot_be_shared_is_a_message(tmp_path: Path) -> None:
+    plan = small_plan(tmp_path, SMALL.replace("batch_size: 4", "batch_size: 4, cards: 2"))
+    assert choose(device="cpu", gpus_per_run=2).faults(plan) == []
+    assert choose(device="cpu", gpus_per_run=4).faults(plan) == [
+        "--gpus-per-run 4: schedule.cards: 2 cards cannot be shared evenly by 4 processes"
     ]
 
 
