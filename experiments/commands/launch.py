@@ -1,7 +1,7 @@
 """`distilpose launch` and `distilpose demo`: train what a sweep lacks."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,6 +29,7 @@ from experiments.commands.options import (
 from experiments.commands.report import write_and_show
 from experiments.launch.choose import Chosen, choose
 from experiments.launch.local import LocalLauncher
+from experiments.track.wandb_server import WandbOptions
 
 if TYPE_CHECKING:
     from experiments.spec import Sweep
@@ -45,7 +46,7 @@ def demo(
     place = Place(data=None, runs=runs)
     sweep = read_profile("losses", "tiny")
     where = choose(device=device, jobs=jobs)
-    complete = _train(sweep, place, where, wandb={"mode": wandb}, workers=None, cache=None, retry_failed=False)
+    complete = _train(sweep, place, where, wandb=WandbOptions(mode=wandb), workers=None, cache=None, retry_failed=False)
     write_and_show(runs, sweep.sweep, sweep.profile, out)
     if not complete:
         raise typer.Exit(INCOMPLETE)
@@ -81,7 +82,7 @@ def launch(
     """Train what a sweep still lacks. Finished runs are skipped, interrupted ones go on where they were."""
     chosen = read_profile(sweep, profile)
     place = Place(data=data, runs=runs)
-    mirror = {"mode": wandb, "artifacts": wandb_artifacts}
+    mirror = WandbOptions(mode=wandb, artifacts=wandb_artifacts)
     where = choose(on, device=device, jobs=jobs, gpus_per_run=gpus_per_run, slurm=slurm or (), ray_address=ray_address)
     complete = _train(chosen, place, where, wandb=mirror, workers=workers, cache=cache, retry_failed=retry_failed)
     console.print(f"Report: distilpose report {sweep} --profile {chosen.profile} --runs {runs}", soft_wrap=True)
@@ -94,7 +95,7 @@ def _train(
     place: Place,
     where: Chosen,
     *,
-    wandb: dict[str, Any],
+    wandb: WandbOptions,
     workers: int | None,
     cache: Path | None,
     retry_failed: bool,

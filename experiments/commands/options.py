@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from experiments.track.wandb_server import Mode as WandbMode
+
 if TYPE_CHECKING:
     from experiments.plan import FactsLookup, Plan
     from experiments.recipe import RunRecipe
@@ -30,7 +32,7 @@ All = Annotated[bool, typer.Option("--all", help="Show every run, a line each.")
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON on standard output.")]
 Jobs = Annotated[int, typer.Option(help="Processes at a time; 0: one per GPU, or one per CPU core up to 2.", min=0)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, or one such as cuda:1.")]
-Wandb = Annotated[str, typer.Option(help="W&B mirror: auto (offline without a key), online, offline or disabled.")]
+Wandb = Annotated[WandbMode, typer.Option(help="W&B mirror: auto is offline without a key.")]
 WandbArtifacts = Annotated[
     bool, typer.Option("--wandb-artifacts", help="Send W&B the weights too, a student's as made from its teacher's.")
 ]

@@ -1,15 +1,36 @@
 """Whether and where there is a W&B server to mirror runs to."""
 
+import logging
 import netrc
 import os
 import socket
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
 Mode = Literal["auto", "online", "offline", "disabled"]
 REACH_SECONDS = 5.0  # for a connection
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WandbOptions:
+    """Whether runs are mirrored to W&B, with the weights too (`artifacts`), and where: see `Project.of`.
+
+    Raises ValueError for an unknown mode.
+    """
+
+    mode: Mode = "disabled"
+    artifacts: bool = False
+    project: str | None = None
+    entity: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            raise ValueError(f"wandb: mode: must be one of {', '.join(get_args(Mode))}, got {self.mode!r}")
 
 
 def resolve_mode(mode: Mode, environment: Mapping[str, str] | None = None) -> Literal["online", "offline", "disabled"]:
