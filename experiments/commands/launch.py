@@ -29,7 +29,7 @@ from experiments.commands.options import (
 from experiments.commands.report import write_and_show
 from experiments.launch.choose import Chosen, choose
 from experiments.launch.local import LocalLauncher
-from experiments.track.wandb_server import WandbOptions
+from experiments.track.wandb_server import WandbOptions, resolve_mode
 
 if TYPE_CHECKING:
     from experiments.spec import Sweep
@@ -118,6 +118,7 @@ def _train(
     planned = plan_sweep(sweep, place) if searcher is None else searcher.begin()
     end_on([*planned.problems, *where.faults(planned)])
     end_on(given_teacher_faults((row.recipe for row in sweep.rows), root=place.data, runs=place.runs))
+    resolve_mode(wandb.mode)  # what is wrong with W&B's key is said here too, not in the logs of the runs alone
     store = Store(place.runs)
     console.print(launch_summary(planned, store.states(planned.runs), estimate(planned, store), where.launcher.slots))
     say_left_behind(store, planned, "are")

@@ -34,7 +34,7 @@ def load_ray() -> ModuleType:
     except ImportError:
         raise ValueError("--on ray: Ray is not installed: pip install 'distilpose[ray]'") from None
     # Sent as it is, not by name: a worker looks in the folder of the driver first, which may have an `experiments`.
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
     return ray
 
 
