@@ -20,6 +20,7 @@ from experiments.memory_needs import MemoryNeed
 from experiments.plan import Plan, PlannedRun
 from experiments.store import State
 from experiments.tables import data_size, duration, table_of, worth_showing
+from experiments.terminal import Plain
 
 _PLAIN_SECONDS = 15.0  # between two lines where there is no terminal to redraw
 
@@ -150,7 +151,7 @@ class LaunchDisplay:
         self._plan, self._console = plan, console
         self._steps = {run_id: planned_steps(run, plan.train_people[run_id]) for run_id, run in plan.runs.items()}
         self._bar = Progress(
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(bar_width=None),
             TaskProgressColumn(),
             MofNCompleteColumn(),
@@ -161,7 +162,7 @@ class LaunchDisplay:
             speed_estimate_period=120,
         )
         self._task = self._bar.add_task(plan.sweep, total=sum(self._steps.values()))
-        self._live = Live(self._bar, console=console, refresh_per_second=2) if console.is_terminal else None
+        self._live = Live(Plain(self._bar), console=console, refresh_per_second=2) if console.is_terminal else None
         self._printed = 0.0
         self._began: tuple[float, int] | None = None
 
@@ -188,7 +189,7 @@ class LaunchDisplay:
         done += sum(run.step for run in progress.running.values() if run is not None)
         self._bar.update(self._task, completed=done)
         if self._live is not None:
-            self._live.update(Group(self._bar, self._running(progress)))
+            self._live.update(Plain(Group(self._bar, self._running(progress))))
         elif time.monotonic() - self._printed >= _PLAIN_SECONDS:
             self._printed = time.monotonic()
             self._console.print(self._line(progress, done))

@@ -34,12 +34,14 @@ class _AllPlain(RenderHook):
         return [Plain(renderable) for renderable in renderables]
 
 
-def terminal(*, stderr: bool = False) -> Console:
+def terminal(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
     """A console that shows text as it is: no markup, no emoji codes, and control characters as escapes.
+
+    With `soft_wrap` long lines are left to the terminal, so that they can be copied whole.
 
     What a `rich.live.Live` draws on it does not pass here: hand it a `Plain`.
     """
-    console = Console(stderr=stderr, emoji=False, markup=False, highlight=False)
+    console = Console(stderr=stderr, soft_wrap=soft_wrap, emoji=False, markup=False, highlight=False)
     console.push_render_hook(_AllPlain())
     return console
 

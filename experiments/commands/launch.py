@@ -1,5 +1,6 @@
 """`distilpose launch` and `distilpose demo`: train what a sweep lacks."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,7 +86,8 @@ def launch(
     mirror = WandbOptions(mode=wandb, artifacts=wandb_artifacts)
     where = choose(on, device=device, jobs=jobs, gpus_per_run=gpus_per_run, slurm=slurm or (), ray_address=ray_address)
     complete = _train(chosen, place, where, wandb=mirror, workers=workers, cache=cache, retry_failed=retry_failed)
-    console.print(f"Report: distilpose report {sweep} --profile {chosen.profile} --runs {runs}", soft_wrap=True)
+    words = ["distilpose", "report", sweep, "--profile", chosen.profile, "--runs", str(runs)]
+    console.print(f"Report: {shlex.join(words)}", soft_wrap=True)
     if not complete:
         raise typer.Exit(INCOMPLETE)
 
@@ -141,7 +143,7 @@ def _train(
             grow=None if searcher is None else lambda settled: display.lengthened(searcher.grow(settled)),
         )
     for run_id, why in outcome.failed.items():
-        console.print(f"run {run_id} failed: {why}", markup=False, style="bold red")
+        console.print(f"run {run_id} failed: {why}", style="bold red")
     if outcome.interrupted:
         console.print(f"Interrupted; {where.farewell}")
         raise typer.Exit(INTERRUPTED)
@@ -155,7 +157,7 @@ def _say_cache(sweep: "Sweep", place: Place, where: Chosen, cache: Path) -> None
 
     size = cache_size([row.recipe.data for row in sweep.rows], root=place.data, runs=place.runs, cache=cache)
     said = f"{cache}: decoded pictures come to {data_size(size.whole)}, of which {data_size(size.written)} are there"
-    console.print(f"{said}; {data_size(size.free)} of the disk are free", markup=False, soft_wrap=True)
+    console.print(f"{said}; {data_size(size.free)} of the disk are free", soft_wrap=True)
     # elsewhere it is another machine's disk, whose processes look for themselves
     if isinstance(where.launcher, LocalLauncher) and not size.fits:
         end_on([f"--cache {cache}: does not fit on its disk with a reserve left; free some of it, or name another"])

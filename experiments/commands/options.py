@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
+from experiments.terminal import terminal
 from experiments.track.wandb_server import Mode as WandbMode
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from experiments.spec import Sweep
     from experiments.store import Store
 
-# People read stderr; stdout is for results and --json. No emoji: `sweep.yaml:100:5` is a place.
-console = Console(stderr=True, emoji=False)
+# People read stderr; stdout is for results and --json.
+console = terminal(stderr=True)
 
 USER_ERROR, INCOMPLETE, INTERRUPTED = 2, 1, 130
 RUNS = Path("runs")
@@ -111,7 +111,7 @@ def end_on(problems: Iterable[str]) -> None:
     """Show what is wrong and end, if anything is."""
     shown = list(problems)
     for problem in shown:
-        console.print(f"error: {problem}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"error: {problem}", soft_wrap=True)
     if shown:
         raise typer.Exit(USER_ERROR)
 

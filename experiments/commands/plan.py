@@ -2,8 +2,6 @@
 
 from dataclasses import asdict
 
-from rich.console import Console
-
 from experiments.commands.options import (
     RUNS,
     All,
@@ -19,6 +17,7 @@ from experiments.commands.options import (
     read_profile,
     say_left_behind,
 )
+from experiments.terminal import terminal
 
 
 def plan(
@@ -52,7 +51,7 @@ def plan(
         )
     else:
         for part in plan_tables(planned, states, costs, needs, everything=everything):
-            Console().print(part)
+            terminal().print(part)
         say_left_behind(store, planned, "would be")
     end_on(planned.problems)
 

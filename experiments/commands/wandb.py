@@ -19,6 +19,7 @@ from experiments.commands.options import (
     launched,
     print_json,
 )
+from experiments.terminal import print_line
 from experiments.track.wandb_server import Mode as WandbMode
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def dashboard(
     memory = runs / "wandb" / f"{plan['sweep']}.{plan['profile']}.json"
     addresses = save_dashboard(make_dashboard(plan, entity=owner, project=place.project), memory)
     for address in addresses.values():
-        print(address)
+        print_line(address)
 
 
 def _show(done: "Iterable[Mirrored]", *, as_json: bool) -> None:
@@ -108,7 +109,7 @@ def _show(done: "Iterable[Mirrored]", *, as_json: bool) -> None:
     for run in done:
         all_done.append(run)
         if not as_json:
-            print(f"{run.what:<9}  {run.run_id}  {run.name}{': ' + run.why if run.why else ''}", flush=True)
+            print_line(f"{run.what:<9}  {run.run_id}  {run.name}{': ' + run.why if run.why else ''}")
     counts = Counter(run.what for run in all_done)
     if as_json:
         print_json({"counts": dict(counts), "runs": [asdict(run) for run in all_done]})
