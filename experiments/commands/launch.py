@@ -35,6 +35,8 @@ from experiments.track.wandb_server import WandbOptions, resolve_mode
 if TYPE_CHECKING:
     from experiments.spec import Sweep
 
+_BEGUN = ("running", "failed", "interrupted", "pruned")
+
 
 def demo(
     runs: Runs = RUNS,
@@ -81,7 +83,7 @@ def launch(
     ray_address: Annotated[str | None, typer.Option(help="The Ray cluster, such as auto; none: this machine.")] = None,
 ) -> None:
     """Train what a sweep still lacks. Finished runs are skipped, interrupted ones go on where they were."""
-    chosen = read_profile(sweep, profile)
+    chosen = read_profile(sweep, profile, data)
     place = Place(data=data, runs=runs)
     mirror = WandbOptions(mode=wandb, artifacts=wandb_artifacts)
     where = choose(on, device=device, jobs=jobs, gpus_per_run=gpus_per_run, slurm=slurm or (), ray_address=ray_address)
@@ -122,7 +124,8 @@ def _train(
     end_on(given_teacher_faults((row.recipe for row in sweep.rows), root=place.data, runs=place.runs))
     resolve_mode(wandb.mode)  # what is wrong with W&B's key is said here too, not in the logs of the runs alone
     store = Store(place.runs)
-    console.print(launch_summary(planned, store.states(planned.runs), estimate(planned, store), where.launcher.slots))
+    states = store.states(planned.runs)
+    console.print(launch_summary(planned, states, estimate(planned, store), where.launcher.slots))
     say_left_behind(store, planned, "are")
     settings = LaunchSettings(
         data_root=lambda data: data_root(data, root=place.data, runs=place.runs).resolve(),
@@ -133,7 +136,9 @@ def _train(
         poll_seconds=where.poll_seconds,
         rooms=where.rooms,
     )
-    with LaunchDisplay(planned, console) as display:
+    begun = {run_id: store.run(run_id).progress() for run_id, state in states.items() if state in _BEGUN}
+    steps = {run_id: progress.step for run_id, progress in begun.items() if progress is not None}
+    with LaunchDisplay(planned, console, steps) as display:
         outcome = launch_plan(
             planned,
             store,

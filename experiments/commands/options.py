@@ -47,13 +47,19 @@ class Place:
     runs: Path
 
 
-def read_profile(name: str, profile: str | None) -> "Sweep":
-    """One profile of a sweep file, or of a shipped sweep by its name."""
+def read_profile(name: str, profile: str | None, data: Path | None = None) -> "Sweep":
+    """One profile of a sweep file, or of a shipped sweep by its name.
+
+    Raises ValueError for a folder of `data` that none of its rows would read.
+    """
     from experiments.spec import find_sweep, read_sweep
 
     path = find_sweep(name)
     shown = name if path == Path(name) else f"sweeps/{path.name}"
-    return read_sweep(path, source=shown).profile(profile)
+    sweep = read_sweep(path, source=shown).profile(profile)
+    if data is not None and all(row.recipe.data.synthetic for row in sweep.rows):
+        raise ValueError(f"--data {data}: means nothing for {sweep.sweep} ({sweep.profile}): its people are synthetic")
+    return sweep
 
 
 def launched(sweep: str, profile: str | None) -> tuple[str, str]:

@@ -34,7 +34,7 @@ def plan(
     from experiments.memory_needs import memory_needs
     from experiments.store import Store
 
-    planned = plan_sweep(read_profile(sweep, profile), Place(data=data, runs=runs))
+    planned = plan_sweep(read_profile(sweep, profile, data), Place(data=data, runs=runs))
     store = Store(runs)
     states, costs = store.states(planned.runs), estimate(planned, store)
     needs = memory_needs(planned, store, costs, _smallest_gpu)

@@ -102,6 +102,8 @@ def test_the_place_of_a_mistake_in_line_100_is_no_emoji(distilpose: Callable[...
         (("show", "../runs"), "must be letters and digits"),
         (("launch", "losses", "--profile", "lspet", "--data", "nowhere"), "nowhere"),
         (("launch", "losses", "--profile", "tiny", "--device", "cuda:9"), "cuda:9"),
+        (("launch", "losses", "--profile", "tiny", "--data", "nowhere"), "--data nowhere: means nothing for losses"),
+        (("plan", "losses", "--profile", "tiny", "--data", "nowhere"), "--data nowhere: means nothing for losses"),
         (("launch", "losses", "--profile", "tiny", "--wandb", "maybe"), "'maybe' is not one of 'auto'"),
         (("demo", "--wandb", "maybe"), "'maybe' is not one of 'auto'"),
         (("wandb", "replay", "losses", "--profile", "tiny", "--mode", "maybe"), "'maybe' is not one of 'auto'"),
