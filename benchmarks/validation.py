@@ -48,9 +48,7 @@ def _epochs(folder: Path, *, quick: bool) -> Iterator[tuple[int, float]]:
     for row in sweep.rows:
         assert prepare(row.recipe.data, root=None, runs=runs.root) == ()
     plan = make_plan(sweep, lambda data, boxes: data_facts(data, boxes, root=None, runs=runs.root))
-    settings = LaunchSettings(
-        data_root=lambda data: data_root(data, root=None, runs=runs.root), wandb={"mode": "disabled"}
-    )
+    settings = LaunchSettings(data_root=lambda data: data_root(data, root=None, runs=runs.root))
     outcome = launch_plan(plan, runs, InlineLauncher(threads=torch.get_num_threads()), settings)
     assert outcome.complete, outcome
     run_id = next(run_id for run_id, run in plan.runs.items() if run.row)

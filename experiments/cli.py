@@ -27,6 +27,7 @@ from experiments.commands import (
     wandb,
 )
 from experiments.commands.options import USER_ERROR, console
+from experiments.terminal import PlainFormatter
 
 app = typer.Typer(
     name="distilpose",
@@ -75,13 +76,15 @@ for _command in WANDB_COMMANDS:
 def main() -> None:
     """Run the command. A user's mistake is one message and exit code 2; DISTILPOSE_DEBUG=1 adds the traceback."""
     set_threshold(100_000)  # plans are made of many small records that stay: looking through them again costs a third
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     try:
         app()
     except (ValueError, OSError) as error:
         if os.environ.get("DISTILPOSE_DEBUG"):
             raise
-        console.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"error: {error}", soft_wrap=True)
         sys.exit(USER_ERROR)
 
 

@@ -5,6 +5,7 @@ What reads pictures is imported when it is used: a plan of synthetic people need
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from shutil import disk_usage
 from typing import TYPE_CHECKING
 
 from distilpose.data.synthetic_spec import SyntheticSpec
@@ -12,11 +13,13 @@ from experiments.atomic import json_text, write_text
 from experiments.identity import DataFacts, digest
 from experiments.launch.local import available_cores
 from experiments.recipe import DataChoice, EvaluationChoice
+from experiments.tables import data_size
 
 if TYPE_CHECKING:
     from distilpose.data.picture_store import StoreSize
     from distilpose.data.problem import Problem
 
+_BYTES_A_PERSON = 10_500  # of the disk for a synthetic person: picture, annotation, rounding up to blocks; as measured
 _WORTH_A_PROCESS = 250  # synthetic people: seconds of drawing, where starting a process takes half of one
 
 Progress = Callable[[int, int], None]
@@ -90,9 +93,20 @@ def prepare(
 
 
 def draw_people(spec: SyntheticSpec, folder: Path, *, on_progress: Progress | None = None) -> None:
-    """Draw synthetic people into a folder, where they are not there yet, on as many cores as are worth starting."""
+    """Draw synthetic people into a folder, where they are not there yet, on as many cores as are worth starting.
+
+    Raises ValueError where its disk has no room for them.
+    """
     from distilpose.data.synthetic import write_synthetic
 
+    if not folder.exists():
+        needed = (spec.train + spec.val) * _BYTES_A_PERSON
+        free = disk_usage(next(place for place in folder.absolute().parents if place.exists())).free
+        if needed > free:
+            raise ValueError(
+                f"{folder}: {spec.train:,} + {spec.val:,} synthetic people take about {data_size(needed)}, and "
+                f"{data_size(free)} of its disk are free; ask for fewer (data.synthetic)"
+            )
     processes = min(available_cores(), (spec.train + spec.val) // _WORTH_A_PROCESS)
     write_synthetic(spec, folder, on_progress=on_progress, processes=max(1, processes))
 

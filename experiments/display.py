@@ -20,8 +20,11 @@ from experiments.memory_needs import MemoryNeed
 from experiments.plan import Plan, PlannedRun
 from experiments.store import State
 from experiments.tables import data_size, duration, table_of, worth_showing
+from experiments.terminal import Plain
 
 _PLAIN_SECONDS = 15.0  # between two lines where there is no terminal to redraw
+_MEASURED = 0.1  # of the steps that a launch does, before it tells the time left
+_START_SECONDS = 8.0  # of a process, until its first step: imports, data, models; seen on two CPU cores
 
 
 def run_name(run: PlannedRun) -> str:
@@ -122,10 +125,14 @@ def launch_summary(plan: Plan, states: Mapping[str, State], costs: Costs, slots:
 
 def _cost_line(plan: Plan, states: Mapping[str, State], costs: Costs) -> str:
     done = sum(state == "finished" for state in states.values())
+    starts = sum(any(states[run_id] != "finished" for run_id in cohort.run_ids) for cohort in plan.cohorts)
+    counts = f"{len(plan.runs):,} runs in {len(plan.cohorts):,} cohorts, {done:,} finished"
+    if not starts:
+        return f"{counts}; nothing is left."
+    seconds = costs.left_seconds + starts * _START_SECONDS
     return (
-        f"{len(plan.runs):,} runs in {len(plan.cohorts):,} cohorts, {done:,} finished; left: about "
-        f"{duration(costs.left_seconds)} of computing, by {' and '.join(costs.bases)}; reading data and validation "
-        "come on top."
+        f"{counts}; left: about {duration(seconds)} of computing, by {' and '.join(costs.bases)} and "
+        f"{_START_SECONDS:.0f} s to start each of {_counted(starts, 'cohort')}; validation comes on top."
     )
 
 
@@ -143,25 +150,24 @@ def counting(console: Console, what: str) -> Iterator[Callable[[int, int], None]
 class LaunchDisplay:
     """The live view of a launch: one bar over all steps with the time left, and a line for each run at work.
 
-    Without a terminal it prints a line now and then instead.
+    Without a terminal it prints a line now and then instead. `begun` are the steps that runs have done already.
     """
 
-    def __init__(self, plan: Plan, console: Console) -> None:
+    def __init__(self, plan: Plan, console: Console, begun: Mapping[str, int] | None = None) -> None:
         self._plan, self._console = plan, console
+        self._reached = dict(begun or {})
         self._steps = {run_id: planned_steps(run, plan.train_people[run_id]) for run_id, run in plan.runs.items()}
         self._bar = Progress(
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(bar_width=None),
             TaskProgressColumn(),
             MofNCompleteColumn(),
-            TextColumn("steps, left"),
-            TimeRemainingColumn(),
+            TextColumn("steps{task.fields[left]}", markup=False),
             console=console,
             expand=True,
-            speed_estimate_period=120,
         )
-        self._task = self._bar.add_task(plan.sweep, total=sum(self._steps.values()))
-        self._live = Live(self._bar, console=console, refresh_per_second=2) if console.is_terminal else None
+        self._task = self._bar.add_task(plan.sweep, total=sum(self._steps.values()), left="")
+        self._live = Live(Plain(self._bar), console=console, refresh_per_second=2) if console.is_terminal else None
         self._printed = 0.0
         self._began: tuple[float, int] | None = None
 
@@ -184,25 +190,35 @@ class LaunchDisplay:
 
     def update(self, progress: LaunchProgress) -> None:
         """Show where the launch stands."""
-        done = sum(self._steps[run_id] for run_id in progress.finished | progress.pruned)
-        done += sum(run.step for run in progress.running.values() if run is not None)
-        self._bar.update(self._task, completed=done)
+        self._reached |= {run_id: run.step for run_id, run in progress.running.items() if run is not None}
+        self._reached |= {run_id: self._steps[run_id] for run_id in progress.finished | progress.pruned}
+        done = sum(self._reached.values())
+        left = self._left(progress, done)
+        self._bar.update(self._task, completed=done, left=left)
         if self._live is not None:
-            self._live.update(Group(self._bar, self._running(progress)))
+            self._live.update(Plain(Group(self._bar, self._running(progress))))
         elif time.monotonic() - self._printed >= _PLAIN_SECONDS:
             self._printed = time.monotonic()
-            self._console.print(self._line(progress, done))
+            self._console.print(f"{self._line(progress, done)}{left}")
 
-    def _line(self, progress: LaunchProgress, done: int) -> str:
-        total = sum(self._steps.values())
+    def _left(self, progress: LaunchProgress, done: int) -> str:
+        """The time left in words, at the pace of this launch: with its starts and validations. Nothing too early."""
         if self._began is None:
             self._began = (progress.seconds, done)
-        seconds, steps = progress.seconds - self._began[0], done - self._began[1]
-        left = f", about {duration(seconds / steps * (total - done))} left" if steps > 0 else ""
-        failed = f", {len(progress.failed)} failed" if progress.failed else ""
+        seconds, measured = progress.seconds - self._began[0], done - self._began[1]
+        over = progress.failed.keys() | progress.blocked
+        to_do = sum(steps - self._reached.get(run_id, 0) for run_id, steps in self._steps.items() if run_id not in over)
+        if measured < _MEASURED * (measured + to_do) or not measured:
+            return ""
+        return f", about {duration(seconds / measured * to_do)} left"
+
+    def _line(self, progress: LaunchProgress, done: int) -> str:
+        starting = sum(run is None for run in progress.running.values())
+        counts = {"failed": len(progress.failed), "starting": starting}
+        some = "".join(f", {count} {what}" for what, count in counts.items() if count)
         return (
-            f"{duration(progress.seconds)}: {len(progress.finished)} of {progress.total} runs finished{failed}, "
-            f"{len(progress.running)} running, {done / max(1, total):.0%} of all steps{left}"
+            f"{duration(progress.seconds)}: {len(progress.finished)} of {progress.total} runs finished{some}, "
+            f"{len(progress.running) - starting} running, {done / max(1, sum(self._steps.values())):.0%} of all steps"
         )
 
     def _running(self, progress: LaunchProgress) -> Table:

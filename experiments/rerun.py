@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.datasets import data_facts, data_root, prepare
+from experiments.job import Job
 from experiments.recipe import run_recipe_from_json
 from experiments.store import RunDir, Store
 
@@ -86,7 +87,9 @@ def make_ready(
         raise ValueError(f"run {run_id}: must be finished to be replayed, is {original.state()}; launch its sweep")
     origin = result["provenance"]
     recipe = run_recipe_from_json(spec["recipe"])
-    place = data or _recorded_root(store, result)
+    if data is not None and recipe.data.synthetic is not None:
+        raise ValueError(f"--data {data}: means nothing for run {run_id}, which is trained on synthetic people")
+    place = data or Path(origin["job"]["data_root"])
     facts = data_facts(recipe.data, recipe.evaluation, root=place, runs=store.root)
     if facts.fingerprint != spec["identity"]["data"]:
         where = data_root(recipe.data, root=place, runs=store.root)
@@ -100,24 +103,17 @@ def make_ready(
         _lend(store.run(teacher), again.run(teacher))
     run = again.run(run_id)
     run.write_spec({name: value for name, value in spec.items() if name not in ("schema", "run_id")})
-    settings = {
-        "cohort_id": run_id,
-        "run_ids": [run_id],
-        "sweep": "replay",
-        "profile": run_id,
-        "data_root": str(data_root(recipe.data, root=place, runs=store.root).resolve()),
-        "device": device or origin["device"],
-        "threads": origin["threads"],
-        "workers": 0,
-        "wandb": {"mode": "disabled"},
-    }
-    return Rerun(
-        original=original,
-        again=run,
-        job=again.write_job(settings),
-        device=settings["device"],
-        threads=settings["threads"],
+    job = Job(
+        cohort_id=run_id,
+        run_ids=(run_id,),
+        sweep="replay",
+        profile=run_id,
+        data_root=data_root(recipe.data, root=place, runs=store.root).resolve(),
+        device=device or origin["device"],
+        threads=origin["threads"],
     )
+    file = again.write_job(job.to_json())
+    return Rerun(original=original, again=run, job=file, device=job.device, threads=job.threads)
 
 
 def compare(original: RunDir, again: RunDir, *, tolerance: float | None = None) -> Comparison:
@@ -138,12 +134,6 @@ def compare(original: RunDir, again: RunDir, *, tolerance: float | None = None) 
         environment=environment,
         tolerance=tolerance,
     )
-
-
-def _recorded_root(store: Store, result: Mapping[str, Any]) -> Path | None:
-    """Where the run's data were: said by its result, or by an older one's job."""
-    job = result["provenance"].get("job") or store.last_job(result["cohort"])
-    return None if job is None else Path(job["data_root"])
 
 
 def _new_folder(store: Store, run_id: str) -> Path:

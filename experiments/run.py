@@ -1,6 +1,6 @@
 """One process: a planned cohort in, journals and results out.
 
-    python -m experiments.run RUNS/jobs/COHORT.json
+    python -P -m experiments.run RUNS/jobs/COHORT.json
 
 The job names the runs; what each of them is, its own run.json says. Exit codes: 0 when every run of the job that
 nobody else holds is finished or failed and said so, 75 when it was asked to stop and the runs can go on later,
@@ -8,7 +8,6 @@ nobody else holds is finished or failed and said so, 75 when it was asked to sto
 """
 
 import errno
-import json
 import logging
 import os
 import signal
@@ -46,6 +45,7 @@ from experiments.build import (
     load_trained,
 )
 from experiments.given_teacher import given_teacher_id
+from experiments.job import Job, read_job
 from experiments.listener import RunListener, RunRecorder
 from experiments.provenance import provenance
 from experiments.recipe import RunRecipe, run_recipe_from_json
@@ -64,16 +64,16 @@ FINISHED, FAILED, PREEMPTED = 0, 1, 75
 
 def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
     """The exit code after training the runs that the job `file` names; see the module."""
-    job = json.loads(file.read_text(encoding="utf-8"))
+    job = read_job(file)
     store = Store(file.parent.parent)
     with ExitStack() as stack:
         courier = stack.enter_context(_courier(job))  # entered first: mirrors finish when the runs are over
         claimed: list[RunRecorder] = []
         try:
-            devices = _devices(job["device"])
+            devices = _devices(job.device)
             meet(devices[int(os.environ.get("LOCAL_RANK", 0))])
             ranks = Ranks()
-            for run_id in job["run_ids"] if ranks.leads else ():
+            for run_id in job.run_ids if ranks.leads else ():
                 run = store.run(run_id)
                 lease = run.claim()
                 if lease is None:
@@ -87,7 +87,7 @@ def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
                 return FINISHED
             return _train(job, store, run_ids, claimed, ranks, courier, should_stop, stack)
         except Exception as error:
-            log.exception("the cohort %s failed", job["cohort_id"])
+            log.exception("the cohort %s failed", job.cohort_id)
             kind = _kind(error)
             last = traceback.extract_tb(error.__traceback__)[-1]
             message = f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
@@ -104,14 +104,14 @@ def _kind(error: Exception) -> FailureKind:
     return "error"
 
 
-def _at_once(job: dict[str, Any], recorder: RunRecorder) -> int:
+def _at_once(job: Job, recorder: RunRecorder) -> int:
     """How many people went through a model at once."""
     share: int = recorder.run.spec()["recipe"]["schedule"]["batch_size"] // int(os.environ.get("WORLD_SIZE", 1))
-    return min(share, job.get("micro_batch") or share)
+    return min(share, job.micro_batch or share)
 
 
 def _train(
-    job: dict[str, Any],
+    job: Job,
     store: Store,
     run_ids: Sequence[str],
     claimed: Sequence[RunRecorder],
@@ -124,16 +124,13 @@ def _train(
 
     What has to be closed is entered into `stack`.
     """
-    if job.get("threads"):
-        torch.set_num_threads(job["threads"])
+    torch.set_num_threads(job.threads)
     began = time.time()
     specs = {run_id: store.run(run_id).spec() for run_id in run_ids}
     recipes = {run_id: run_recipe_from_json(spec["recipe"]) for run_id, spec in specs.items()}
     recipe = next(iter(recipes.values()))
-    root = Path(job["data_root"])
-    workers = int(job.get("workers", 0))
-    train, val = load_splits(recipe.data, root)
-    fabric = _fabric(_devices(job["device"]), recipe, ranks)
+    train, val = load_splits(recipe.data, job.data_root)
+    fabric = _fabric(_devices(job.device), recipe, ranks)
     train_pictures, val_pictures = _pictures(job, train, val, stack)
 
     teacher = _teacher(store, specs, recipes, train.skeleton)
@@ -151,25 +148,26 @@ def _train(
         )
         for run_id in run_ids
     ]
-    stream = build_stream(recipe, train, workers=workers, source=train_pictures, share=(ranks.rank, ranks.size))
+    stream = build_stream(recipe, train, workers=job.workers, source=train_pictures, share=(ranks.rank, ranks.size))
+    told = job.to_json()
     origin = {
         **provenance(store.root),
         "data_fingerprint": {"train": train.fingerprint, "val": val.fingerprint},
         "precision": recipe.precision,
-        "device": job["device"],
+        "device": job.device,
         "processes": ranks.size,
         "started": began,
-        "job": {name: job.get(name) for name in ("sweep", "profile", "data_root", "threads", "workers", "cache")},
+        "job": {name: told[name] for name in ("sweep", "profile", "data_root", "threads", "workers", "cache")},
     }
     for recorder, member in zip(claimed, members, strict=ranks.leads):
         spec = specs[member.name]
         recorder.open(
             title=run_title(spec),
             trackers=_trackers(job, recorder.run, spec, origin, courier),
-            cohort={"id": job["cohort_id"], "size": len(job["run_ids"])},
+            cohort={"id": job.cohort_id, "size": len(job.run_ids)},
             origin=origin,
             total_steps=member.schedule.epochs * stream.steps_per_epoch,
-            micro_batch=job.get("micro_batch"),
+            micro_batch=job.micro_batch,
             weights_say=describe_run(recipes[member.name], train.skeleton).to_metadata(),
         )
     listener: Listener = SilentListener()
@@ -180,7 +178,7 @@ def _train(
             input_size=recipe.input_size,
             source=val_pictures,
             teacher=teacher,
-            pruned_by=job.get("search", {}).get("name", ""),
+            pruned_by=(job.search or {}).get("name", ""),
         )
     done = train_cohort(
         members,
@@ -188,8 +186,8 @@ def _train(
         validate=build_validation(
             recipe,
             val,
-            root=root,
-            workers=workers,
+            root=job.data_root,
+            workers=job.workers,
             source=val_pictures,
             device=fabric.device,
             precision_context=fabric.autocast,
@@ -199,7 +197,7 @@ def _train(
         fabric=fabric,
         teacher=teacher,
         metric=recipe.evaluation.best_by,
-        micro_batch=job.get("micro_batch"),
+        micro_batch=job.micro_batch,
         should_stop=should_stop,
         should_end=_should_end(job, store, recipe),
         ranks=ranks,
@@ -208,15 +206,15 @@ def _train(
     return FINISHED if done else PREEMPTED
 
 
-def _pictures(job: dict[str, Any], train: PoseData, val: PoseData, stack: ExitStack) -> tuple[ImageSource, ImageSource]:
+def _pictures(job: Job, train: PoseData, val: PoseData, stack: ExitStack) -> tuple[ImageSource, ImageSource]:
     """Where the pictures of the two splits come from: no number depends on it."""
-    if job.get("cache"):
-        stores = [PictureStore(split, Path(job["cache"])) for split in (train, val)]
+    if job.cache is not None:
+        stores = [PictureStore(split, job.cache) for split in (train, val)]
         for store in stores:
             stack.enter_context(closing(store))
         return stores[0], stores[1]
     # On a CPU run pictures are read again and again by the one process there is; elsewhere workers read ahead.
-    source = image_source("ram" if int(job.get("workers", 0)) == 0 else "none")
+    source = image_source("ram" if job.workers == 0 else "none")
     return source, source
 
 
@@ -240,13 +238,13 @@ def _teacher(
     return load_trained(run_recipe_from_json(run.spec()["recipe"]), run, joints=skeleton.num_joints)
 
 
-def _should_end(job: dict[str, Any], store: Store, recipe: RunRecipe) -> Callable[[Member], bool]:
+def _should_end(job: Job, store: Store, recipe: RunRecipe) -> Callable[[Member], bool]:
     """Whether the search that the job belongs to, if any, would end a run where it stands."""
-    if "search" not in job:
+    if job.search is None:
         return lambda member: False
     from experiments.search_pruning import Pruning
 
-    pruning = Pruning(store, job["search"], epochs=recipe.schedule.epochs)
+    pruning = Pruning(store, job.search, epochs=recipe.schedule.epochs)
     return lambda member: pruning.ends(member.name)
 
 
@@ -279,26 +277,23 @@ def _fabric(devices: Sequence[torch.device], recipe: RunRecipe, ranks: Ranks) ->
     return fabric
 
 
-def _courier(job: dict[str, Any]) -> Courier:
-    uploads = (job.get("wandb") or {}).get("artifacts")
-    return wandb_courier(UPLOAD_SECONDS * len(job["run_ids"])) if uploads else wandb_courier()
+def _courier(job: Job) -> Courier:
+    return wandb_courier(UPLOAD_SECONDS * len(job.run_ids)) if job.wandb.artifacts else wandb_courier()
 
 
-def _trackers(
-    job: dict[str, Any], run: RunDir, spec: dict[str, Any], origin: dict[str, Any], courier: Courier
-) -> list[Tracker]:
-    wandb = job.get("wandb") or {"mode": "disabled"}
-    if wandb["mode"] == "disabled":
+def _trackers(job: Job, run: RunDir, spec: dict[str, Any], origin: dict[str, Any], courier: Courier) -> list[Tracker]:
+    wandb = job.wandb
+    if wandb.mode == "disabled":
         return []
     return [
         WandbTracker(
-            run_card(run.run_id, spec, sweep=job["sweep"], profile=job["profile"], commit=origin["commit"]),
+            run_card(run.run_id, spec, sweep=job.sweep, profile=job.profile, commit=origin["commit"]),
             run_dir=run.path,
             courier=courier,
-            project=Project.of(wandb.get("project"), wandb.get("entity")),
-            mode=wandb["mode"],
-            outputs=outputs_of(run, spec["teacher_id"], weights=bool(wandb.get("artifacts"))),
-            wait_seconds=UPLOAD_SECONDS if wandb.get("artifacts") else WAIT_SECONDS,
+            project=Project.of(wandb.project, wandb.entity),
+            mode=wandb.mode,
+            outputs=outputs_of(run, spec["teacher_id"], weights=wandb.artifacts),
+            wait_seconds=UPLOAD_SECONDS if wandb.artifacts else WAIT_SECONDS,
         )
     ]
 
@@ -306,7 +301,7 @@ def _trackers(
 def main() -> int:
     """Run the job named on the command line; SIGTERM, SIGINT and SIGUSR1 ask it to checkpoint and stop."""
     if len(sys.argv) != 2:
-        print("usage: python -m experiments.run RUNS/jobs/COHORT.json", file=sys.stderr)
+        print("usage: python -P -m experiments.run RUNS/jobs/COHORT.json", file=sys.stderr)
         return 2
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     asked: list[int] = []

@@ -17,6 +17,7 @@ from experiments.machine import machine_use
 from experiments.standing import Standing, run_names, standing
 from experiments.status_view import frame
 from experiments.store import Store
+from experiments.terminal import Plain
 
 
 class Watcher:
@@ -55,7 +56,7 @@ def watch(store: Store, plan: Mapping[str, Any], console: Console, *, seconds: f
         with _keys() as pressed, Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
                 shown = frame(title, watcher.look(), plan["metric"], machine_use(), height=console.size.height)
-                live.update(shown, refresh=True)
+                live.update(Plain(shown), refresh=True)
                 if _ends(pressed, seconds):
                     return
     except KeyboardInterrupt:

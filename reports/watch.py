@@ -1,13 +1,17 @@
 """A report served on this machine while its sweep runs: made anew whenever a run begins, finishes, fails or validates.
 
-Only this machine can ask (127.0.0.1), only by GET, and only for the page and its version; no file is served.
+Only this machine can ask (127.0.0.1), only by GET and HEAD, and only for the page and its version; no file is served.
 """
 
 import hashlib
 import logging
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import SHUT_RDWR, socket
 from threading import Lock
 from typing import Any
 
@@ -21,6 +25,9 @@ from reports.write import without_pictures
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
+MOST_CONNECTIONS = 64
+ASK_SECONDS = 10.0  # in which a connection must have asked for something
+ANSWER_SECONDS = 60.0  # in which an answer must be taken
 
 
 class LiveReport:
@@ -85,13 +92,47 @@ class LiveReport:
 
 
 class LiveServer(ThreadingHTTPServer):
-    """Serves one live report on the loopback address. Port 0 takes a free one; `address` says which."""
+    """Serves one live report on the loopback address. Port 0 takes a free one; `address` says which.
+
+    A connection is for one request. More than `MOST_CONNECTIONS` at a time are hung up, and those that do not ask.
+    """
 
     daemon_threads = True
 
     def __init__(self, report: LiveReport, port: int = 0) -> None:
         self.report = report
+        self._open: dict[socket, float] = {}  # by when each must have asked
         super().__init__((HOST, port), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread of its own, where there is room for one."""
+        if len(self._open) >= MOST_CONNECTIONS:
+            super().shutdown_request(request)
+            return
+        self._open[request] = time.monotonic() + ASK_SECONDS
+        super().process_request(request, client_address)
+
+    def has_asked(self, request: socket) -> None:
+        """The answer may take as long as it needs."""
+        self._open[request] = float("inf")
+
+    def shutdown_request(self, request: Any) -> None:
+        """The connection is over."""
+        self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Hang up on those that have not asked in time; called twice a second."""
+        for request, until in list(self._open.items()):
+            if time.monotonic() > until:
+                with suppress(OSError):  # it is over already
+                    request.shutdown(SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that hangs up is no news."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            log.warning("a request could not be answered: %s: %s", type(error).__name__, error)
 
     @property
     def address(self) -> str:
@@ -104,12 +145,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     server: LiveServer
     server_version, sys_version = "distilpose", ""
-    protocol_version = "HTTP/1.1"
+    timeout = ANSWER_SECONDS
+
+    def do_HEAD(self) -> None:
+        """What a GET would tell, without the page."""
+        self.do_GET()
 
     def do_GET(self) -> None:
         """The page, or its version."""
+        self.server.has_asked(self.connection)
         # A page elsewhere whose name was made to lead here would ask under that name: it gets nothing.
-        if self.headers.get("Host") not in {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}:
+        names = {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}
+        hosts = self.headers.get_all("Host", [])
+        if len(hosts) != 1 or hosts[0] not in names:
             self._answer(HTTPStatus.FORBIDDEN, b"ask by the address that was printed\n", "text/plain")
         elif self.path == "/":
             self._told(self.server.report.page, "text/html")
@@ -121,8 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _told(self, make: Callable[[], bytes], kind: str) -> None:
         try:
             content = make()
-        except (ValueError, OSError) as error:  # a plan that is being replaced, a file that has gone
-            log.warning("the report could not be made: %s", error)
+        except Exception as error:  # a plan that is being replaced, a file that has gone: the next may be sound
+            log.warning("the report could not be made: %s: %s", type(error).__name__, error)
             said = b"the report could not be made; the command says why\n"
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, said, "text/plain")
             return
@@ -137,7 +185,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Cross-Origin-Resource-Policy", "same-origin")
         self.send_header("X-Frame-Options", "DENY")
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Requests are no news."""
@@ -152,9 +201,13 @@ def serve(report: LiveReport, *, port: int, announce: Callable[[str], object]) -
         announce: told the address once the server listens.
 
     Raises:
-        OSError: the port is taken.
+        ValueError: the port cannot be had.
     """
-    with LiveServer(report, port) as server:
+    try:
+        server = LiveServer(report, port)
+    except OSError as error:
+        raise ValueError(f"port: {port} cannot be had on {HOST} ({error.strerror}); 0 takes a free one") from error
+    with server:
         announce(server.address)
         try:
             server.serve_forever()

@@ -38,14 +38,17 @@ def test_a_writer_whose_folder_aside_is_gone_is_shut_out(tmp_path: Path, exclusi
     assert names(tmp_path) == ["file", "gone"]
 
 
-def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_old_file_and_nothing_else_and_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_whole(tmp_path / "file", "one")
 
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=rf"No space left on device: '{tmp_path / 'file'}'$") as caught:
         write_whole(tmp_path / "file", "two")
+    assert caught.value.errno == errno.ENOSPC
     assert (tmp_path / "file").read_text() == "one"
     assert names(tmp_path) == ["file"]

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from experiments.commands.options import USER_ERROR, AsJson, console, print_json
+from experiments.terminal import print_line
 
 FAST_BYTES_PER_S = 100e6 / 8
 
@@ -28,7 +29,7 @@ def check(
     else:
         for found in reports:
             for line in found.lines():
-                print(line)
+                print_line(line)
     if not all(found.ok for found in reports):
         raise typer.Exit(USER_ERROR)
 
@@ -46,7 +47,7 @@ def synthetic(
 
     with counting(console, "drawing people") as on_progress:
         draw_people(SyntheticSpec(train=train, val=val, seed=seed), out, on_progress=on_progress)
-    print(out)
+    print_line(out)
 
 
 def coco(
@@ -78,9 +79,9 @@ def coco(
     if as_json:
         print_json({"root": str(path), "ok": not problems, "problems": [asdict(one) for one in problems]})
     else:
-        print(f"{path}: {'COCO 2017, complete and as published' if not problems else f'{len(problems)} problems'}")
+        print_line(f"{path}: {'COCO 2017, complete and as published' if not problems else f'{len(problems)} problems'}")
         for one in problems:
-            print(f"  {one}")
+            print_line(f"  {one}")
         if problems and not download:
             console.print(f"`distilpose data coco {path} --download` fetches what is lacking", soft_wrap=True)
         if not problems:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from experiments.commands.options import RUNS, AsJson, Device, Runs, console, print_json
+from experiments.terminal import print_line, terminal
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -89,12 +90,11 @@ def eval(
     if as_json:
         print_json(measured)
         return
-    from rich.console import Console
 
-    Console().print(_table(measured))
+    terminal().print(_table(measured))
     for record in measured:
         for file in record.get("files", {}).values():
-            print(file)
+            print_line(file)
     console.print(f"{loaded.name}: {measured[0]['people']} people of {subject.people.split}, {subject.said} boxes")
 
 

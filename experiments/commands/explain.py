@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from experiments.commands.options import RUNS, DataRoot, Device, Profile, Runs, console, launched
+from experiments.terminal import print_line
 
 
 def explain(
@@ -44,8 +45,8 @@ def explain(
         path = folder / f"{sheet.name}.png"
         save_png(sheet.image, path)
         figures.append(Figure(path, sheet.heading, sheet.caption))
-        print(path)
+        print_line(path)
     write_text(folder / "index.html", gallery_page(explained.title, explained.lead, figures))
-    print(folder / "index.html")
+    print_line(folder / "index.html")
     for row in explained.missing:
         console.print(f"row {row}: no finished run, so it is not shown", markup=False, highlight=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from experiments.commands.options import RUNS, AsJson, Runs, console, print_json
+from experiments.terminal import print_line, terminal
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -85,11 +86,9 @@ def export(
     for one in written:
         said = ", ".join(f"{name} {value:.1e}" for name, value in one["largest_difference"].items())
         console.print(f"{one['form']}: at most this far from the model itself: {said}", highlight=False, soft_wrap=True)
-        print(one["file"])
+        print_line(one["file"])
     if rows:
-        from rich.console import Console
-
-        Console().print(_table(rows))
+        terminal().print(_table(rows))
 
 
 def _table(rows: list[dict[str, Any]]) -> "Table":

@@ -4,9 +4,9 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from experiments.commands.options import INCOMPLETE, RUNS, All, AsJson, Runs, print_json
+from experiments.terminal import terminal
 
 
 def gc(
@@ -29,7 +29,7 @@ def gc(
         plain = [{**asdict(waste), "path": str(waste.path)} for waste in gone]
         print_json({"freed": yes, "bytes": total, "waste": plain, "left": [str(waste.path) for waste in left]})
     else:
-        out = Console(highlight=False, markup=False, soft_wrap=True)
+        out = terminal(soft_wrap=True)
         for kind in KINDS:
             some = [waste for waste in gone if waste.kind == kind]
             if some:

@@ -1,7 +1,8 @@
 """`distilpose launch` and `distilpose demo`: train what a sweep lacks."""
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,9 +30,12 @@ from experiments.commands.options import (
 from experiments.commands.report import write_and_show
 from experiments.launch.choose import Chosen, choose
 from experiments.launch.local import LocalLauncher
+from experiments.track.wandb_server import WandbOptions, resolve_mode
 
 if TYPE_CHECKING:
     from experiments.spec import Sweep
+
+_BEGUN = ("running", "failed", "interrupted", "pruned")
 
 
 def demo(
@@ -45,7 +49,7 @@ def demo(
     place = Place(data=None, runs=runs)
     sweep = read_profile("losses", "tiny")
     where = choose(device=device, jobs=jobs)
-    complete = _train(sweep, place, where, wandb={"mode": wandb}, workers=None, cache=None, retry_failed=False)
+    complete = _train(sweep, place, where, wandb=WandbOptions(mode=wandb), workers=None, cache=None, retry_failed=False)
     write_and_show(runs, sweep.sweep, sweep.profile, out)
     if not complete:
         raise typer.Exit(INCOMPLETE)
@@ -79,12 +83,13 @@ def launch(
     ray_address: Annotated[str | None, typer.Option(help="The Ray cluster, such as auto; none: this machine.")] = None,
 ) -> None:
     """Train what a sweep still lacks. Finished runs are skipped, interrupted ones go on where they were."""
-    chosen = read_profile(sweep, profile)
+    chosen = read_profile(sweep, profile, data)
     place = Place(data=data, runs=runs)
-    mirror = {"mode": wandb, "artifacts": wandb_artifacts}
+    mirror = WandbOptions(mode=wandb, artifacts=wandb_artifacts)
     where = choose(on, device=device, jobs=jobs, gpus_per_run=gpus_per_run, slurm=slurm or (), ray_address=ray_address)
     complete = _train(chosen, place, where, wandb=mirror, workers=workers, cache=cache, retry_failed=retry_failed)
-    console.print(f"Report: distilpose report {sweep} --profile {chosen.profile} --runs {runs}", soft_wrap=True)
+    words = ["distilpose", "report", sweep, "--profile", chosen.profile, "--runs", str(runs)]
+    console.print(f"Report: {shlex.join(words)}", soft_wrap=True)
     if not complete:
         raise typer.Exit(INCOMPLETE)
 
@@ -94,7 +99,7 @@ def _train(
     place: Place,
     where: Chosen,
     *,
-    wandb: dict[str, Any],
+    wandb: WandbOptions,
     workers: int | None,
     cache: Path | None,
     retry_failed: bool,
@@ -117,8 +122,10 @@ def _train(
     planned = plan_sweep(sweep, place) if searcher is None else searcher.begin()
     end_on([*planned.problems, *where.faults(planned)])
     end_on(given_teacher_faults((row.recipe for row in sweep.rows), root=place.data, runs=place.runs))
+    resolve_mode(wandb.mode)  # what is wrong with W&B's key is said here too, not in the logs of the runs alone
     store = Store(place.runs)
-    console.print(launch_summary(planned, store.states(planned.runs), estimate(planned, store), where.launcher.slots))
+    states = store.states(planned.runs)
+    console.print(launch_summary(planned, states, estimate(planned, store), where.launcher.slots))
     say_changes(store, planned, "are")
     settings = LaunchSettings(
         data_root=lambda data: data_root(data, root=place.data, runs=place.runs).resolve(),
@@ -129,7 +136,9 @@ def _train(
         poll_seconds=where.poll_seconds,
         rooms=where.rooms,
     )
-    with LaunchDisplay(planned, console) as display:
+    begun = {run_id: store.run(run_id).progress() for run_id, state in states.items() if state in _BEGUN}
+    steps = {run_id: progress.step for run_id, progress in begun.items() if progress is not None}
+    with LaunchDisplay(planned, console, steps) as display:
         outcome = launch_plan(
             planned,
             store,
@@ -139,7 +148,7 @@ def _train(
             grow=None if searcher is None else lambda settled: display.lengthened(searcher.grow(settled)),
         )
     for run_id, why in outcome.failed.items():
-        console.print(f"run {run_id} failed: {why}", markup=False, style="bold red")
+        console.print(f"run {run_id} failed: {why}", style="bold red")
     if outcome.interrupted:
         console.print(f"Interrupted; {where.farewell}")
         raise typer.Exit(INTERRUPTED)
@@ -153,7 +162,7 @@ def _say_cache(sweep: "Sweep", place: Place, where: Chosen, cache: Path) -> None
 
     size = cache_size([row.recipe.data for row in sweep.rows], root=place.data, runs=place.runs, cache=cache)
     said = f"{cache}: decoded pictures come to {data_size(size.whole)}, of which {data_size(size.written)} are there"
-    console.print(f"{said}; {data_size(size.free)} of the disk are free", markup=False, soft_wrap=True)
+    console.print(f"{said}; {data_size(size.free)} of the disk are free", soft_wrap=True)
     # elsewhere it is another machine's disk, whose processes look for themselves
     if isinstance(where.launcher, LocalLauncher) and not size.fits:
         end_on([f"--cache {cache}: does not fit on its disk with a reserve left; free some of it, or name another"])

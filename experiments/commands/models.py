@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from experiments.commands.options import AsJson, print_json
+from experiments.terminal import print_line, terminal
 
 SHOWN_FAULTS = 4  # keys of a checkpoint that do not fit, in one line
 
@@ -24,7 +24,7 @@ def models(
     if as_json:
         print_json(rows)
     else:
-        Console().print(model_table(rows))
+        terminal().print(model_table(rows))
 
 
 def convert(
@@ -45,4 +45,4 @@ def convert(
         more = f"; and {len(faults) - SHOWN_FAULTS} more" if len(faults) > SHOWN_FAULTS else ""
         some = "; ".join(faults[:SHOWN_FAULTS])
         raise ValueError(f"{official}: is no checkpoint of {model}, {len(faults)} keys differ: {some}{more}") from error
-    print(out)
+    print_line(out)

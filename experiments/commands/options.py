@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+
+from experiments.terminal import terminal
+from experiments.track.wandb_server import Mode as WandbMode
 
 if TYPE_CHECKING:
     from experiments.plan import FactsLookup, Plan
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
     from experiments.spec import Sweep
     from experiments.store import Store
 
-# People read stderr; stdout is for results and --json. No emoji: `sweep.yaml:100:5` is a place.
-console = Console(stderr=True, emoji=False)
+# People read stderr; stdout is for results and --json.
+console = terminal(stderr=True)
 
 USER_ERROR, INCOMPLETE, INTERRUPTED = 2, 1, 130
 RUNS = Path("runs")
@@ -30,7 +32,7 @@ All = Annotated[bool, typer.Option("--all", help="Show every run, a line each.")
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON on standard output.")]
 Jobs = Annotated[int, typer.Option(help="Processes at a time; 0: one per GPU, or one per CPU core up to 2.", min=0)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, or one such as cuda:1.")]
-Wandb = Annotated[str, typer.Option(help="W&B mirror: auto (offline without a key), online, offline or disabled.")]
+Wandb = Annotated[WandbMode, typer.Option(help="W&B mirror: auto is offline without a key.")]
 WandbArtifacts = Annotated[
     bool, typer.Option("--wandb-artifacts", help="Send W&B the weights too, a student's as made from its teacher's.")
 ]
@@ -45,13 +47,19 @@ class Place:
     runs: Path
 
 
-def read_profile(name: str, profile: str | None) -> "Sweep":
-    """One profile of a sweep file, or of a shipped sweep by its name."""
+def read_profile(name: str, profile: str | None, data: Path | None = None) -> "Sweep":
+    """One profile of a sweep file, or of a shipped sweep by its name.
+
+    Raises ValueError for a folder of `data` that none of its rows would read.
+    """
     from experiments.spec import find_sweep, read_sweep
 
     path = find_sweep(name)
     shown = name if path == Path(name) else f"sweeps/{path.name}"
-    return read_sweep(path, source=shown).profile(profile)
+    sweep = read_sweep(path, source=shown).profile(profile)
+    if data is not None and all(row.recipe.data.synthetic for row in sweep.rows):
+        raise ValueError(f"--data {data}: means nothing for {sweep.sweep} ({sweep.profile}): its people are synthetic")
+    return sweep
 
 
 def launched(sweep: str, profile: str | None) -> tuple[str, str]:
@@ -112,7 +120,7 @@ def end_on(problems: Iterable[str]) -> None:
     """Show what is wrong and end, if anything is."""
     shown = list(problems)
     for problem in shown:
-        console.print(f"error: {problem}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"error: {problem}", soft_wrap=True)
     if shown:
         raise typer.Exit(USER_ERROR)
 

@@ -2,8 +2,6 @@
 
 from dataclasses import asdict
 
-from rich.console import Console
-
 from experiments.commands.options import (
     RUNS,
     All,
@@ -19,6 +17,7 @@ from experiments.commands.options import (
     read_profile,
     say_changes,
 )
+from experiments.terminal import terminal
 
 
 def plan(
@@ -35,7 +34,7 @@ def plan(
     from experiments.memory_needs import memory_needs
     from experiments.store import Store
 
-    planned = plan_sweep(read_profile(sweep, profile), Place(data=data, runs=runs))
+    planned = plan_sweep(read_profile(sweep, profile, data), Place(data=data, runs=runs))
     store = Store(runs)
     states, costs = store.states(planned.runs), estimate(planned, store)
     needs = memory_needs(planned, store, costs, _smallest_gpu)
@@ -52,7 +51,7 @@ def plan(
         )
     else:
         for part in plan_tables(planned, states, costs, needs, everything=everything):
-            Console().print(part)
+            terminal().print(part)
         say_changes(store, planned, "would be")
     end_on(planned.problems)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.commands.options import INCOMPLETE, RUNS, DataRoot, Device, Runs, console
+from experiments.terminal import print_line
 
 if TYPE_CHECKING:
     import torch
@@ -127,12 +128,12 @@ def _carry_out(request: "Request", loaded: "LoadedModel", files: Sequence["Input
             if missing:
                 problems.append(f"{file.path}: ends {missing} frames before its end; what there is was looked at")
             write_text(out / "videos" / f"{file.name}.json", rows_text(rows))
-            print(out / "videos" / f"{file.name}.mp4")
-            print(out / "videos" / f"{file.name}.json")
+            print_line(out / "videos" / f"{file.name}.mp4")
+            print_line(out / "videos" / f"{file.name}.json")
     if seen:
         write_text(out / "results.json", rows_text(results))
-        print(out / "results.json")
-        print(out / "pictures")
+        print_line(out / "results.json")
+        print_line(out / "pictures")
         console.print(f"{len(results)} people in {seen} picture{'s' * (seen != 1)}.")
     for problem in problems:
         console.print(f"error: {problem}", markup=False, highlight=False, soft_wrap=True)

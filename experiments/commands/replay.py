@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from experiments.commands.options import INCOMPLETE, INTERRUPTED, RUNS, AsJson, DataRoot, Runs, console, print_json
+from experiments.terminal import terminal
 
 if TYPE_CHECKING:
     from experiments.rerun import Comparison, Rerun
@@ -40,7 +41,7 @@ def replay(
     failure = ready.again.failure
     if not ready.again.finished:
         why = "its process ended without a word" if failure is None else failure.message
-        console.print(f"run {run_id} failed: {why}; see {ready.job.with_suffix('.log')}", markup=False, soft_wrap=True)
+        console.print(f"run {run_id} failed: {why}; see {ready.job.with_suffix('.log')}", soft_wrap=True)
         raise typer.Exit(INCOMPLETE)
     found = compare(ready.original, ready.again, tolerance=tolerance)
     if as_json:
@@ -62,7 +63,7 @@ def show(run_id: RunId, runs: Runs = RUNS, as_json: AsJson = False) -> None:
         print_json({"state": run.state(), "spec": spec, "result": result})
         return
     origin = (result or {}).get("provenance", {})
-    out = Console(highlight=False, markup=False, soft_wrap=True)
+    out = terminal(soft_wrap=True)
     out.print(f"{run_id}  {spec['row'] or 'teacher'}, seed {spec['seed']}: {run.state()}")
     _print_values(out, "recipe", spec["recipe"])
     if result is not None:
@@ -106,7 +107,7 @@ def _train(ready: "Rerun") -> None:
 def _print_comparison(found: "Comparison") -> None:
     from rich.table import Table
 
-    out = Console(highlight=False, markup=False, soft_wrap=True)
+    out = terminal(soft_wrap=True)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("metric", "recorded", "again", "difference"):
         table.add_column(column, justify="left" if column == "metric" else "right")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from experiments.commands.options import RUNS, Out, Profile, Runs, SweepName, console, launched
+from experiments.terminal import print_line
 
 
 def report(
@@ -37,7 +38,7 @@ def _watch(runs: Path, sweep: str, profile: str, *, port: int, pictures: bool) -
 
     def announce(address: str) -> None:
         console.print("The report renews itself while the sweep runs; Ctrl-C ends it.")
-        print(address, flush=True)
+        print_line(address)
 
     serve(LiveReport(store, sweep, profile, pictures=pictures), port=port, announce=announce)
 
@@ -54,5 +55,5 @@ def write_and_show(runs: Path, sweep: str, profile: str, out: Path | None, *, pi
     files = write_report(store, store.load_plan(sweep, profile), folder, pictures=pictures)
     console.print(Markdown(files.summary))
     for path in (files.markdown, files.html, files.latex):
-        print(path)
+        print_line(path)
     console.print("Every table is in tables/ as CSV, LaTeX and Parquet, every drawing in plots/.")

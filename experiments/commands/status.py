@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from experiments.commands.options import RUNS, All, AsJson, Profile, Runs, launched, print_json
+from experiments.terminal import terminal
 
 if TYPE_CHECKING:
     from experiments.store import Store
@@ -41,7 +41,7 @@ def status(
             raise ValueError(f"sweep: name the one to watch of those launched: {said}")
         from experiments.watch import watch as watch_plan
 
-        watch_plan(store, plans[0], Console())
+        watch_plan(store, plans[0], terminal())
         return
     shown = (
         _print_one(store, plans[0], everything=everything, as_json=as_json)
@@ -53,7 +53,7 @@ def status(
         print_json({**shown, "duplicates": list(found.duplicates), "orphaned": list(found.orphaned)})
     else:
         for part in proof_parts(found):
-            Console().print(part, soft_wrap=True)
+            terminal().print(part, soft_wrap=True)
 
 
 def _print_one(store: "Store", plan: dict[str, Any], *, everything: bool, as_json: bool) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def _print_one(store: "Store", plan: dict[str, Any], *, everything: bool, as_jso
     found, metric = standings(store, plan), plan["metric"]
     if not as_json:
         for part in status_parts(found, metric, everything=everything):
-            Console().print(part)
+            terminal().print(part)
         return {}
     named = {"sweep": plan["sweep"], "profile": plan["profile"]}
     return {**named, "counts": counts(found), "runs": [one.json(metric) for one in found]}
@@ -82,5 +82,5 @@ def _print_each(store: "Store", plans: list[dict[str, Any]], *, as_json: bool) -
         states = Counter(store.states(run_names(plan)).values())
         each.append({"sweep": plan["sweep"], "profile": plan["profile"], "counts": dict(states)})
         if not as_json:
-            Console().print(f"{plan['sweep']}, profile {plan['profile']}: {said_counts(states)}", highlight=False)
+            terminal().print(f"{plan['sweep']}, profile {plan['profile']}: {said_counts(states)}")
     return {"plans": each}

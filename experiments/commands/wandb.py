@@ -19,6 +19,8 @@ from experiments.commands.options import (
     launched,
     print_json,
 )
+from experiments.terminal import print_line
+from experiments.track.wandb_server import Mode as WandbMode
 
 if TYPE_CHECKING:
     from experiments.track.wandb_mirror import Mirrored
@@ -27,7 +29,7 @@ ProjectName = Annotated[str | None, typer.Option("--project", help="W&B project;
 Entity = Annotated[str | None, typer.Option(help="W&B user or team; else WANDB_ENTITY, or the key's own.")]
 
 
-Mode = Annotated[str, typer.Option(help="auto (offline without a key), online, or offline: files alone.")]
+Mode = Annotated[WandbMode, typer.Option(help="auto (offline without a key), online, or offline: files alone.")]
 
 
 def sync(
@@ -61,15 +63,12 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Rebuild the W&B runs of a sweep from the journals and pictures; what W&B has already is passed over."""
-    from typing import cast
-
     from experiments.store import Store
     from experiments.track.wandb_mirror import replay_sweep
     from experiments.track.wandb_record import Project
-    from experiments.track.wandb_server import Mode as AnyMode
     from experiments.track.wandb_server import check_server, resolve_mode
 
-    chosen = resolve_mode(cast(AnyMode, mode))
+    chosen = resolve_mode(mode)
     if chosen == "disabled":
         raise ValueError("wandb: mode: must be online or offline to replay, got disabled (see WANDB_MODE)")
     store = Store(runs)
@@ -101,7 +100,7 @@ def dashboard(
     memory = runs / "wandb" / f"{plan['sweep']}.{plan['profile']}.json"
     addresses = save_dashboard(make_dashboard(plan, entity=owner, project=place.project), memory)
     for address in addresses.values():
-        print(address)
+        print_line(address)
 
 
 def _show(done: "Iterable[Mirrored]", *, as_json: bool) -> None:
@@ -110,7 +109,7 @@ def _show(done: "Iterable[Mirrored]", *, as_json: bool) -> None:
     for run in done:
         all_done.append(run)
         if not as_json:
-            print(f"{run.what:<9}  {run.run_id}  {run.name}{': ' + run.why if run.why else ''}", flush=True)
+            print_line(f"{run.what:<9}  {run.run_id}  {run.name}{': ' + run.why if run.why else ''}")
     counts = Counter(run.what for run in all_done)
     if as_json:
         print_json({"counts": dict(counts), "runs": [asdict(run) for run in all_done]})

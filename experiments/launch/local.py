@@ -11,7 +11,8 @@ from pathlib import Path
 
 from experiments.launch.protocol import Slot
 
-COMMAND = (sys.executable, "-m", "experiments.run")
+# -P everywhere: the user's folder may have packages of the same names as ours.
+COMMAND = (sys.executable, "-P", "-m", "experiments.run")
 TETHER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("tether.py")))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from signal import SIGTERM
@@ -32,6 +33,8 @@ def load_ray() -> ModuleType:
         import ray
     except ImportError:
         raise ValueError("--on ray: Ray is not installed: pip install 'distilpose[ray]'") from None
+    # Sent as it is, not by name: a worker looks in the folder of the driver first, which may have an `experiments`.
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
     return ray
 
 

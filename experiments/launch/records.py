@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from experiments.launch.packing import Room
 from experiments.launch.protocol import Slot
 from experiments.recipe import DataChoice
 from experiments.store import Progress
+from experiments.track.wandb_server import WandbOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class LaunchSettings:
     data_root: Callable[[DataChoice], Path]
     workers: int | None = None
     cache: Path | None = None
-    wandb: Mapping[str, Any] = field(default_factory=lambda: {"mode": "disabled"})
+    wandb: WandbOptions = field(default_factory=WandbOptions)
     retries: int = 2
     memory_retries: int = 4
     backoff_seconds: float = 5.0

@@ -1,6 +1,6 @@
 """The cohort command in several processes: torchrun, whose exit code says what became of the cohort.
 
-    python -m experiments.launch.torchrun PROCESSES NODES RUNS/jobs/COHORT.json
+    python -P -m experiments.launch.torchrun PROCESSES NODES RUNS/jobs/COHORT.json
 
 On several nodes it is started once on each, and $DISTILPOSE_RENDEZVOUS is where they meet, host:port. Asked to stop
 (SIGTERM, SIGINT, SIGUSR1), it asks its processes, which write one checkpoint together. Exit codes are those of
@@ -21,7 +21,7 @@ from experiments.launch.slurm_script import RENDEZVOUS
 
 def command(processes: int, nodes: int = 1) -> tuple[str, ...]:
     """What a launcher starts in place of the cohort command; the job file follows."""
-    return (sys.executable, "-m", "experiments.launch.torchrun", str(processes), str(nodes))
+    return (sys.executable, "-P", "-m", "experiments.launch.torchrun", str(processes), str(nodes))
 
 
 def main(processes: int, nodes: int, job: str) -> int:

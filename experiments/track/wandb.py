@@ -4,6 +4,7 @@ import contextlib
 import glob
 import json
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from experiments.track.courier import PATIENCE_SECONDS, Courier
 from experiments.track.protocol import Status
 from experiments.track.wandb_outputs import Outputs, send_outputs
 from experiments.track.wandb_record import Project, journal_digest, note
-from experiments.track.wandb_server import Mode, reach_server, resolve_mode
+from experiments.track.wandb_server import Mode, forget_empty_variables, reach_server, resolve_mode, what_wandb_reads
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +53,6 @@ class WandbTracker:
         times: when a step was, in seconds since 1970, for a run that is told again; now by default.
         wait_seconds: for a server's answer, at the start and at the end.
 
-    Raises:
-        ValueError: for another mode.
     """
 
     def __init__(
@@ -77,9 +76,8 @@ class WandbTracker:
         self._outputs, self._last_step = outputs, 0
         self._times, self._wait_seconds = times or {}, wait_seconds
         self._closed = False
-        chosen = resolve_mode(mode)
-        if chosen != "disabled":
-            courier.send(lambda: self._start(chosen))
+        if mode != "disabled":
+            courier.send(lambda: self._start(mode))
 
     def metrics(self, step: int, values: Mapping[str, float], *, epoch: float | None = None) -> None:
         """Log numbers of a step. W&B drops what comes with an earlier step than the last."""
@@ -122,14 +120,24 @@ class WandbTracker:
 
         self._send(send)
 
-    def _start(self, mode: Literal["online", "offline"]) -> None:
-        if mode == "online":
+    def _start(self, mode: Mode) -> None:
+        self._guarded("W&B does not start; the run is not mirrored", lambda: self._choose(mode))
+
+    def _choose(self, mode: Mode) -> None:
+        forget_empty_variables()
+        chosen = resolve_mode(mode)
+        if chosen == "online":
             try:
                 reach_server()
             except OSError as error:
                 self.fault = self._warn("W&B is out of reach; the run is mirrored offline", error)
-                mode = "offline"
-        self._guarded("W&B does not start; the run is not mirrored", lambda: self._open(mode))
+                chosen = "offline"
+        if chosen == "disabled":
+            return
+        try:
+            self._open(chosen)
+        except (ValueError, OSError) as error:  # of its many settings, and its own message does not say where one is
+            raise ValueError(f"{' '.join(str(error).split())}; it reads {what_wandb_reads()}") from error
 
     def _open(self, mode: Literal["online", "offline"]) -> None:
         import wandb
@@ -237,10 +245,9 @@ def wandb_courier(patience_seconds: float = PATIENCE_SECONDS) -> Courier:
 
 def _end_service() -> None:
     """Wait until W&B's service has written everything, and end it; when the process ends it would be waited for too."""
-    import wandb
-
-    if wandb.run is not None:
-        return  # somebody else in this process, say a notebook, has a run of their own
+    wandb = sys.modules.get("wandb")
+    if wandb is None or wandb.run is not None:
+        return  # never started, or somebody else in this process, say a notebook, has a run of their own
     with contextlib.suppress(Exception):  # a dead one was warned of already
         wandb.teardown()
 

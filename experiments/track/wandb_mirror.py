@@ -160,7 +160,7 @@ def _send(files: Sequence[Path], project: Project) -> str:
         return ""
     for file in files:
         _marker(file).unlink(missing_ok=True)  # it tells of another project, or of an older state of the run
-    command = [sys.executable, "-m", "wandb", "sync", "--project", project.project]
+    command = [sys.executable, "-P", "-m", "wandb", "sync", "--project", project.project]
     command += ["--entity", project.entity] if project.entity else []
     try:
         done = subprocess.run(

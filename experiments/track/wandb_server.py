@@ -1,9 +1,11 @@
 """Whether and where there is a W&B server to mirror runs to."""
 
+import logging
 import netrc
 import os
 import socket
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import SplitResult, urlsplit
@@ -11,16 +13,31 @@ from urllib.parse import SplitResult, urlsplit
 Mode = Literal["auto", "online", "offline", "disabled"]
 REACH_SECONDS = 5.0  # for a connection
 
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WandbOptions:
+    """Whether runs are mirrored to W&B, with the weights too (`artifacts`), and where: see `Project.of`.
+
+    Raises ValueError for an unknown mode.
+    """
+
+    mode: Mode = "disabled"
+    artifacts: bool = False
+    project: str | None = None
+    entity: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            raise ValueError(f"wandb: mode: must be one of {', '.join(get_args(Mode))}, got {self.mode!r}")
+
 
 def resolve_mode(mode: Mode, environment: Mapping[str, str] | None = None) -> Literal["online", "offline", "disabled"]:
     """Return the mode meant by "auto", and any other mode as it is.
 
     An environment (by default the process's own) without a usable WANDB_MODE is searched for a key.
-
-    Raises ValueError for another mode.
     """
-    if mode not in get_args(Mode):
-        raise ValueError(f"wandb: mode: must be one of {', '.join(get_args(Mode))}, got {mode!r}")
     if mode != "auto":
         return mode
     environment = os.environ if environment is None else environment
@@ -54,6 +71,8 @@ def reach_server(environment: Mapping[str, str] | None = None) -> None:
 
 def check_server(environment: Mapping[str, str] | None = None) -> None:
     """Raise ValueError where there is no key for W&B's server, ConnectionError where it does not answer."""
+    if environment is None:
+        forget_empty_variables()
     environment = os.environ if environment is None else environment
     url = server(environment).geturl()
     if not has_key(environment):
@@ -81,17 +100,51 @@ def default_entity() -> str:
 
 
 def server(environment: Mapping[str, str]) -> SplitResult:
-    """Return the address of the server that the environment names, or else of W&B's own."""
-    return urlsplit(environment.get("WANDB_BASE_URL") or "https://api.wandb.ai")
+    """Return the address of the server that the environment names, or else of W&B's own.
+
+    Raises ValueError for what is no address.
+    """
+    named = environment.get("WANDB_BASE_URL") or "https://api.wandb.ai"
+    try:
+        url = urlsplit(named)
+        if url.hostname and url.scheme in ("http", "https") and url.port != 0:
+            return url
+    except ValueError:
+        pass
+    raise ValueError(f"wandb: WANDB_BASE_URL: must be an address such as https://api.wandb.ai, got {named!r}")
 
 
 def has_key(environment: Mapping[str, str]) -> bool:
-    """Return whether W&B would find a key, without asking it: it would ask the user."""
+    """Return whether W&B would find a key, without asking it: it would ask the user. What cannot be read warns."""
     if environment.get("WANDB_API_KEY"):
         return True
-    host = server(environment).hostname or ""
-    file = Path(environment.get("NETRC") or Path(environment.get("HOME", "~")).expanduser() / ".netrc")
+    file = _netrc_file(environment)
     try:
-        return netrc.netrc(str(file)).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
+        return netrc.netrc(str(file)).authenticators(server(environment).hostname or "") is not None
+    except FileNotFoundError:
         return False
+    except (OSError, ValueError, netrc.NetrcParseError) as error:
+        log.warning("W&B's key is not read from %s (%s: %s)", file, type(error).__name__, error)
+        return False
+
+
+def forget_empty_variables() -> None:
+    """Take empty WANDB_* variables out of this process's environment: W&B calls them wrong, people call them unset."""
+    for name in [name for name, value in os.environ.items() if name.startswith("WANDB_") and not value]:
+        del os.environ[name]
+
+
+def what_wandb_reads() -> str:
+    """Return the names of the variables and files that decide how W&B starts, those that are there."""
+    config = os.environ.get("WANDB_CONFIG_DIR") or _home(os.environ) / ".config" / "wandb"
+    files = (Path(config, "settings"), Path(os.environ.get("WANDB_DIR") or ".", "wandb", "settings"))
+    names = sorted(name for name in os.environ if name.startswith("WANDB_"))
+    return ", ".join([*names, *(str(file) for file in (*files, _netrc_file(os.environ)) if file.exists())])
+
+
+def _netrc_file(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("NETRC") or _home(environment) / ".netrc")
+
+
+def _home(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("HOME") or os.path.expanduser("~"))  # noqa: PTH111 (Path's raises where there is none)

@@ -1,5 +1,6 @@
 """The Ray launcher on a local cluster of two nodes: `pytest -m cluster -n 0`."""
 
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -108,3 +109,27 @@ def test_the_runs_of_a_killed_node_go_elsewhere(
     assert set(ledger(store)) == {f"{run_id} {step}" for run_id in plan.runs for step in range(1, 6)}
     assert ledger(store).total() - len(ledger(store)) <= 1
     assert all(store.run(run_id).failure is None for run_id in plan.runs)
+
+
+BESIDE = """
+import sys
+from pathlib import Path
+
+from experiments.launch.protocol import Slot
+from experiments.launch.ray import RayLauncher
+
+launcher = RayLauncher(jobs=1, device="cpu", command=(sys.executable, "-c", "print('done')"))
+handle = launcher.start(Path("job.json"), launcher.slots[0])
+while handle.poll() is None:
+    pass
+launcher.close()
+sys.exit(handle.poll())
+"""
+
+
+def test_a_task_of_a_launcher_in_a_folder_with_an_experiments_package_is_carried_out(tmp_path: Path) -> None:
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "__init__.py").touch()
+    command = [sys.executable, "-P", "-c", BESIDE]
+    assert subprocess.run(command, cwd=tmp_path, timeout=120, check=False).returncode == 0
+    assert (tmp_path / "job.log").read_text() == "done\n"

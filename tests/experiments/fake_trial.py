@@ -29,7 +29,7 @@ def score(recipe: dict) -> float:
 def main(job_file: Path, should_stop=lambda: False) -> int:
     job = json.loads(job_file.read_text())
     store = Store(job_file.parent.parent)
-    pruning = Pruning(store, job["search"], epochs=EPOCHS) if "search" in job else None
+    pruning = Pruning(store, job["search"], epochs=EPOCHS) if job["search"] else None
     with ExitStack() as stack:
         runs = []
         for run_id in job["run_ids"]:

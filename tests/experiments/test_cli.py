@@ -102,6 +102,11 @@ def test_the_place_of_a_mistake_in_line_100_is_no_emoji(distilpose: Callable[...
         (("show", "../runs"), "must be letters and digits"),
         (("launch", "losses", "--profile", "lspet", "--data", "nowhere"), "nowhere"),
         (("launch", "losses", "--profile", "tiny", "--device", "cuda:9"), "cuda:9"),
+        (("launch", "losses", "--profile", "tiny", "--data", "nowhere"), "--data nowhere: means nothing for losses"),
+        (("plan", "losses", "--profile", "tiny", "--data", "nowhere"), "--data nowhere: means nothing for losses"),
+        (("launch", "losses", "--profile", "tiny", "--wandb", "maybe"), "'maybe' is not one of 'auto'"),
+        (("demo", "--wandb", "maybe"), "'maybe' is not one of 'auto'"),
+        (("wandb", "replay", "losses", "--profile", "tiny", "--mode", "maybe"), "'maybe' is not one of 'auto'"),
     ],
 )
 def test_a_users_mistake_is_one_message_and_exit_code_2(
@@ -111,6 +116,7 @@ def test_a_users_mistake_is_one_message_and_exit_code_2(
     assert code == 2
     assert rule in err
     assert "Traceback" not in err
+    assert not (tmp_path / "runs").exists()
 
 
 def test_an_official_checkpoint_becomes_weights_of_the_named_model(

@@ -23,6 +23,15 @@ def test_synthetic_people_are_known_before_they_are_drawn(tmp_path: Path) -> Non
     assert data_facts(choice, GT, root=None, runs=tmp_path / "runs") == before
 
 
+def test_people_that_the_disk_has_no_room_for_are_refused_before_any_is_drawn(tmp_path: Path) -> None:
+    choice = DataChoice(synthetic=SyntheticChoice(train=10**12, val=2))
+    with pytest.raises(
+        ValueError, match=r"1,000,000,000,000 \+ 2 synthetic people take about 10500\.0 TB, and .* free"
+    ):
+        prepare(choice, root=None, runs=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_the_place_of_the_data_does_not_enter(people: Path, tmp_path: Path) -> None:
     here = data_facts(DataChoice(root=str(people)), GT, root=None, runs=tmp_path / "runs")
     moved = people.rename(tmp_path / "moved")

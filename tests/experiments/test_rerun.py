@@ -119,6 +119,8 @@ def test_what_cannot_be_replayed_is_explained_before_anything_is_made(
     (tmp_path / "alone" / student.run_id / "run.json").write_bytes((student.path / "run.json").read_bytes())
     with pytest.raises(ValueError, match=r"teacher \w+: must be finished"):
         make_ready(Store(tmp_path / "alone"), student.run_id, tmp_path / "out")
+    with pytest.raises(ValueError, match=r"--data nowhere: means nothing for run \w+, which is trained on synthetic"):
+        make_ready(store, student.run_id, tmp_path / "out", data=Path("nowhere"))
     with pytest.raises(ValueError, match="must be a folder that is not there yet"):
         make_ready(store, student.run_id, tmp_path)
     assert not (tmp_path / "out").exists()

@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from itertools import combinations, pairwise
@@ -31,7 +30,9 @@ from experiments import build
 from experiments import run as run_module
 from experiments.datasets import data_facts, data_root, prepare
 from experiments.diagnose import diagnose_finished
+from experiments.job import Job
 from experiments.launch.inline import InlineLauncher
+from experiments.launch.local import COMMAND
 from experiments.launch.records import LaunchSettings, Outcome
 from experiments.launch.scheduler import launch_plan
 from experiments.plan import Plan, make_plan
@@ -44,6 +45,7 @@ from experiments.track.wandb import WandbTracker
 from experiments.track.wandb_files import folders
 from experiments.track.wandb_mirror import replay_sweep, whole_folder
 from experiments.track.wandb_record import Project
+from experiments.track.wandb_server import WandbOptions
 from experiments.weights import load_weights
 
 
@@ -193,16 +195,16 @@ def test_a_preempted_job_goes_on_to_the_same_numbers(done: tuple[Plan, Store], t
         store.run(run.run_id).write_spec(run.spec)
     for cohort in plan.cohorts:
         job = store.write_job(
-            {
-                "cohort_id": cohort.cohort_id,
-                "run_ids": list(cohort.run_ids),
-                "sweep": "mini",
-                "profile": "default",
-                "data_root": str(data_root(plan.data[0], root=None, runs=runs)),
-                "device": "cpu",
-                "threads": 1,
-                "wandb": {"mode": "offline"},
-            }
+            Job(
+                cohort_id=cohort.cohort_id,
+                run_ids=cohort.run_ids,
+                sweep="mini",
+                profile="default",
+                data_root=data_root(plan.data[0], root=None, runs=runs),
+                device="cpu",
+                threads=1,
+                wandb=WandbOptions(mode="offline"),
+            ).to_json()
         )
         assert run_job(job, should_stop=lambda: True) == PREEMPTED
         assert store.run(cohort.run_ids[0]).state() == "interrupted"
@@ -401,7 +403,7 @@ def test_training_goes_on_when_wandbs_service_is_killed_in_its_middle(
     monkeypatch.setattr(WandbTracker, "picture", killing)
     plan = planned(tmp_path)
     store = Store(tmp_path / "runs")
-    assert launched(plan, store.root, wandb={"mode": "offline"}).complete
+    assert launched(plan, store.root, wandb=WandbOptions(mode="offline")).complete
     for run_id in plan.runs:
         mine, theirs = store.run(run_id).result(), done[1].run(run_id).result()
         assert mine is not None
@@ -422,9 +424,17 @@ def test_a_process_told_to_end_writes_its_checkpoint_and_says_so(tmp_path: Path)
     teacher = plan.teachers[0]
     store.run(teacher.run_id).write_spec(teacher.spec)
     root = data_root(plan.data[0], root=None, runs=store.root)
-    job = {"cohort_id": "one", "run_ids": [teacher.run_id], "data_root": str(root), "device": "cpu", "threads": 1}
-    job |= {"sweep": "mini", "profile": "default", "wandb": {"mode": "offline"}}
-    command = [sys.executable, "-m", "experiments.run", str(store.write_job(job))]
+    job = Job(
+        cohort_id="one",
+        run_ids=(teacher.run_id,),
+        sweep="mini",
+        profile="default",
+        data_root=root,
+        device="cpu",
+        threads=1,
+        wandb=WandbOptions(mode="offline"),
+    )
+    command = [*COMMAND, str(store.write_job(job.to_json()))]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))
     deadline = time.monotonic() + 90
     while not any(event["event"] == "metrics" for event in store.run(teacher.run_id).read_journal()):

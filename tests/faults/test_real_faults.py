@@ -15,6 +15,7 @@ from real_sweep import launched, planned
 
 from experiments.plan import Plan
 from experiments.store import Store
+from experiments.track.wandb_server import WandbOptions
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +73,7 @@ def test_a_dead_wandb_takes_nothing_from_the_runs(
 
     monkeypatch.setattr(wandb, "init", dead)
     plan = planned(tmp_path, MINI)
-    assert launched(plan, tmp_path / "runs", wandb={"mode": "online"}).complete
+    assert launched(plan, tmp_path / "runs", wandb=WandbOptions(mode="online")).complete
     assert asked
     assert numbers(Store(tmp_path / "runs"), plan) == real
 

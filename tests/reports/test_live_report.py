@@ -2,7 +2,11 @@
 
 import html
 import http.client
+import socket
+import struct
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from threading import Thread
 from typing import Any
 
@@ -13,7 +17,7 @@ from playwright.sync_api import expect
 
 from experiments.store import Store
 from reports.sections import SectionMaker, results, runs, unfinished
-from reports.watch import HOST, LiveReport, LiveServer
+from reports.watch import HOST, LiveReport, LiveServer, serve
 
 Sweep = tuple[Store, dict[str, Any]]
 FEW: tuple[SectionMaker, ...] = (results, unfinished, runs)
@@ -78,14 +82,84 @@ def test_nothing_else_is_served(server: LiveServer, path: str) -> None:
     assert ask(server, path)[0] == 404
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD", "OPTIONS"])
-def test_only_get_is_answered(server: LiveServer, method: str) -> None:
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+def test_nothing_else_can_be_asked(server: LiveServer, method: str) -> None:
     assert ask(server, "/", method=method)[0] == 501
 
 
 def test_another_name_for_this_machine_gets_nothing(server: LiveServer) -> None:
     assert ask(server, "/", host="evil.example:80")[0] == 403
     assert ask(server, "/version", host=f"localhost:{server.server_port}")[0] == 200
+
+
+def said(server: LiveServer, request: bytes) -> bytes:
+    """All that is answered to these bytes."""
+    with socket.create_connection((HOST, server.server_port), timeout=180) as connection:
+        connection.sendall(request)
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    return answer
+
+
+def test_two_names_in_one_request_get_nothing_whichever_comes_first(server: LiveServer) -> None:
+    mine, other = f"Host: {HOST}:{server.server_port}\r\n".encode(), b"Host: evil.example\r\n"
+    for hosts in (mine + other, other + mine, mine + mine, b""):
+        assert b" 403 " in said(server, b"GET /version HTTP/1.1\r\n" + hosts + b"\r\n").splitlines()[0]
+
+
+def test_the_head_of_the_page_has_its_length_and_no_page(server: LiveServer) -> None:
+    host = f"Host: {HOST}:{server.server_port}\r\n\r\n".encode()
+    whole, head = (said(server, method + b" /version HTTP/1.1\r\n" + host) for method in (b"GET", b"HEAD"))
+    assert b"Content-Length: 16" in head
+    assert head.endswith(b"\r\n\r\n")
+    assert whole.startswith(head[: head.index(b"Date")])
+
+
+def test_a_browser_that_hangs_up_is_no_news(
+    server: LiveServer, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    reset = struct.pack("ii", 1, 0)  # the connection ends as with a crash
+    for request in (b"", b"GET / HT", f"GET / HTTP/1.1\r\nHost: {HOST}:{server.server_port}\r\n\r\n".encode()):
+        with socket.create_connection((HOST, server.server_port)) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            connection.sendall(request)
+    assert ask(server, "/")[0] == 200
+    assert capfd.readouterr().err == ""
+    assert caplog.records == []
+
+
+def test_connections_are_limited_and_those_that_do_not_ask_are_hung_up(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reports.watch.MOST_CONNECTIONS", 4)
+    monkeypatch.setattr("reports.watch.ASK_SECONDS", 1.0)
+    idle = [socket.create_connection((HOST, server.server_port), timeout=20) for _ in range(8)]
+    for connection in idle[:4]:
+        with suppress(ConnectionError):
+            connection.sendall(b"GET / HTTP/1.1\r\n")
+    began = time.monotonic()
+    for connection in idle:
+        with suppress(ConnectionError):
+            assert connection.recv(1) == b""
+        connection.close()
+    assert time.monotonic() - began < 15
+    assert ask(server, "/version")[0] == 200
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"metric": 1, "rows": 3}', "{", ""])
+def test_a_plan_that_is_none_is_said_and_does_not_end_the_server(
+    server: LiveServer, running: Sweep, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (running[0].root / "sweeps" / "losses.tiny.json").write_text(content)
+    assert [ask(server, path)[0] for path in ("/", "/version")] == [503, 503]
+    assert "the report could not be made" in caplog.text
+
+
+def test_a_port_that_is_taken_is_named(server: LiveServer) -> None:
+    port = server.server_port
+    with pytest.raises(ValueError, match=f"port: {port} cannot be had on {HOST}.*in use"):
+        serve(server.report, port=port, announce=print)
 
 
 def test_the_version_changes_when_a_run_begins_validates_or_finishes(running: Sweep) -> None:

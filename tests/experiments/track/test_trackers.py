@@ -20,7 +20,7 @@ from experiments.track.replay import replay
 from experiments.track.wandb import WandbTracker, wandb_courier
 from experiments.track.wandb_files import records
 from experiments.track.wandb_record import Project
-from experiments.track.wandb_server import check_server, reach_server, resolve_mode
+from experiments.track.wandb_server import WandbOptions, check_server, reach_server, resolve_mode
 
 
 @pytest.fixture
@@ -256,6 +256,64 @@ def test_without_a_server_the_run_is_mirrored_offline(courier, tmp_path, monkeyp
     assert [row["_step"] for row in history(logged(tmp_path))] == [3]
 
 
+NOT_UTF8 = b"machine \xff\xfe login"
+
+
+@pytest.mark.parametrize(
+    ("variables", "files", "named"),
+    [
+        ({}, {"home/.netrc": NOT_UTF8}, "home/.netrc"),
+        ({}, {"home/.netrc": b"machine"}, "home/.netrc"),
+        ({"NETRC": "{folder}"}, {}, "{folder}"),
+        ({"WANDB_BASE_URL": "http://["}, {}, "WANDB_BASE_URL"),
+        ({"WANDB_BASE_URL": "nonsense"}, {}, "WANDB_BASE_URL"),
+        ({"WANDB_MODE": "garbage"}, {}, "WANDB_MODE"),
+        ({"WANDB_RESUME": "garbage", "WANDB_MODE": "offline"}, {}, "WANDB_RESUME"),
+        ({"WANDB_MODE": "offline"}, {"config/settings": b"\xff\xfe[default"}, "config/settings"),
+    ],
+)
+def test_whatever_wandb_is_set_up_with_the_run_goes_on_and_what_is_wrong_is_named(
+    variables, files, named, tmp_path, monkeypatch, caplog
+):
+    import wandb
+
+    wandb.teardown()  # settings are read once a process
+    (tmp_path / "home").mkdir()
+    (tmp_path / "config").mkdir()
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "config"))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value.format(folder=tmp_path))
+    with wandb_courier() as courier:
+        tracker = wandb_tracker(tmp_path / "run", courier, mode="auto")
+        tracker.metrics(1, {"train/loss": 1.0})
+        tracker.close("finished")
+    assert any(named.format(folder=tmp_path) in warning for warning in warnings(caplog)), caplog.text
+
+
+def test_an_empty_variable_is_an_unset_one(tmp_path, monkeypatch, caplog):
+    import wandb
+
+    wandb.teardown()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("WANDB_MODE", "WANDB_BASE_URL", "WANDB_PROJECT", "WANDB_RESUME"):
+        monkeypatch.setenv(name, "")
+    with wandb_courier() as courier:
+        tracker = wandb_tracker(tmp_path / "run", courier, mode="auto")
+        tracker.metrics(1, {"train/loss": 1.0})
+        tracker.close("finished")
+    assert warnings(caplog) == []
+    assert [row["_step"] for row in history(logged(tmp_path / "run"))] == [1]
+
+
+def test_an_unknown_mode_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="must be one of auto, online, offline, disabled, got 'maybe'"):
+        WandbOptions(mode="maybe")
+
+
 DYING = """
 import logging, sys, threading
 from pathlib import Path
@@ -338,11 +396,6 @@ def test_a_netrc_entry_of_the_server_is_a_key(tmp_path):
 
 def test_another_mode_than_auto_is_taken_at_its_word():
     assert resolve_mode("online", {"WANDB_MODE": "offline"}) == "online"
-
-
-def test_an_unknown_mode_is_refused_with_the_known_ones(tmp_path):
-    with pytest.raises(ValueError, match="auto, online, offline, disabled, got 'on'"):
-        wandb_tracker(tmp_path, Courier(), mode="on")
 
 
 def test_without_a_key_the_message_says_how_to_get_one(tmp_path):

@@ -319,7 +319,7 @@ def test_each_run_is_sent_whole_and_once(store, wandb_sync):
     assert synced(store) == {"teacher": "there", "student": "there", "later": "not begun"}
     assert len(wandb_sync.commands) == 1
     assert synced(store, Project(project="other"))["teacher"] == "sent"
-    assert wandb_sync.commands[1][3:6] == ["sync", "--project", "other"]
+    assert wandb_sync.commands[1][4:7] == ["sync", "--project", "other"]
 
 
 def test_a_run_whose_files_are_not_whole_is_rebuilt_before_it_is_sent(store, wandb_sync):

@@ -1,0 +1,93 @@
+"""What becomes of a run in a launch, decided from what is known of it: no clock, no disk, no process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from experiments.launch.protocol import FINISHED
+from experiments.launch.records import LaunchSettings
+from experiments.launch.retries import is_enough, pause, was_preempted
+from experiments.store import Failure, State
+
+IDLE_ENDINGS = 10
+"""How many processes in a row may end without a failure and without a step of the run, before that is a failure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """Where a run stands in one launch.
+
+    open: it can start, but not before `not_before` (of the monotonic clock).
+    elsewhere: a process of another launch has it; worth a look after `not_before`.
+    silent: its process died and wrote no failure, which must be made good.
+    finished, pruned, failed (`why`), blocked (its teacher failed): nothing more is to be done.
+
+    `idle` processes in a row ended without a failure and did not get beyond `step`.
+    """
+
+    what: Literal["open", "elsewhere", "silent", "finished", "pruned", "failed", "blocked"] = "open"
+    why: str = ""
+    not_before: float = 0.0
+    idle: int = 0
+    step: int = 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more is to be done for the run."""
+        return self.what in ("finished", "pruned", "failed", "blocked")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the store says of a run: its state, the failure of its last attempt, and how far its journal goes.
+
+    `prunable`: this launch wants no more of it once a search has ended it.
+    """
+
+    state: State
+    failure: Failure | None = None
+    step: int = 0
+    prunable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How the run's process ended, and the failure that was in the store when it started."""
+
+    code: int
+    failure_before: Failure | None = None
+
+
+def decide(fate: Fate, seen: Seen, settings: LaunchSettings, now: float, ended: Ended | None = None) -> Fate:
+    """The run's next fate: before a start, or, with `ended`, after a process of this launch that had it.
+
+    A failure in the store counts as the process's own word only if it was not there when the process started.
+    """
+    if seen.state == "finished":
+        return Fate(what="finished")
+    if seen.state == "pruned" and seen.prunable:
+        return Fate(what="pruned")
+    if seen.state == "running":
+        return replace(fate, what="elsewhere", not_before=soon(settings, now))
+    if seen.failure is not None and (ended is None or seen.failure != ended.failure_before):
+        if is_enough(seen.failure, retries=settings.retries, memory_retries=settings.memory_retries):
+            return Fate(what="failed", why=reason(seen.failure))
+        wait = 0.0 if ended is None else pause(seen.failure, settings.backoff_seconds)
+        return replace(fate, what="open", not_before=now + wait)
+    if ended is None:
+        return replace(fate, what="open")
+    fate = replace(fate, idle=fate.idle if seen.step <= fate.step else 0, step=seen.step)
+    if fate.idle < IDLE_ENDINGS and (ended.code == FINISHED or was_preempted(ended.code)):
+        return replace(fate, what="open", not_before=soon(settings, now), idle=fate.idle + 1)
+    return replace(fate, what="silent")
+
+
+def soon(settings: LaunchSettings, now: float) -> float:
+    """When a run that somebody else may have is worth another look."""
+    return now + 10 * settings.poll_seconds
+
+
+def reason(failure: Failure) -> str:
+    """A failure for people."""
+    return f"{failure.message} ({failure.kind}, attempt {failure.attempts})"
