@@ -33,7 +33,7 @@ def plan_tables(
     plan: Plan,
     states: Mapping[str, State],
     costs: Costs,
-    needs: Mapping[str, MemoryNeed] | None = None,
+    needs: Mapping[str, MemoryNeed | None] | None = None,
     *,
     everything: bool = False,
 ) -> Iterator[Table | Text]:
@@ -64,7 +64,7 @@ def plan_tables(
                 run.teacher_id or "",
                 cohorts[run_id],
                 states[run_id],
-                duration(costs.runs[run_id].seconds),
+                _time(costs.runs[run_id].seconds),
             )
         )
     yield table_of(columns, lines, styled="state")
@@ -75,8 +75,15 @@ def plan_tables(
         yield from _memory_lines(plan, needs)
 
 
-def _memory_lines(plan: Plan, needs: Mapping[str, MemoryNeed]) -> Iterator[Text]:
+def _time(seconds: float | None) -> str:
+    return "unknown" if seconds is None else duration(seconds)
+
+
+def _memory_lines(plan: Plan, found: Mapping[str, MemoryNeed | None]) -> Iterator[Text]:
     """What cohorts need of a GPU, those alike counted, and which of them would not fit one that is here."""
+    needs = {cohort_id: need for cohort_id, need in found.items() if need is not None}
+    if len(needs) < len(found):
+        yield Text(f"GPU memory of {_counted(len(found) - len(needs), 'cohort')}: unknown.")
     sizes = {cohort.cohort_id: len(cohort.run_ids) for cohort in plan.cohorts}
     alike = Counter(
         (needs[cohort_id], sizes[cohort_id]) for cohort_id in sorted(needs, key=lambda id: -needs[id].bytes)
@@ -122,10 +129,14 @@ def launch_summary(plan: Plan, states: Mapping[str, State], costs: Costs, slots:
 
 def _cost_line(plan: Plan, states: Mapping[str, State], costs: Costs) -> str:
     done = sum(state == "finished" for state in states.values())
+    parts = []
+    if costs.bases:
+        parts.append(f"about {duration(costs.left_seconds)} of computing, by {' and '.join(costs.bases)}")
+    if costs.left_unknown:
+        parts.append(f"{_counted(costs.left_unknown, 'run')} of unknown cost")
     return (
-        f"{len(plan.runs):,} runs in {len(plan.cohorts):,} cohorts, {done:,} finished; left: about "
-        f"{duration(costs.left_seconds)} of computing, by {' and '.join(costs.bases)}; reading data and validation "
-        "come on top."
+        f"{len(plan.runs):,} runs in {len(plan.cohorts):,} cohorts, {done:,} finished; left: "
+        f"{' and '.join(parts) or 'nothing'}; reading data and validation come on top."
     )
 
 
