@@ -14,13 +14,14 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 
-from benchmarks.live_tensors import LiveTensors
 from benchmarks.loop import loop_seconds, member_of
 from benchmarks.measure import Figure, Settings, ratios, timing
 from benchmarks.subjects import random_batch
 from distilpose.data.stream import Batch
 from distilpose.models.builders import build_from_spec
-from distilpose.models.footprint import step_bytes
+from distilpose.models.live_tensors import LiveTensors
+from distilpose.models.measure import measure_memory
+from distilpose.models.memory import process_bytes
 from distilpose.models.specs import ModelSpec, resolve_spec
 from distilpose.training.member import Member
 
@@ -130,5 +131,12 @@ def figures(settings: Settings) -> Iterator[Figure]:
 
 def _memory(sizes: Sizes, peak: int, smallest: int) -> str:
     """What was held, how many times more that is, and what had been predicted."""
-    predicted = step_bytes([sizes.student] * sizes.students, sizes.teacher, people=sizes.batch, precision="fp32")
+    held = [
+        measure_memory(build_from_spec(spec), sizes.crop, people=sizes.batch, precision="fp32", trains=trains)
+        for spec, trains in ((sizes.student, True), (sizes.teacher, False))
+    ]
+    student, teacher = held
+    assert student is not None
+    assert teacher is not None
+    predicted = process_bytes([student] * sizes.students, teacher)
     return f"memory {peak / 1e6:.1f} MB, {peak / smallest:.2f} times; predicted {predicted / peak - 1:+.1%}"

@@ -13,7 +13,7 @@ from torch import nn
 from distilpose.data.coco import PoseData, load_pose_data
 from distilpose.evaluation.average_precision import KeypointTruth, read_truth
 from distilpose.evaluation.diagnosis import diagnose
-from distilpose.models.counting import count_costs
+from distilpose.models.measure import count_costs
 from distilpose.models.speed import measure_speed
 from experiments.build import build_run_model
 from experiments.datasets import data_root

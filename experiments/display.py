@@ -36,7 +36,7 @@ def plan_tables(
     plan: Plan,
     states: Mapping[str, State],
     costs: Costs,
-    needs: Mapping[str, MemoryNeed] | None = None,
+    needs: Mapping[str, MemoryNeed | None] | None = None,
     *,
     everything: bool = False,
 ) -> Iterator[Table | Text]:
@@ -67,7 +67,7 @@ def plan_tables(
                 run.teacher_id or "",
                 cohorts[run_id],
                 states[run_id],
-                duration(costs.runs[run_id].seconds),
+                _time(costs.runs[run_id].seconds),
             )
         )
     yield table_of(columns, lines, styled="state")
@@ -78,8 +78,15 @@ def plan_tables(
         yield from _memory_lines(plan, needs)
 
 
-def _memory_lines(plan: Plan, needs: Mapping[str, MemoryNeed]) -> Iterator[Text]:
+def _time(seconds: float | None) -> str:
+    return "unknown" if seconds is None else duration(seconds)
+
+
+def _memory_lines(plan: Plan, found: Mapping[str, MemoryNeed | None]) -> Iterator[Text]:
     """What cohorts need of a GPU, those alike counted, and which of them would not fit one that is here."""
+    needs = {cohort_id: need for cohort_id, need in found.items() if need is not None}
+    if len(needs) < len(found):
+        yield Text(f"GPU memory of {_counted(len(found) - len(needs), 'cohort')}: unknown.")
     sizes = {cohort.cohort_id: len(cohort.run_ids) for cohort in plan.cohorts}
     alike = Counter(
         (needs[cohort_id], sizes[cohort_id]) for cohort_id in sorted(needs, key=lambda id: -needs[id].bytes)
@@ -129,11 +136,12 @@ def _cost_line(plan: Plan, states: Mapping[str, State], costs: Costs) -> str:
     counts = f"{len(plan.runs):,} runs in {len(plan.cohorts):,} cohorts, {done:,} finished"
     if not starts:
         return f"{counts}; nothing is left."
-    seconds = costs.left_seconds + starts * _START_SECONDS
-    return (
-        f"{counts}; left: about {duration(seconds)} of computing, by {' and '.join(costs.bases)} and "
-        f"{_START_SECONDS:.0f} s to start each of {_counted(starts, 'cohort')}; validation comes on top."
-    )
+    parts = [f"{_START_SECONDS:.0f} s to start each of {_counted(starts, 'cohort')}"]
+    if costs.bases:
+        parts.insert(0, f"about {duration(costs.left_seconds)} of computing, by {' and '.join(costs.bases)}")
+    if costs.left_unknown:
+        parts.append(f"{_counted(costs.left_unknown, 'run')} of unknown cost")
+    return f"{counts}; left: {', '.join(parts)}; validation comes on top."
 
 
 @contextmanager

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from distilpose.models.arithmetic import multiply_adds
 from distilpose.training.schedule import Schedule
+from experiments.model_costs import ModelCosts
 from experiments.plan import Plan, PlannedRun
-from experiments.predicted_memory import planned_spec
 from experiments.recipe import frozen, run_recipe_from_json, to_json
 from experiments.step_times import read_step_times, step_kind
 from experiments.store import RunDir, Store
@@ -29,7 +28,8 @@ class RunCost:
     """One run's cost if it is trained from the start: optimiser steps, and seconds of one CPU core or one GPU."""
 
     steps: int
-    seconds: float
+    seconds: float | None
+    """None: unknown, since nothing was measured and the model does not tell."""
     basis: str
     on_gpu: bool
 
@@ -40,11 +40,13 @@ class Costs:
 
     runs: dict[str, RunCost]
     left_seconds: float
+    left_unknown: int
+    """How many runs of unknown cost are left beside these seconds."""
 
     @property
     def bases(self) -> tuple[str, ...]:
         """What the estimates rest on."""
-        return tuple(dict.fromkeys(cost.basis for cost in self.runs.values()))
+        return tuple(dict.fromkeys(cost.basis for cost in self.runs.values() if cost.seconds is not None))
 
     def json(self) -> dict[str, Any]:
         """The costs as plain values."""
@@ -52,7 +54,7 @@ class Costs:
 
 
 class _Step(NamedTuple):
-    seconds: float
+    seconds: float | None
     basis: str
     on_gpu: bool
 
@@ -74,25 +76,32 @@ def estimate(plan: Plan, store: Store) -> Costs:
     kinds = {run_id: step_kind(run.recipe) for run_id, run in plan.runs.items()}
     measured = _measured(store, kinds, finished)
     guesses: dict[str, _Step] = {}
-    runs, left = {}, 0.0
+    models = ModelCosts(store)
+    runs, left, unknown = {}, 0.0, 0
     for run_id, run in plan.runs.items():
         steps = planned_steps(run, plan.train_people[run_id])
         kind = kinds[run_id]
         if kind not in measured and kind not in guesses:
-            guesses[kind] = _guess(run.recipe)
+            guesses[kind] = _guess(run.recipe, models)
         step = measured[kind] if kind in measured else guesses[kind]
-        cost = RunCost(steps=steps, seconds=steps * step.seconds, basis=step.basis, on_gpu=step.on_gpu)
-        runs[run_id] = cost
-        if run_id not in finished:
+        seconds = None if step.seconds is None else steps * step.seconds
+        runs[run_id] = RunCost(steps=steps, seconds=seconds, basis=step.basis, on_gpu=step.on_gpu)
+        if run_id in finished:
+            continue
+        if seconds is None:
+            unknown += 1
+        else:
             progress = begun[run_id].progress() if run_id in begun else None
             done = progress.step if progress is not None else 0
-            left += cost.seconds * max(0, steps - done) / max(1, steps)
-    return Costs(runs=runs, left_seconds=left)
+            left += seconds * max(0, steps - done) / max(1, steps)
+    return Costs(runs=runs, left_seconds=left, left_unknown=unknown)
 
 
-def _guess(recipe: Mapping[str, Any]) -> _Step:
+def _guess(recipe: Mapping[str, Any], models: ModelCosts) -> _Step:
     """A step by multiply-adds."""
-    forward = multiply_adds(planned_spec(recipe), all_cycles=True) / 1e9
+    forward = models.gmacs(recipe)
+    if forward is None:
+        return _Step(None, "unknown", False)
     gmacs = forward * recipe["schedule"]["batch_size"] * (1 + _BACKWARD)
     on_gpu = gmacs > _CPU_LIMIT
     speed = GPU_GMACS if on_gpu else CPU_CORE_GMACS
@@ -110,7 +119,10 @@ def _measured(store: Store, kinds: Mapping[str, str], finished: set[str]) -> dic
     if not found.keys() >= wanted:
         others = (run for run in store.runs() if run.run_id not in kinds and run.finished)
         for run in heapq.nlargest(_LOOKED_AT, others, key=lambda run: run.path.stat().st_mtime):
-            kind = step_kind(to_json(run_recipe_from_json(run.spec()["recipe"])))
+            try:
+                kind = step_kind(to_json(run_recipe_from_json(run.spec()["recipe"])))
+            except (ValueError, KeyError):  # written by another version, or damaged: it tells nothing here
+                continue
             if kind in wanted and kind not in found:
                 _add_measured(found, kind, run)
         for kind, time in read_step_times(store).items():

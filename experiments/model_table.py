@@ -10,7 +10,7 @@ from distilpose.data.skeleton import COCO
 from distilpose.evaluation.protocol import Protocol
 from distilpose.evaluation.whole_test import WholeTest
 from distilpose.models import MODELS, build_model
-from distilpose.models.counting import count_costs
+from distilpose.models.measure import count_costs
 from distilpose.models.speed import measure_speed
 
 
@@ -67,8 +67,8 @@ def model_table(rows: list[dict[str, Any]]) -> Table:
         paper = row["published"]
         cells = [
             f"{row['trainable'] / 1e6:.2f}{_bracket(paper['parameters_m'])}",
-            f"{row['gflops']:.4f}{_bracket(paper['gflops'])}",
-            f"{row['gmacs_with_attention']:.4f}",
+            f"{_counted(row['gflops'])}{_bracket(paper['gflops'])}",
+            _counted(row["gmacs_with_attention"]),
             "" if paper["AP"] is None else f"{paper['AP']:.1f}",
         ]
         if "fps" in row:
@@ -77,6 +77,10 @@ def model_table(rows: list[dict[str, Any]]) -> Table:
             cells += [f"{row['fps']['fps']:.1f}", f"{tests}{_bracket(paper['fps'])}"]
         table.add_row(row["model"], row["role"], *cells)
     return table
+
+
+def _counted(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4f}"
 
 
 def _bracket(value: float | None) -> str:

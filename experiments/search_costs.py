@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import torch
 
-from distilpose.models.counting import count_costs
+from distilpose.models.measure import count_costs
 from distilpose.models.speed import measure_speed
 from experiments.build import build_run_model
+from experiments.model_costs import JOINTS
 from experiments.recipe import RunRecipe
-
-JOINTS = 17  # COCO's: a few joints more or less change next to nothing
 
 
 def student_costs(recipe: RunRecipe, wanted: Sequence[str], *, device: str = "cpu") -> dict[str, float]:
@@ -23,7 +22,11 @@ def student_costs(recipe: RunRecipe, wanted: Sequence[str], *, device: str = "cp
         return {}
     model = build_run_model(recipe, JOINTS).eval()
     counted = count_costs(model, recipe.input_size)
-    found = {"parameters": float(counted.trainable), "gflops": counted.gflops}
+    found = {"parameters": float(counted.trainable)}
+    if counted.gflops is not None:
+        found["gflops"] = counted.gflops
+    elif "gflops" in wanted:
+        raise ValueError(f"search.objectives: the gflops of {recipe.model.model} cannot be counted; use parameters")
     if "latency_ms" in wanted:
         found["latency_ms"] = 1000 / measure_speed(model, recipe.input_size, device=torch.device(device)).fps
     return {name: found[name] for name in wanted}

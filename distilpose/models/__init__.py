@@ -4,13 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from distilpose.models.arithmetic import multiply_adds as multiply_adds
     from distilpose.models.builders import build_model as build_model
     from distilpose.models.conversion import convert_official as convert_official
-    from distilpose.models.counting import Costs as Costs
-    from distilpose.models.counting import count_costs as count_costs
-    from distilpose.models.counting import count_parameters as count_parameters
     from distilpose.models.init import initialise as initialise
+    from distilpose.models.measure import Costs as Costs
+    from distilpose.models.measure import count_costs as count_costs
+    from distilpose.models.measure import count_parameters as count_parameters
+    from distilpose.models.measure import measure_memory as measure_memory
+    from distilpose.models.memory import Memory as Memory
+    from distilpose.models.memory import process_bytes as process_bytes
     from distilpose.models.official import load_official as load_official
     from distilpose.models.outputs import HeatmapOutput as HeatmapOutput
     from distilpose.models.outputs import RegressionOutput as RegressionOutput
@@ -25,23 +27,25 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "MODELS": "specs",
-    "Costs": "counting",
+    "Costs": "measure",
     "HeatmapOutput": "outputs",
+    "Memory": "memory",
     "ModelShape": "specs",
     "ModelSpec": "specs",
     "RegressionOutput": "outputs",
     "Speed": "speed",
     "build_model": "builders",
     "convert_official": "conversion",
-    "count_costs": "counting",
-    "count_parameters": "counting",
+    "count_costs": "measure",
+    "count_parameters": "measure",
     "initialise": "init",
     "load_backbone": "warm_start",
     "load_imagenet": "warm_start",
     "load_official": "official",
+    "measure_memory": "measure",
     "measure_speed": "speed",
     "model_shape": "specs",
-    "multiply_adds": "arithmetic",
+    "process_bytes": "memory",
 }
 
 

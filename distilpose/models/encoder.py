@@ -7,6 +7,7 @@ is the residual stream.
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import functional as F
 
 from distilpose.models.positions import sine_table
@@ -23,9 +24,10 @@ def attend(
     """Return the values mixed by the softmax of q k' / head^0.5.
 
     In bf16 on a CPU the products are written out: torch's fused attention has no bf16 arithmetic for its backward pass
-    there and takes two to seven times as long. `distilpose bench step` shows it.
+    there and takes two to seven times as long. `distilpose bench step` shows it. A tensor without numbers is taken the
+    way of a GPU, whose memory it stands for.
     """
-    if q.device.type != "cpu" or q.dtype != torch.bfloat16:
+    if q.device.type != "cpu" or q.dtype != torch.bfloat16 or isinstance(q, FakeTensor):
         return F.scaled_dot_product_attention(q, k, v)
     with without_autocast("cpu"):  # which would make the softmax fp32
         scores: Tensor = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)

@@ -39,7 +39,7 @@ def plan(
     states, costs = store.states(planned.runs), estimate(planned, store)
     needs = memory_needs(planned, store, costs, _smallest_gpu)
     if as_json:
-        memory = {cohort_id: asdict(need) for cohort_id, need in needs.items()}
+        memory = {cohort_id: None if need is None else asdict(need) for cohort_id, need in needs.items()}
         print_json(
             {
                 **planned.json(),

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.model_costs import ModelCosts
 from experiments.plan import Cohort, Plan
-from experiments.predicted_memory import predicted_memory
 from experiments.store import RunDir, Store
 
 RESERVE = 0.1  # of a device's memory stays free: allocators fragment, and two peaks are never quite those seen
@@ -49,6 +49,7 @@ class Peaks:
     def __init__(self, plan: Plan, store: Store) -> None:
         self._plan, self._store = plan, store
         self._seen: dict[tuple[str, frozenset[str], int], int] = {}
+        self._models = ModelCosts(store)
         self._predicted: dict[tuple[str, ...], int | None] = {}
         self._looked_back = False
 
@@ -61,7 +62,7 @@ class Peaks:
             return measured
         key = tuple(run_ids)
         if key not in self._predicted:  # asked again and again while a slot waits
-            self._predicted[key] = predicted_memory(self._plan, run_ids)
+            self._predicted[key] = self._models.of_process(self._plan, run_ids)
         predicted = self._predicted[key]
         return None if predicted is None else int((1 + PREDICTION_MARGIN) * predicted) + GPU_CONTEXT
 

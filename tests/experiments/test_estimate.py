@@ -1,3 +1,4 @@
+import pytest
 from small_sweeps import SMALL, small_plan
 
 from experiments.estimate import CPU_CORE_GMACS, estimate, planned_steps
@@ -55,3 +56,13 @@ def test_half_a_run_costs_half(plan: Plan, store: Store) -> None:
         journal.metrics(10, {"train/loss": 1.0}, epoch=1)
     left = estimate(plan, store).left_seconds
     assert abs(whole.left_seconds - left - whole.runs[teacher].seconds / 2) < 1e-9
+
+
+@pytest.mark.parametrize("recipe", [{"from": "another version"}, None])
+def test_a_run_of_another_sweep_that_cannot_be_read_tells_nothing(
+    plan: Plan, store: Store, recipe: dict[str, str] | None
+) -> None:
+    before = estimate(plan, store)
+    store.run("0123456789ab").write_spec({} if recipe is None else {"recipe": recipe})
+    store.run("0123456789ab").write_result({"seconds": 1.0, "steps": 1, "provenance": {"device": "cpu"}})
+    assert estimate(plan, store) == before

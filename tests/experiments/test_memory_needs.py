@@ -10,14 +10,13 @@ import pytest
 from command_line import shown
 from small_sweeps import CIRCLING, SMALL, small_plan
 
-from distilpose.models.footprint import step_bytes, validation_bytes
-from distilpose.models.specs import resolve_spec
+from distilpose.models import build_model, measure_memory, process_bytes
 from experiments.display import plan_tables
 from experiments.estimate import Costs, estimate
 from experiments.launch.packing import GPU_CONTEXT
 from experiments.memory_needs import MEASURED, PREDICTED, MemoryNeed, memory_needs
+from experiments.model_costs import ModelCosts
 from experiments.plan import Plan
-from experiments.predicted_memory import planned_spec, predicted_memory
 from experiments.recipe import VALIDATION_CROPS
 from experiments.store import Store
 
@@ -31,41 +30,60 @@ def large(tmp_path: Path) -> Plan:
     return small_plan(tmp_path, LARGE.replace("[48, 64]", "[192, 256]"))
 
 
-def test_the_prediction_is_of_the_recipes_models_batch_and_precision(plan: Plan) -> None:
-    sizes = {"width": 8, "dim": 16, "depth": 1, "heads": 2, "input_size": (48, 64)}
-    student, teacher = resolve_spec("distilpose_s", **sizes), resolve_spec("teacher_stemnet", **sizes)
-    plain = replace(student, score=False, sigma=False)
-    step = step_bytes([plain, plain], teacher, people=4, precision="fp32")
-    validation = validation_bytes([plain, plain], people=VALIDATION_CROPS, precision="fp32")
-    assert predicted_memory(plan, plan.cohorts[1].run_ids) == max(step, validation)
+def of_process(plan: Plan, store: Store, cohort: int, **micro_batch: int) -> int:
+    found = ModelCosts(store).of_process(plan, plan.cohorts[cohort].run_ids, **micro_batch)
+    assert found is not None
+    return found
 
 
-def test_small_batches_take_what_their_validation_takes(plan: Plan, large: Plan) -> None:
-    assert predicted_memory(plan, plan.cohorts[0].run_ids) == predicted_memory(
-        plan, plan.cohorts[0].run_ids, micro_batch=1
-    )
-    run_ids = large.cohorts[1].run_ids
-    assert (predicted_memory(large, run_ids, micro_batch=32) or 0) < (predicted_memory(large, run_ids) or 0)
+def test_a_small_batch_takes_what_a_validation_of_its_students_takes(plan: Plan, store: Store) -> None:
+    size = (48, 64)
+    model = build_model("distilpose_s", width=8, dim=16, depth=1, heads=2, input_size=size, score=False, sigma=False)
+    held = measure_memory(model, size, people=VALIDATION_CROPS, precision="fp32", trains=False)
+    assert held is not None
+    assert of_process(plan, store, 1) == process_bytes([held, held], batches=2)
+    assert of_process(plan, store, 0) == of_process(plan, store, 0, micro_batch=1)
 
 
-def test_cycles_count_where_they_are_trained(tmp_path: Path) -> None:
-    plan = small_plan(tmp_path, CIRCLING)
-    assert planned_spec(plan.runs[plan.cohorts[0].run_ids[0]].recipe).cycles == 2
-    assert planned_spec({**plan.runs[plan.cohorts[0].run_ids[0]].recipe, "circulation": None}).cycles == 1
+def test_a_large_batch_takes_what_a_step_of_its_models_takes(large: Plan, store: Store) -> None:
+    size = (192, 256)
+    student = build_model("distilpose_s", depth=4, input_size=size, score=False, sigma=False)
+    teacher = build_model("teacher_stemnet", depth=4, input_size=size)
+    step = measure_memory(student, size, people=64, precision="fp32", trains=True)
+    asked = measure_memory(teacher, size, people=64, precision="fp32", trains=False)
+    assert step is not None
+    assert of_process(large, store, 1) == process_bytes([step, step], asked)
+    assert of_process(large, store, 1, micro_batch=32) < of_process(large, store, 1)
 
 
-def test_a_teacher_that_comes_from_elsewhere_is_of_unknown_size(plan: Plan) -> None:
+def test_cycles_count_where_they_are_trained(tmp_path: Path, store: Store) -> None:
+    plan, models = small_plan(tmp_path, CIRCLING), ModelCosts(store)
+    recipe = plan.runs[plan.cohorts[0].run_ids[0]].recipe
+    two, one = models.gmacs(recipe), models.gmacs({**recipe, "circulation": None})
+    assert two is not None
+    assert one is not None
+    assert two > one
+
+
+def test_a_teacher_that_comes_from_elsewhere_is_of_unknown_size(plan: Plan, store: Store) -> None:
     elsewhere = replace(plan, teachers=())
-    assert predicted_memory(elsewhere, plan.cohorts[1].run_ids) is None
+    assert ModelCosts(store).of_process(elsewhere, plan.cohorts[1].run_ids) is None
 
 
 def test_only_cohorts_for_a_gpu_have_a_need(plan: Plan, large: Plan, store: Store) -> None:
     assert memory_needs(plan, store, estimate(plan, store), lambda: None) == {}
     needs = memory_needs(large, store, estimate(large, store), lambda: None)
     assert needs.keys() == {cohort.cohort_id for cohort in large.cohorts}
-    predicted = predicted_memory(large, large.cohorts[1].run_ids)
-    assert predicted is not None
+    predicted = of_process(large, store, 1)
     assert needs[large.cohorts[1].cohort_id] == MemoryNeed(bytes=predicted + GPU_CONTEXT, basis=PREDICTED)
+
+
+def test_a_need_that_is_unknown_is_said_to_be(large: Plan, store: Store) -> None:
+    costs, elsewhere = estimate(large, store), replace(large, teachers=(), cohorts=large.cohorts[1:])
+    needs = memory_needs(elsewhere, store, costs, lambda: None)
+    assert needs == {cohort.cohort_id: None for cohort in elsewhere.cohorts}
+    text = shown(*plan_tables(large, store.states(large.runs), costs, needs))
+    assert "GPU memory of 2 cohorts: unknown." in text
 
 
 def test_what_a_run_took_is_believed_before_a_prediction(large: Plan, store: Store) -> None:
@@ -76,14 +94,16 @@ def test_what_a_run_took_is_believed_before_a_prediction(large: Plan, store: Sto
         store.run(run_id).write_result({"seconds": 1.0, "steps": 1, **facts})
     needs = memory_needs(large, store, estimate(large, store), lambda: None)
     assert needs[second.cohort_id] == MemoryNeed(bytes=7 * GB + GPU_CONTEXT, basis=MEASURED)
-    assert needs[large.cohorts[0].cohort_id].basis == PREDICTED
+    predicted = needs[large.cohorts[0].cohort_id]
+    assert predicted is not None
+    assert predicted.basis == PREDICTED
 
 
 def test_what_does_not_fit_is_said_with_how_many_people_at_once_would(large: Plan, store: Store) -> None:
     costs = estimate(large, store)
-    whole = memory_needs(large, store, costs, lambda: None)[large.cohorts[1].cohort_id].bytes
+    whole = of_process(large, store, 1) + GPU_CONTEXT
     text = _shown(large, store, costs, capacity=whole * 2)
-    assert "GPU memory, predicted from sizes: about" in text
+    assert "GPU memory, predicted from the models: about" in text
     assert "2 cohorts of 2 runs" in text
     assert "more than a GPU" not in text
     text = _shown(large, store, costs, capacity=whole)  # a tenth has to stay free

@@ -32,4 +32,5 @@ def test_reading_commands_import_nothing_that_computes(command: str, text: str, 
     sweep = tmp_path / "mini.yaml"
     sweep.write_text(text)
     Store(tmp_path / "runs").save_plan(small_plan(tmp_path, MINI).json())
+    imported("plan", sweep, "--runs", tmp_path / "runs")  # asks new models what they cost, once
     assert imported(command, sweep, "--runs", tmp_path / "runs") & set(HEAVY) == set()

@@ -11,8 +11,8 @@ from experiments.launch.packing import GPU_CONTEXT, PREDICTION_MARGIN, RESERVE, 
 from experiments.launch.protocol import Slot
 from experiments.launch.records import LaunchProgress, LaunchSettings
 from experiments.launch.scheduler import launch_plan
+from experiments.model_costs import ModelCosts
 from experiments.plan import Plan
-from experiments.predicted_memory import predicted_memory
 from experiments.store import Store
 
 GIB = 2**30
@@ -86,7 +86,7 @@ def test_a_cohort_is_expected_to_take_what_its_like_took(plan: Plan, store: Stor
 
 def test_on_a_gpu_what_was_never_measured_is_predicted_with_a_margin(plan: Plan, store: Store) -> None:
     run_ids, peaks = plan.cohorts[1].run_ids, Peaks(plan, store)
-    predicted = predicted_memory(plan, run_ids)
+    predicted = ModelCosts(store).of_process(plan, run_ids)
     assert predicted is not None
     assert peaks.expected(run_ids, "cuda:0") == int((1 + PREDICTION_MARGIN) * predicted) + GPU_CONTEXT
     assert peaks.expected(run_ids, "cpu") is None

@@ -1,6 +1,6 @@
 import torch
 
-from benchmarks.live_tensors import LiveTensors
+from distilpose.models.live_tensors import LiveTensors
 
 KIB = 256  # numbers of four bytes
 
