@@ -150,7 +150,7 @@ def _built(run: RunRecipe) -> nn.Module | None:
 
 def _forward(run: RunRecipe) -> Callable[[nn.Module, Tensor], Any]:
     """How a training step runs the model."""
+    from distilpose.losses.criteria import every_cycle
     from distilpose.models.measure import plain_forward
-    from experiments.build import every_cycle
 
     return plain_forward if run.circulation is None else every_cycle
