@@ -39,14 +39,12 @@ def _kept(people: PoseData, folder: Path, settings: Settings) -> Iterator[Figure
     with closing(PictureStore(people, folder / "kept")) as store:
         _epochs(_stream(people, cache=store))
     passes = 1 if settings.quick else 8
-    samples = {"disk": passes * len(people.people), "anew": len(people.people), "grid": len(people.people)}
+    samples = {"disk": passes * len(people.people), "anew": len(people.people)}
     with closing(PictureStore(people, folder / "kept")) as store:
         disk, anew = _stream(people, cache=store), _stream(people)
-        grid = _stream(people, cache=store, device=torch.device(settings.device))
         ways: dict[str, Work] = {
             "disk": lambda: _epochs(disk, passes),
             "anew": lambda: _epochs(anew),
-            "grid": lambda: _epochs(grid),
         }
         if find_spec("mmpose"):
             from benchmarks.mmpose_samples import MMPoseBatches
@@ -70,12 +68,6 @@ def _kept(people: PoseData, folder: Path, settings: Settings) -> Iterator[Figure
         against="crops of pictures decoded anew",
         ratios=ratios(seconds["anew"], seconds["disk"]),
         note=f"{ours}, {_rate('anew', seconds['anew'])}; one thread each{without}",
-    )
-    yield Figure(
-        what=f"batches of {BATCH} cut by grid_sample on {settings.device}",
-        against="crops cut by OpenCV",
-        ratios=ratios(seconds["disk"], seconds["grid"]),
-        note=f"{_rate('grid_sample', seconds['grid'])}, {_rate('OpenCV', seconds['disk'])}; one thread each",
     )
 
 

@@ -66,7 +66,7 @@ def explain_run(run: RunDir, store: Store, wish: Wish) -> Explained:
     Raises:
         ValueError: the run is not finished, its data are gone, or an image or joint is unknown.
     """
-    loaded = load_weights(run.run_id, store=store, data=wish.data)
+    loaded = load_weights(run.run_id, store=store)
     data, people = _people(loaded, store, wish)
     teacher = _teacher_of(loaded, store, wish)
     joints = _joints(data.skeleton, wish, RUN_JOINTS)
@@ -100,7 +100,7 @@ def explain_sweep(plan: Mapping[str, Any], store: Store, wish: Wish) -> Explaine
         if not finished:
             missing.append(name)
             continue
-        loaded = load_weights(finished[0], store=store, data=wish.data)
+        loaded = load_weights(finished[0], store=store)
         own, some = _people(loaded, store, wish)
         if data is None:
             data, people, joints = own, some, _joints(own.skeleton, wish, SWEEP_JOINTS)
@@ -183,7 +183,7 @@ def _teacher_of(loaded: LoadedModel, store: Store, wish: Wish) -> LoadedModel | 
     teacher_id = loaded.run.spec()["teacher_id"]
     if teacher_id is None or not store.run(teacher_id).finished:
         return None
-    return load_weights(teacher_id, store=store, data=wish.data)
+    return load_weights(teacher_id, store=store)
 
 
 def _where(person: Person) -> str:

@@ -1,21 +1,24 @@
 """From what a user names - a run of the store, or a file of weights - to the trained model."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import safetensors
-from torch import Tensor, nn
+from torch import nn
 
-from distilpose.data.coco import find_split, person_category, read_annotations
+from distilpose.data.coco import find_split
 from distilpose.data.errors import DataError
-from distilpose.data.skeleton import COCO, Skeleton, skeleton_from_category
+from distilpose.data.foreign import shown
+from distilpose.data.skeleton import COCO, Skeleton
 from distilpose.integrations.onnx import OnnxModel
 from distilpose.models import MODELS
+from distilpose.models.builders import weight_shapes
 from distilpose.models.description import Description, description_from_metadata
-from distilpose.models.specs import find_spec
 from distilpose.parts.naming import nearest
-from experiments.build import WEIGHTS, describe_run, run_options
+from experiments.build import WEIGHTS
 from experiments.datasets import data_root
 from experiments.recipe import RunRecipe, run_recipe_from_json
 from experiments.store import RunDir, Store, run_title
@@ -31,7 +34,7 @@ class LoadedModel:
     name: how people call it: a run's row and seed, or the file's name.
     description: the model's name, its options, its joints.
     input_size: (width, height) of the crops it takes, pixels.
-    skeleton: what its joints are; None where neither the weights nor the run's data say.
+    skeleton: what its joints are; None where the weights do not say.
     run, recipe: the run of the store and what it trained; None for a bare file.
     """
 
@@ -46,16 +49,14 @@ class LoadedModel:
     recipe: RunRecipe | None = None
 
 
-def load_weights(reference: str, *, store: Store, model: str | None = None, data: Path | None = None) -> LoadedModel:
+def load_weights(reference: str, *, store: Store, model: str | None = None) -> LoadedModel:
     """The trained model that `reference` names.
 
     Args:
         reference: the id of a finished run in the store (or its beginning, where no other run begins so), or a
             `.safetensors` file, or an `.onnx` file that `distilpose export` wrote.
         store: where runs are looked for.
-        model: the model a file is of; only for files that do not say so themselves.
-        data: folder of the run's data, instead of where it was trained; only asked for joints of runs whose weights do
-            not name them.
+        model: the published model that a file is of; only for files that do not say so themselves.
 
     Raises:
         ValueError: there is no such run or file, the run is not finished, or the file is not of this model.
@@ -66,7 +67,7 @@ def load_weights(reference: str, *, store: Store, model: str | None = None, data
         return _from_file(Path(reference), model)
     if model is not None:
         raise ValueError(f"--model {model}: run {reference} says itself what its model is; leave --model out")
-    return _from_run(find_run(reference, store), store, data)
+    return _from_run(find_run(reference, store))
 
 
 def find_run(reference: str, store: Store) -> RunDir:
@@ -99,24 +100,19 @@ def run_data(run: RunDir, recipe: RunRecipe, store: Store, data: Path | None = N
     return folder
 
 
-def _from_run(run: RunDir, store: Store, data: Path | None) -> LoadedModel:
+def _from_run(run: RunDir) -> LoadedModel:
     spec = run.spec()
-    recipe = run_recipe_from_json(spec["recipe"])
     file = run.checkpoints / WEIGHTS
     if not run.finished or not file.is_file():
         why = f"it is {run.state()}" if not run.finished else f"{file} is gone"
         raise ValueError(f"run {run.run_id} ({run_title(spec)}): must be finished and have its weights, {why}")
-    state, said = _read(file)
-    description = description_from_metadata(said, str(file))
-    if description is None:  # written before weights said what they are of
-        skeleton = _skeleton_of(run, recipe, store, data)
-        joints = _joints(recipe.model.model, state) if skeleton is None else skeleton.num_joints
-        description = (
-            Description(model=recipe.model.model, options=run_options(recipe, joints))
-            if skeleton is None
-            else describe_run(recipe, skeleton)
+    with _opened(file) as weights:
+        description = description_from_metadata(weights.metadata() or {}, str(file))
+        if description is None:
+            raise ValueError(f"{file}: does not say which model it is of; restore the file that the run wrote")
+        return _loaded(
+            run_title(spec), description, weights, file, run=run, recipe=run_recipe_from_json(spec["recipe"])
         )
-    return _loaded(run_title(spec), description, state, file, run=run, recipe=recipe)
 
 
 def _from_file(file: Path, model: str | None) -> LoadedModel:
@@ -125,17 +121,16 @@ def _from_file(file: Path, model: str | None) -> LoadedModel:
             f"{file}: weights must be a {SUFFIX} or .onnx file; "
             "`distilpose convert` makes one of the authors' checkpoints"
         )
-    state, said = _read(file)
-    description = description_from_metadata(said, str(file))
-    if description is None:
-        if model is None:
-            raise ValueError(f"{file}: does not say which model it is of; add --model, one of {', '.join(MODELS)}")
-        joints = _joints(model, state)
-        options = {"joints": joints, **_outputs(state)}
-        description = Description(model=model, options=options, skeleton=COCO if joints == COCO.num_joints else None)
-    elif model not in (None, description.model):
-        raise ValueError(f"{file}: says that it is of {description.model}, got --model {model}; leave --model out")
-    return _loaded(file.stem, description, state, file)
+    with _opened(file) as weights:
+        description = description_from_metadata(weights.metadata() or {}, str(file))
+        if description is None:
+            if model is None:
+                known = ", ".join(MODELS)
+                raise ValueError(f"{file}: does not say which model it is of; add --model, one of {known}")
+            description = Description(model=model, skeleton=COCO)
+        elif model not in (None, description.model):
+            raise ValueError(f"{file}: says that it is of {description.model}, got --model {model}; leave --model out")
+        return _loaded(file.stem, description, weights, file)
 
 
 def _from_onnx(file: Path, model: str | None) -> LoadedModel:
@@ -146,6 +141,12 @@ def _from_onnx(file: Path, model: str | None) -> LoadedModel:
     if description is None or model not in (None, description.model):
         said = "nothing" if description is None else description.model
         raise ValueError(f"{file}: must say which model it is of, got {said}; write it with `distilpose export`")
+    spec = description.spec()
+    if (spec.input_size, spec.joints) != (module.input_size, module.joints):
+        raise ValueError(
+            f"{file}: its metadata: input_size and joints must be the program's, {module.input_size} and "
+            f"{module.joints}, got {spec.input_size} and {spec.joints}; write it with `distilpose export`"
+        )
     return LoadedModel(
         name=file.stem,
         module=module.eval(),
@@ -160,28 +161,30 @@ def _from_onnx(file: Path, model: str | None) -> LoadedModel:
 def _loaded(
     name: str,
     description: Description,
-    state: Mapping[str, Tensor],
+    weights: Any,
     file: Path,
     *,
     run: RunDir | None = None,
     recipe: RunRecipe | None = None,
 ) -> LoadedModel:
-    module = description.build()
-    faults = list(_faults({key: value.shape for key, value in module.state_dict().items()}, state))
+    """The model described, with the weights of an opened file; nothing of its size is made before its shapes agree."""
+    spec = description.spec()
+    found = {key: tuple(weights.get_slice(key).get_shape()) for key in weights.keys()}  # noqa: SIM118
+    faults = list(_faults(weight_shapes(spec), found))
     if faults:
         more = f"; and {len(faults) - _SHOWN_FAULTS} more" if len(faults) > _SHOWN_FAULTS else ""
         raise ValueError(
             f"{file}: are no weights of {description.model}, {len(faults)} of them differ: "
             f"{'; '.join(faults[:_SHOWN_FAULTS])}{more}"
         )
-    module.load_state_dict(state)
-    spec = find_spec(description.model)
+    module = description.build()
+    module.load_state_dict({key: weights.get_tensor(key) for key in found})
     return LoadedModel(
         name=name,
         module=module.eval(),
         description=description,
-        joints=description.options.get("joints", spec.joints),
-        input_size=description.options.get("input_size", spec.input_size),
+        joints=spec.joints,
+        input_size=spec.input_size,
         skeleton=description.skeleton,
         file=file,
         run=run,
@@ -189,47 +192,23 @@ def _loaded(
     )
 
 
-def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a safetensors file and its metadata. Nothing in it is run."""
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    """The safetensors file. Nothing in it is run, and no tensor is read before it is asked for."""
     if not file.is_file():
         raise ValueError(f"{file}: there is no such file of weights")
     try:
         with safetensors.safe_open(file, framework="pt") as opened:
-            return {key: opened.get_tensor(key) for key in opened.keys()}, opened.metadata() or {}  # noqa: SIM118
+            yield opened
     except safetensors.SafetensorError as error:
         raise ValueError(f"{file}: is damaged, or no {SUFFIX} file ({error}); fetch it again") from error
 
 
-def _faults(wanted: Mapping[str, Iterable[int]], state: Mapping[str, Tensor]) -> Iterable[str]:
-    for key in sorted(wanted.keys() | state.keys()):
-        if key not in state:
+def _faults(wanted: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
+    for key in sorted(wanted.keys() | found.keys()):
+        if key not in found:
             yield f"{key} is missing"
         elif key not in wanted:
-            yield f"{key} is unknown"
-        elif tuple(wanted[key]) != tuple(state[key].shape):
-            yield f"{key} is {tuple(state[key].shape)}, the model's is {tuple(wanted[key])}"
-
-
-def _skeleton_of(run: RunDir, recipe: RunRecipe, store: Store, data: Path | None) -> Skeleton | None:
-    """The joints of the run's data, where these are still to be found."""
-    try:
-        file, _ = find_split(run_data(run, recipe, store, data), recipe.data.val)
-    except DataError:
-        if data is not None:
-            raise
-        return None
-    return skeleton_from_category(person_category(read_annotations(file), str(file)), str(file))
-
-
-def _joints(model: str, state: Mapping[str, Tensor]) -> int:
-    """How many joints weights are of, by the shapes of what there is once a joint; else the published number."""
-    for key, axis in (("encoder.keypoint_token", 1), ("final.weight", 0)):
-        if key in state and state[key].ndim > axis:
-            return state[key].shape[axis]
-    return find_spec(model).joints
-
-
-def _outputs(state: Mapping[str, Tensor]) -> dict[str, bool]:
-    """Which outputs a student's head has, by the rows of its last map: x, y, then a score, and two sigmas."""
-    rows = state["head.linear.weight"].shape[0] if "head.linear.weight" in state else 0
-    return {"score": rows in (3, 5), "sigma": rows in (4, 5)} if rows else {}
+            yield f"{shown(key)} is unknown"
+        elif wanted[key] != found[key]:
+            yield f"{key} is {shown(list(found[key]))}, the model's is {list(wanted[key])}"

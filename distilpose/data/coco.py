@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distilpose.data.errors import DataError
-from distilpose.data.skeleton import Skeleton, skeleton_from_category
+from distilpose.data.records import AnnotationRow, Records, read_records
+from distilpose.data.skeleton import Skeleton
 
 # COCO's archives bring these along, about the same pictures.
 _NOT_POSES = ("captions_", "image_info_", "instances_", "panoptic_", "stuff_")
@@ -99,70 +98,25 @@ def find_splits(root: str | Path) -> tuple[str, ...]:
     return tuple(sorted(s.removeprefix("person_keypoints_") for s in stems if not s.startswith(_NOT_POSES)))
 
 
-def read_annotations(file: Path) -> dict[str, Any]:
-    """The parsed annotation file, a JSON object.
-
-    Raises:
-        DataError: when it is not JSON or not an object.
-    """
-    return _read(file)[0]
-
-
-def _read(file: Path) -> tuple[dict[str, Any], str]:
-    """The parsed annotation file and the sha256 of its bytes."""
-    raw = file.read_bytes()
-    try:
-        parsed = json.loads(raw)
-    except ValueError as error:
-        raise DataError(f"{file}: must be JSON: {error}") from error
-    if not isinstance(parsed, dict):
-        kind = type(parsed).__name__
-        raise DataError(f"{file}: must be a JSON object with images, annotations and categories, got a {kind}")
-    return parsed, hashlib.sha256(raw).hexdigest()
-
-
 def data_fingerprint(root: str | Path, split: str) -> str:
     """sha256 over the annotation bytes and the sorted (name, length) of the pictures; paths do not enter.
 
     A picture that is missing enters with length -1, so that broken data has a fingerprint too.
     """
     file, image_dir = find_split(root, split)
-    return _fingerprint(*_read(file), image_dir)
+    return fingerprint_of(read_records(file), image_dir)
 
 
-def _fingerprint(parsed: dict[str, Any], digest: str, image_dir: Path) -> str:
-    images = parsed.get("images")
-    names = sorted(
-        str(image.get("file_name")) for image in (images if isinstance(images, list) else []) if isinstance(image, dict)
-    )
-    sha = hashlib.sha256(digest.encode())
-    for name in names:
+def fingerprint_of(records: Records, image_dir: Path) -> str:
+    """The fingerprint of a split whose records are read."""
+    sha = hashlib.sha256(records.digest.encode())
+    for name in sorted(image.file_name for image in records.images):
         try:
             length = (image_dir / name).stat().st_size
         except OSError:
             length = -1
         sha.update(f"\n{name}\t{length}".encode())
     return sha.hexdigest()
-
-
-def person_category(parsed: dict[str, Any], file: str) -> dict[str, Any]:
-    """The one category that has keypoints (the one named person, where several have).
-
-    Raises:
-        DataError: when there is none, or no way to choose.
-    """
-    categories = parsed.get("categories")
-    listed = [c for c in categories if isinstance(c, dict)] if isinstance(categories, list) else []
-    posed = [c for c in listed if c.get("keypoints")]
-    named = [c for c in posed if c.get("name") == "person"]
-    if len(posed) == 1:
-        return posed[0]
-    if len(named) == 1:
-        return named[0]
-    raise DataError(
-        f"{file}: categories: exactly one category with `keypoints` (or one named 'person') is needed, got "
-        f"{len(posed)}; add the joint names, skeleton, flip_pairs and keypoint_sigmas to the person category"
-    )
 
 
 def clean_box(
@@ -183,53 +137,42 @@ def clean_box(
     return x1, y1, x2 - x1, y2 - y1
 
 
-def stays_inside(file_name: str) -> bool:
-    """Whether a picture's name stays in the picture directory: it comes from a file that anybody may have written."""
-    path = PurePosixPath(file_name.replace("\\", "/"))
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and ":" not in path.parts[0]
-
-
 def load_pose_data(root: str | Path, split: str) -> PoseData:
     """The split as records. Pictures are not opened; `check_split` does that.
 
     Raises:
-        DataError: at the first record that cannot be read; `check_split` lists all of them.
+        DataError: a record cannot be read, or there are no people; `check_split` lists every fault.
     """
     file, image_dir = find_split(root, split)
-    parsed, digest = _read(file)
-    category = person_category(parsed, str(file))
-    skeleton = skeleton_from_category(category, str(file))
-    images: dict[int, ImageRecord] = {}
-    people: list[Person] = []
-    where = "images"
-    try:
-        for index, image in enumerate(parsed["images"]):
-            where = f"images[{index}]"
-            size = (int(image["width"]), int(image["height"]))
-            if not stays_inside(image["file_name"]):
-                raise ValueError(f"file_name must stay in the picture directory, got {image['file_name']!r}")
-            images[image["id"]] = ImageRecord(image["id"], image_dir / image["file_name"], size)
-        where = "annotations"
-        for index, annotation in enumerate(parsed["annotations"]):
-            where = f"annotations[{index}]"
-            if annotation["category_id"] == category["id"]:
-                person = _person(annotation, images, skeleton)
-                if person is not None:
-                    people.append(person)
-    except (KeyError, TypeError, ValueError) as error:
-        what = f"{error} is absent or unknown" if isinstance(error, KeyError) else str(error)
-        raise DataError(f"{file}: {where}: {what}; `distilpose data check` lists every problem") from error
+    records = read_records(file)
+    records.refuse_problems()
+    return pose_data(records, split, image_dir)
+
+
+def pose_data(records: Records, split: str, image_dir: Path) -> PoseData:
+    """The split that records without problems describe.
+
+    Raises:
+        DataError: nobody can be trained on.
+    """
+    assert records.skeleton is not None
+    assert records.person_id is not None
+    images = {row.image_id: ImageRecord(row.image_id, image_dir / row.file_name, row.size) for row in records.images}
+    found = (_person(row, images[row.image_id]) for row in records.annotations)
+    people = tuple(person for person in found if person is not None)
     if not people:
-        raise DataError(f"{file}: annotations: at least one person with a labelled joint and a box is needed, got none")
+        raise DataError(
+            f"{records.file}: annotations: at least one person with a labelled joint and a box is needed, got none"
+        )
     return PoseData(
         split=split,
-        annotation_file=file,
+        annotation_file=records.file,
         image_dir=image_dir,
-        skeleton=skeleton,
-        people=tuple(people),
+        skeleton=records.skeleton,
+        people=people,
         images=tuple(images.values()),
-        fingerprint=_fingerprint(parsed, digest, image_dir),
-        category_id=int(category["id"]),
+        fingerprint=fingerprint_of(records, image_dir),
+        category_id=records.person_id,
     )
 
 
@@ -240,27 +183,18 @@ def some_people(data: PoseData, count: int) -> PoseData:
     return replace(data, people=tuple(people[len(people) * turn // count] for turn in range(count)))
 
 
-def _person(annotation: dict[str, Any], images: dict[int, ImageRecord], skeleton: Skeleton) -> Person | None:
-    """The trainable person of an annotation, or None; raises KeyError, TypeError or ValueError on malformed ones."""
-    flat = annotation.get("keypoints")
-    if annotation.get("iscrowd", 0) or flat is None or annotation.get("num_keypoints", 1) == 0:
+def _person(row: AnnotationRow, image: ImageRecord) -> Person | None:
+    """The trainable person of an annotation, or None."""
+    if row.crowd or row.keypoints is None or row.num_keypoints == 0:
         return None
-    if len(flat) != 3 * skeleton.num_joints:
-        raise ValueError(f"keypoints: {skeleton.num_joints} joints of 3 numbers, got {len(flat)} numbers")
-    keypoints = np.asarray(flat, np.float32).reshape(-1, 3)
-    if not np.isfinite(keypoints).all():
-        raise ValueError("keypoints: finite numbers, got NaN or infinity")
-    image = images[annotation["image_id"]]
-    x, y, w, h = (float(v) for v in annotation["bbox"])
-    if not all(math.isfinite(v) for v in (x, y, w, h)):
-        raise ValueError(f"bbox: finite numbers, got {annotation['bbox']}")
-    box = clean_box((x, y, w, h), image.size)
-    area = float(annotation.get("area", w * h))
+    keypoints = np.asarray(row.keypoints, np.float32).reshape(-1, 3)
+    box = clean_box(row.bbox, image.size)
+    area = row.bbox[2] * row.bbox[3] if row.area is None else float(row.area)
     if box is None or area <= 0 or not (keypoints[:, 2] > 0).any():
         return None
     keypoints.flags.writeable = False
     return Person(
-        annotation_id=annotation["id"],
+        annotation_id=row.annotation_id,
         image_id=image.image_id,
         image=image.path,
         image_size=image.size,

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from distilpose.data.coco import stays_inside
 from distilpose.data.download import Remote, checksum, fetch, matches
 from distilpose.data.errors import DataError
 from distilpose.data.problem import Problem, problem
+from distilpose.data.records import stays_inside
 
 SERVER = "http://images.cocodataset.org"  # its certificate is of another name, so not https; checksums tell instead
 DOWNLOADS = "downloads"

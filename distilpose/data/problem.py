@@ -1,10 +1,15 @@
-"""One fault of a data set."""
+"""One fault of a data set, and many of them as text."""
 
 from __future__ import annotations
 
-import json
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from distilpose.data.foreign import shown
+
+_NAMED = 3  # places of a repeated fault that its line names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +29,20 @@ class Problem:
 
 def problem(kind: str, file: Path, field: str, value: object, message: str) -> Problem:
     """The problem, its value as short JSON ('' for none) and its message without a repeated file name."""
-    text = "" if value == "" else json.dumps(value, default=repr)
-    shown = text if len(text) <= 80 else text[:77] + "..."
-    message = message.removeprefix(f"{file}: ")
-    return Problem(kind=kind, file=str(file), field=field, value=shown, message=message)
+    text = "" if value == "" else shown(value)
+    return Problem(kind=kind, file=str(file), field=field, value=text, message=message.removeprefix(f"{file}: "))
+
+
+def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:
+    """A line for each fault; a fault that many records or pictures have is one line with their number."""
+    alike: dict[tuple[str, ...], list[Problem]] = {}
+    for one in problems:
+        place = str(Path(one.file).parent) if one.field == "picture" else one.file
+        alike.setdefault((one.kind, place, re.sub(r"\[\d+\]( \(id -?\d+\))?", "", one.field)), []).append(one)
+    for first, *others in alike.values():
+        if not others:
+            yield str(first)
+            continue
+        places = [Path(one.file).name if one.field == "picture" else one.field for one in others[:_NAMED]]
+        more = ", ..." if len(others) > _NAMED else ""
+        yield f"{first}; and {len(others)} more like it: {', '.join(places)}{more}"

@@ -1,195 +1,315 @@
-"""What is wrong with the records of a COCO-format annotation file."""
+"""The records of a COCO-format annotation file as checked values, and every fault that keeps one from being read.
+
+This is the one place that looks at what is in the file: who uses `Records` may trust types, bounds and references.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, TypeGuard
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
-from distilpose.data.coco import person_category, stays_inside
 from distilpose.data.errors import DataError
+from distilpose.data.foreign import LARGEST_NUMBER, is_id, is_number, is_printable, read_json, shown
 from distilpose.data.problem import Problem, problem
-from distilpose.data.skeleton import Skeleton, skeleton_from_category
+from distilpose.data.skeleton import Skeleton, read_skeleton
 
-_BOX_TOLERANCE = 1.0
-"""Pixels that a box may reach beyond its picture: rounding, which the loader clips."""
+LONGEST_SIDE = 2**20
+"""Pixels of a picture's side that OpenCV decodes."""
+_LONGEST_NAME = 1000
+_WHOLE = "a whole number of at most 2^53 is needed"
+_FINITE = f"finite numbers up to {LARGEST_NUMBER:g} are needed"
+_NUMERIC = {int, float}
 
 
-def rows_of(parsed: dict[str, Any], field: str) -> list[Any]:
-    """The records of a field; none where it is not a list."""
+class _Notes:
+    """Collects the problems of a file."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.problems: list[Problem] = []
+
+    def __call__(self, kind: str, field: str, value: object, rule: str) -> None:
+        self.problems.append(problem(kind, self._file, field, value, rule))
+
+
+class ImageRow(NamedTuple):
+    """A picture: its place in the file, its id, its name below the picture folder, its (width, height) in pixels."""
+
+    place: str
+    image_id: int
+    file_name: str
+    size: tuple[int, int]
+
+
+class AnnotationRow(NamedTuple):
+    """A person, or a crowd of them. Everything is in image pixels.
+
+    place: where the record stands, for messages.
+    bbox: x, y, width, height.
+    area: None where the file has none.
+    keypoints: x, y, visibility of each joint of the skeleton, flat; None where the person has none.
+    num_keypoints: as the file counts the labelled joints; None where it does not.
+    """
+
+    place: str
+    annotation_id: int
+    image_id: int
+    bbox: tuple[float, float, float, float]
+    area: float | None
+    keypoints: list[float] | None
+    num_keypoints: int | None
+    crowd: bool
+
+    @property
+    def labelled(self) -> int:
+        """How many joints are labelled."""
+        return 0 if self.keypoints is None else sum(flag > 0 for flag in self.keypoints[2::3])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """What is sound in an annotation file, and the faults of the rest.
+
+    digest: sha256 of the file's bytes.
+    skeleton, person_id: of the category of people; None where it is faulty.
+    annotations: those of people.
+    others: place and category id of the annotations that are of no category in the file.
+    """
+
+    file: Path
+    digest: str
+    skeleton: Skeleton | None
+    person_id: int | None
+    images: tuple[ImageRow, ...]
+    annotations: tuple[AnnotationRow, ...]
+    others: tuple[tuple[str, int], ...]
+    problems: tuple[Problem, ...]
+
+    def refuse_problems(self) -> None:
+        """Raise DataError with the first problem, where there is one."""
+        if self.problems:
+            more = f"; and {len(self.problems) - 1} more" if len(self.problems) > 1 else ""
+            raise DataError(f"{self.problems[0]}{more}; `distilpose data check` lists every problem")
+
+
+def read_records(file: Path) -> Records:
+    """The records of the annotation file.
+
+    Raises:
+        DataError: it cannot be read, or is no JSON object. Every other fault is one of the problems.
+    """
+    parsed, digest = _read_object(file)
+    notes = _Notes(file)
+    images_raw, rows, categories = (_list(parsed, field, notes) for field in ("images", "annotations", "categories"))
+    category_ids, person_id, skeleton = _categories(categories, notes)
+    images, image_ids = _images(images_raw, notes)
+    annotations, others = _annotations(rows, image_ids, category_ids, person_id, skeleton, notes)
+    return Records(
+        file=file,
+        digest=digest,
+        skeleton=skeleton,
+        person_id=person_id,
+        images=images,
+        annotations=annotations,
+        others=others,
+        problems=tuple(notes.problems),
+    )
+
+
+def read_images(file: Path) -> tuple[tuple[ImageRow, ...], str]:
+    """The pictures that a file lists, with or without people, and the sha256 of its bytes.
+
+    Raises:
+        DataError: it cannot be read, or one of the pictures' records is malformed.
+    """
+    parsed, digest = _read_object(file)
+    notes = _Notes(file)
+    images, _ = _images(_list(parsed, "images", notes), notes)
+    if notes.problems:
+        raise DataError(str(notes.problems[0]))
+    return images, digest
+
+
+def file_skeleton(file: Path) -> Skeleton:
+    """The skeleton that an annotation file's category of people describes.
+
+    Raises:
+        DataError: it cannot be read, or has no such category.
+    """
+    parsed, _ = _read_object(file)
+    notes = _Notes(file)
+    _, _, skeleton = _categories(_list(parsed, "categories", notes), notes)
+    if notes.problems or skeleton is None:
+        raise DataError(str(notes.problems[0]))
+    return skeleton
+
+
+def stays_inside(file_name: str) -> bool:
+    """Whether a picture's name stays in the picture directory: it comes from a file that anybody may have written."""
+    path = PurePosixPath(file_name.replace("\\", "/"))
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and ":" not in path.parts[0]
+
+
+def _read_object(file: Path) -> tuple[dict[str, Any], str]:
+    """The file's JSON object and the sha256 of its bytes."""
+    parsed, raw = read_json(file)
+    if not isinstance(parsed, dict):
+        kind = type(parsed).__name__
+        raise DataError(f"{file}: must be a JSON object with images, annotations and categories, got a {kind}")
+    return parsed, hashlib.sha256(raw).hexdigest()
+
+
+def _list(parsed: dict[str, Any], field: str, note: _Notes) -> list[Any]:
     rows = parsed.get(field)
-    return rows if isinstance(rows, list) else []
+    if isinstance(rows, list):
+        return rows
+    value = type(rows).__name__ if field in parsed else ""
+    note("malformed", field, value, "a list is needed; add it as COCO's format has it")
+    return []
 
 
-def record_problems(parsed: dict[str, Any], file: Path) -> Iterator[Problem]:
-    """Every problem of the annotation file itself; pictures are not looked at."""
-    for field in ("images", "annotations", "categories"):
-        rows = parsed.get(field)
-        if not isinstance(rows, list):
-            value = type(rows).__name__ if field in parsed else ""
-            yield problem("malformed", file, field, value, "a list is needed; add it as COCO's format has it")
-        elif not rows:
-            yield problem("empty_split", file, field, [], "at least one record is needed; give a split with people")
-    skeleton, person_id = None, None
-    category_ids: set[Any] = set()
-    for row in rows_of(parsed, "categories"):
-        if isinstance(row, dict):
-            category_ids.add(_hashable(row.get("id")))
-    try:
-        category = person_category(parsed, str(file))
-        person_id = category.get("id")
-        skeleton = skeleton_from_category(category, str(file))
-    except DataError as error:
-        yield problem("category", file, "categories", "", str(error))
-    sizes: dict[Any, tuple[float, float] | None] = {}
-    yield from _images(parsed, file, sizes)
-    yield from _annotations(parsed, file, skeleton, category_ids, person_id, sizes)
+def _categories(rows: list[Any], note: _Notes) -> tuple[set[int] | None, int | None, Skeleton | None]:
+    """The ids of all categories (None where not all are known), and the id and skeleton of the people's."""
+    ids: set[int] | None = set()
+    posed: list[tuple[str, dict[str, Any]]] = []
+    for index, row in enumerate(rows):
+        at = f"categories[{index}]"
+        if not isinstance(row, dict):
+            note("malformed", at, row, "an object is needed")
+            ids = None
+            continue
+        if not is_id(row.get("id")):
+            note("malformed", f"{at}.id", row.get("id"), _WHOLE)
+            ids = None
+        elif ids is not None:
+            ids.add(row["id"])
+        if row.get("keypoints"):
+            posed.append((at, row))
+    named = [one for one in posed if one[1].get("name") == "person"]
+    chosen = posed if len(posed) == 1 else named
+    if len(chosen) != 1:
+        rule = "one category with `keypoints`, or one of these named person, is needed; add the joint names"
+        note("category", "categories", f"{len(posed)} with keypoints", rule)
+        return None, None, None
+    at, person = chosen[0]
+    skeleton, faults = read_skeleton(person)
+    for field, rule in faults:
+        note("category", f"{at}.{field}", "", rule)
+    return ids, person["id"] if is_id(person.get("id")) else None, skeleton
 
 
-def _images(parsed: dict[str, Any], file: Path, sizes: dict[Any, tuple[float, float] | None]) -> Iterator[Problem]:
-    """The problems of the image records; fills `sizes` by image id."""
-    names: set[str] = set()
-    for index, row in enumerate(rows_of(parsed, "images")):
+def _images(rows: list[Any], note: _Notes) -> tuple[tuple[ImageRow, ...], set[int]]:
+    """The sound pictures, and the ids of all."""
+    images: list[ImageRow] = []
+    ids: set[int] = set()
+    for index, row in enumerate(rows):
         at = f"images[{index}]"
         if not isinstance(row, dict):
-            yield problem("malformed", file, at, row, "an object with id, file_name, width and height is needed")
+            note("malformed", at, row, "an object with id, file_name, width and height is needed")
             continue
-        number, name = _hashable(row.get("id")), row.get("file_name")
-        if not is_whole(number):
-            yield problem("malformed", file, f"{at}.id", row.get("id"), "a whole number is needed")
-        elif number in sizes:
-            yield problem("duplicate_id", file, f"{at}.id", number, "image ids must differ; renumber one")
-        if not isinstance(name, str) or not name:
-            yield problem("malformed", file, f"{at}.file_name", name, "the name of a picture file is needed")
-        elif not stays_inside(name):
-            yield problem("unsafe_name", file, f"{at}.file_name", name, "it must stay in the picture directory")
-        elif name in names:
-            yield problem("duplicate_file", file, f"{at}.file_name", name, "each picture once; merge the two records")
+        before = len(note.problems)
+        number, name, size = row.get("id"), row.get("file_name"), (row.get("width"), row.get("height"))
+        if not is_id(number):
+            note("malformed", f"{at}.id", number, _WHOLE)
+        elif number in ids:
+            note("duplicate_id", f"{at}.id", number, "image ids must differ; renumber one")
         else:
-            names.add(name)
-        width, height = row.get("width"), row.get("height")
-        size = (float(width), float(height)) if is_whole(width) and is_whole(height) else None
-        if size is None or min(size) <= 0:
-            wrong = [width, height]
-            yield problem(
-                "malformed", file, f"{at}.width, height", wrong, "positive whole numbers of pixels are needed"
-            )
-            size = None
-        sizes.setdefault(number, size)
+            ids.add(number)
+        if not isinstance(name, str) or not name:
+            note("malformed", f"{at}.file_name", name, "the name of a picture file is needed")
+        elif not stays_inside(name):
+            note("unsafe_name", f"{at}.file_name", name, "it must stay in the picture directory")
+        elif not is_printable(name) or len(name) > _LONGEST_NAME:
+            rule = f"at most {_LONGEST_NAME} characters are needed, none of them a control character; rename the file"
+            note("unsafe_name", f"{at}.file_name", name, rule)
+        if not all(is_id(side) and 1 <= side <= LONGEST_SIDE for side in size):
+            rule = f"whole numbers of pixels from 1 to {LONGEST_SIDE} are needed"
+            note("malformed", f"{at}.width, height", list(size), rule)
+        if len(note.problems) == before:
+            images.append(ImageRow(at, row["id"], row["file_name"], (row["width"], row["height"])))
+    return tuple(images), ids
 
 
 def _annotations(
-    parsed: dict[str, Any],
-    file: Path,
+    rows: list[Any],
+    image_ids: set[int],
+    category_ids: set[int] | None,
+    person_id: int | None,
     skeleton: Skeleton | None,
-    category_ids: set[Any],
-    person_id: Any,
-    sizes: dict[Any, tuple[float, float] | None],
-) -> Iterator[Problem]:
-    seen: set[Any] = set()
-    usable = 0
-    rows = rows_of(parsed, "annotations")
+    note: _Notes,
+) -> tuple[tuple[AnnotationRow, ...], tuple[tuple[str, int], ...]]:
+    """The sound annotations of people (of all, where nobody knows which these are), and those of no category."""
+    people: list[AnnotationRow] = []
+    others: list[tuple[str, int]] = []
+    seen: set[int] = set()
     for index, row in enumerate(rows):
         at = f"annotations[{index}]"
         if not isinstance(row, dict):
-            yield problem("malformed", file, at, row, "an object is needed")
+            note("malformed", at, row, "an object is needed")
             continue
-        number = _hashable(row.get("id"))
-        if not is_whole(number):
-            yield problem("malformed", file, f"{at}.id", row.get("id"), "a whole number is needed")
-        elif number in seen:
-            yield problem("duplicate_id", file, f"{at}.id", number, "annotation ids must differ; renumber one")
-        seen.add(number)
-        at = f"{at} (id {number})"
-        category = _hashable(row.get("category_id"))
-        if category not in category_ids:
-            yield problem("unknown_category", file, f"{at}.category_id", category, "must be a category's id; add it")
-        image = _hashable(row.get("image_id"))
-        if image not in sizes:
-            yield problem("dangling_image_id", file, f"{at}.image_id", image, "must be an image's id; add the image")
-        yield from _box(row, file, at, sizes.get(image))
-        if person_id is not None and category == person_id:
-            yield from _keypoints(row, file, at, skeleton)
-            usable += not row.get("iscrowd", 0) and _labelled(row) > 0
-    if rows and not usable:
-        yield problem("empty_split", file, "annotations", "", "at least one person with a labelled joint is needed")
+        before = len(note.problems)
+        number, category, image = row.get("id"), row.get("category_id"), row.get("image_id")
+        if not is_id(number):
+            note("malformed", f"{at}.id", number, _WHOLE)
+        else:
+            if number in seen:
+                note("duplicate_id", f"{at}.id", number, "annotation ids must differ; renumber one")
+            seen.add(number)
+            at = f"{at} (id {number})"
+        if not is_id(category):
+            note("malformed", f"{at}.category_id", category, _WHOLE)
+        elif category_ids is not None and category not in category_ids:
+            others.append((at, category))
+        if not is_id(image):
+            note("malformed", f"{at}.image_id", image, _WHOLE)
+        elif image not in image_ids:
+            note("dangling_image_id", f"{at}.image_id", image, "must be an image's id; add the image")
+        if person_id is not None and category != person_id:
+            continue
+        box, area, flat, count, crowd = _box(row, at, note), *_labels(row, at, skeleton, note)
+        if len(note.problems) == before:
+            assert box is not None
+            people.append(AnnotationRow(at, row["id"], row["image_id"], box, area, flat, count, crowd))
+    return tuple(people), tuple(others)
 
 
-def _box(row: dict[str, Any], file: Path, at: str, size: tuple[float, float] | None) -> Iterator[Problem]:
-    box, area = row.get("bbox"), row.get("area", 1.0)
-    if not _number(area):
-        yield problem("nan" if _is_nan(area) else "malformed", file, f"{at}.area", area, "a finite number is needed")
-    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(v, int | float) for v in box):
-        yield problem("malformed", file, f"{at}.bbox", box, "x, y, width and height in pixels are needed")
-        return
-    if not all(math.isfinite(v) for v in box):
-        yield problem("nan", file, f"{at}.bbox", box, "finite numbers are needed")
-        return
-    if size is None:
-        return
-    x, y, w, h = box
-    # the official loader drops labelled people without a box or area in silence; here that is said
-    if _labelled(row) > 0 and not row.get("iscrowd", 0) and (w <= 1 or h <= 1 or (_number(area) and area <= 0)):
-        yield problem("empty_box", file, f"{at}.bbox, area", [box, area], "a labelled person needs a box and an area")
-    elif (
-        x < -_BOX_TOLERANCE
-        or y < -_BOX_TOLERANCE
-        or x + w > size[0] + _BOX_TOLERANCE
-        or y + h > size[1] + _BOX_TOLERANCE
-    ):
-        rule = f"must lie in its picture of {size[0]:g}x{size[1]:g}; clip it"
-        yield problem("box_outside_image", file, f"{at}.bbox", box, rule)
+def _box(row: dict[str, Any], at: str, note: _Notes) -> tuple[float, float, float, float] | None:
+    box = row.get("bbox")
+    if not isinstance(box, list) or len(box) != 4 or not {*map(type, box)} <= _NUMERIC:
+        note("malformed", f"{at}.bbox", box, "x, y, width and height in pixels are needed")
+        return None
+    if not all(map(is_number, box)):
+        note("nan", f"{at}.bbox", box, _FINITE)
+        return None
+    x, y, width, height = map(float, box)
+    return x, y, width, height
 
 
-def _keypoints(row: dict[str, Any], file: Path, at: str, skeleton: Skeleton | None) -> Iterator[Problem]:
+def _labels(
+    row: dict[str, Any], at: str, skeleton: Skeleton | None, note: _Notes
+) -> tuple[float | None, list[float] | None, int | None, bool]:
+    """The area, joints, their claimed number, and whether it is a crowd."""
+    area, crowd = row.get("area", 1.0), row.get("iscrowd", 0)
     flat, claimed = row.get("keypoints"), row.get("num_keypoints")
+    if not is_number(area):
+        note("nan" if type(area) in _NUMERIC else "malformed", f"{at}.area", area, _FINITE)
+    if type(crowd) not in (int, bool) or crowd not in (0, 1):
+        note("malformed", f"{at}.iscrowd", crowd, "0 or 1 is needed")
+    if claimed is not None and not (is_id(claimed) and claimed >= 0):
+        note("malformed", f"{at}.num_keypoints", claimed, "a whole number of joints is needed")
     field = f"{at}.keypoints"
     if flat is None:
         if claimed:
-            yield problem("malformed", file, field, flat, f"num_keypoints is {claimed}, so keypoints are needed")
-        return
-    if not isinstance(flat, list) or not all(isinstance(v, int | float) for v in flat):
-        yield problem("malformed", file, field, flat, "a flat list of x, y, visibility is needed")
-        return
-    if skeleton is not None and len(flat) != 3 * skeleton.num_joints:
+            note("malformed", field, flat, f"num_keypoints is {shown(claimed)}, so keypoints are needed")
+    elif not isinstance(flat, list) or not {*map(type, flat)} <= _NUMERIC:
+        note("malformed", field, flat, "a flat list of x, y, visibility is needed")
+    elif skeleton is not None and len(flat) != 3 * skeleton.num_joints:
         rule = f"{skeleton.num_joints} joints need {3 * skeleton.num_joints} numbers"
-        yield problem("joint_count", file, field, f"{len(flat)} numbers ({len(flat) / 3:g} joints)", rule)
-    wrong = [i for i, v in enumerate(flat) if not math.isfinite(v)]
-    if wrong:
-        joint = _joint_name(skeleton, wrong[0] // 3)
-        rule = f"finite numbers are needed ({len(wrong)} are not, the first at {joint})"
-        yield problem("nan", file, field, flat[wrong[0]], rule)
-    odd = [v for v in flat[2::3] if math.isfinite(v) and v not in (0, 1, 2)]
-    if odd:
-        yield problem("visibility", file, field, odd[0], "visibility must be 0, 1 or 2")
-    if claimed is not None and not wrong and bool(claimed) != (_labelled(row) > 0):
-        rule = f"must count the labelled joints, {_labelled(row)}"
-        yield problem("num_keypoints", file, f"{at}.num_keypoints", claimed, rule)
-
-
-def _labelled(row: dict[str, Any]) -> int:
-    flat = row.get("keypoints")
-    flags = flat[2::3] if isinstance(flat, list) else []
-    return sum(isinstance(v, int | float) and v > 0 for v in flags)
-
-
-def _joint_name(skeleton: Skeleton | None, index: int) -> str:
-    return skeleton.names[index] if skeleton is not None and index < skeleton.num_joints else f"joint {index + 1}"
-
-
-def _hashable(value: object) -> Any:
-    return value if value is None or isinstance(value, str | int | float | bool) else repr(value)
-
-
-def is_whole(value: object) -> TypeGuard[int]:
-    """Whether the value is a whole number."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _is_nan(value: object) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)
+        note("joint_count", field, f"{len(flat)} numbers ({len(flat) / 3:g} joints)", rule)
+    elif not all(map(is_number, flat)):
+        wrong = [place for place, value in enumerate(flat) if not is_number(value)]
+        joint = f"joint {wrong[0] // 3 + 1}" if skeleton is None else skeleton.names[wrong[0] // 3]
+        note("nan", field, flat[wrong[0]], f"{_FINITE} ({len(wrong)} are not, the first at {joint})")
+    return area if "area" in row else None, flat, claimed, bool(crowd)

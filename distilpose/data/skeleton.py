@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from distilpose.data.errors import DataError
+from distilpose.data.foreign import is_number, is_printable, shown
 
+MOST_JOINTS = 1000
+_LONGEST_NAME = 100
 _LOWER_BODY = ("hip", "knee", "ankle", "foot", "toe", "heel", "pelvis")
 
 
@@ -77,7 +79,7 @@ def coco_category() -> dict[str, Any]:
 
 
 def category_of(skeleton: Skeleton) -> dict[str, Any]:
-    """A person category as an annotation file holds it, from which `skeleton_from_category` reads the skeleton again.
+    """A person category as an annotation file holds it, from which `read_skeleton` reads the skeleton again.
 
     `upper_body` is written where the names alone do not tell it.
     """
@@ -96,8 +98,8 @@ def category_of(skeleton: Skeleton) -> dict[str, Any]:
     return category
 
 
-def skeleton_from_category(category: Mapping[str, Any], file: str) -> Skeleton:
-    """The skeleton that a COCO category describes; `file` is only for messages.
+def read_skeleton(category: Mapping[str, Any]) -> tuple[Skeleton | None, list[tuple[str, str]]]:
+    """The skeleton that a COCO category describes, or None and every fault: its field, and the rule with what to add.
 
     Read are `keypoints` (names), `skeleton` (limbs, counted from 1 as COCO does), `flip_pairs` (pairs of names, or of
     numbers counted from 1), `keypoint_sigmas` (OKS) and `upper_body` (names or numbers from 1). What is absent comes
@@ -108,46 +110,53 @@ def skeleton_from_category(category: Mapping[str, Any], file: str) -> Skeleton:
       a side has one partner;
     - for `upper_body` (which half-body augmentation needs), all joints but those named hip, knee, ankle, foot, toe,
       heel or pelvis. On COCO's names this gives COCO's own.
-
-    Raises:
-        DataError: listing everything that is absent or malformed, and what to add.
     """
     names_raw = category.get("keypoints")
-    if not _is_list(names_raw) or not names_raw or not all(isinstance(n, str) for n in names_raw):
-        raise DataError(f"{file}: categories[].keypoints: a list of joint names is needed, got {names_raw!r}; add one")
-    names = tuple(str(n) for n in names_raw)
-    if len(set(names)) != len(names):
-        twice = sorted({n for n in names if names.count(n) > 1})
-        raise DataError(f"{file}: categories[].keypoints: names must differ, got {', '.join(twice)} more than once")
+    if not _is_list(names_raw) or not names_raw:
+        return None, [("keypoints", f"a list of joint names is needed, got {shown(names_raw)}; add one")]
+    if len(names_raw) > MOST_JOINTS:
+        return None, [("keypoints", f"at most {MOST_JOINTS} joints, got {len(names_raw)}")]
+    odd = [name for name in names_raw if not _is_name(name)]
+    if odd:
+        rule = f"names of 1 to {_LONGEST_NAME} characters are needed, none of them a control character"
+        return None, [("keypoints", f"{rule}, got {shown(odd[0])}")]
+    names = tuple(str(name) for name in names_raw)
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        return None, [("keypoints", f"names must differ, got {shown(twice)} more than once")]
     coco_like = set(names) == set(COCO.names)
-    problems: list[str] = []
+    faults: list[tuple[str, str]] = []
 
-    limbs = _pairs(category, "skeleton", names, problems)
+    limbs = _pairs(category, "skeleton", names, faults)
     if limbs is None:
         if coco_like:
             limbs = _renamed(COCO.limbs, names)
         elif "skeleton" not in category:
-            problems.append("skeleton is absent; add the limbs as pairs of joint numbers counted from 1 ([] for none)")
+            rule = "is absent; add the limbs as pairs of joint numbers counted from 1 ([] for none)"
+            faults.append(("skeleton", rule))
 
-    flip_pairs = _pairs(category, "flip_pairs", names, problems)
+    flip_pairs = _pairs(category, "flip_pairs", names, faults)
     if flip_pairs is None and "flip_pairs" not in category:
         flip_pairs = _mirrored_names(names)
         if flip_pairs is None:
-            problems.append(
-                "flip_pairs is absent and left/right names do not pair up; add it as pairs of joint names ([] for none)"
-            )
+            rule = "is absent and left/right names do not pair up; add it as pairs of joint names ([] for none)"
+            faults.append(("flip_pairs", rule))
     if flip_pairs is not None:
         paired = [joint for pair in flip_pairs for joint in pair]
         if len(set(paired)) != len(paired):
-            problems.append("flip_pairs names a joint more than once; give each joint one partner at most")
+            faults.append(("flip_pairs", "names a joint more than once; give each joint one partner at most"))
 
-    sigmas = _sigmas(category, names, coco_like, problems)
-    upper_body = _upper_body(category, names, problems)
-    if problems:
-        raise DataError("; ".join(f"{file}: categories[]: {problem}" for problem in problems))
+    sigmas = _sigmas(category, names, coco_like, faults)
+    upper_body = _upper_body(category, names, faults)
+    if faults:
+        return None, faults
     assert limbs is not None
     assert flip_pairs is not None
-    return Skeleton(names=names, limbs=limbs, flip_pairs=flip_pairs, sigmas=sigmas, upper_body=upper_body)
+    return Skeleton(names=names, limbs=limbs, flip_pairs=flip_pairs, sigmas=sigmas, upper_body=upper_body), []
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= _LONGEST_NAME and is_printable(value)
 
 
 def _plain(name: str) -> str:
@@ -168,19 +177,20 @@ def _joint(value: object, names: tuple[str, ...]) -> int | None:
 
 
 def _pairs(
-    category: Mapping[str, Any], field: str, names: tuple[str, ...], problems: list[str]
+    category: Mapping[str, Any], field: str, names: tuple[str, ...], faults: list[tuple[str, str]]
 ) -> tuple[tuple[int, int], ...] | None:
-    """The pairs of joints of a field; None where it is absent or, then noted in `problems`, malformed."""
+    """The pairs of joints of a field; None where it is absent or, then noted in `faults`, malformed."""
     value = category.get(field)
     if value is None:
         if field in category:
-            problems.append(f"{field} is null; give a list of pairs, or leave it out")
+            faults.append((field, "is null; give a list of pairs, or leave it out"))
         return None
     pairs = []
     for item in value if _is_list(value) else [value]:
         ends = [_joint(end, names) for end in item] if _is_list(item) else []
         if len(ends) != 2 or ends[0] is None or ends[1] is None or ends[0] == ends[1]:
-            problems.append(f"{field}: pairs of two joints (names, or numbers from 1 to {len(names)}), got {item!r}")
+            rule = f"pairs of two joints (names, or numbers from 1 to {len(names)}), got {shown(item)}"
+            faults.append((field, rule))
             return None
         pairs.append((ends[0], ends[1]))
     return tuple(pairs)
@@ -227,30 +237,26 @@ def _mirrored(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _sigmas(
-    category: Mapping[str, Any], names: tuple[str, ...], coco_like: bool, problems: list[str]
+    category: Mapping[str, Any], names: tuple[str, ...], coco_like: bool, faults: list[tuple[str, str]]
 ) -> tuple[float, ...]:
     value = category.get("keypoint_sigmas")
     if value is None:
         if coco_like:
             return tuple(COCO.sigmas[COCO.names.index(name)] for name in names)
-        problems.append(f"keypoint_sigmas is absent; add the OKS sigmas of the {len(names)} joints")
+        faults.append(("keypoint_sigmas", f"is absent; add the OKS sigmas of the {len(names)} joints"))
         return ()
-    numbers = [v for v in value if isinstance(v, int | float) and not isinstance(v, bool)] if _is_list(value) else []
-    if len(numbers) != len(names) or not _is_list(value) or len(value) != len(names):
-        problems.append(f"keypoint_sigmas: {len(names)} numbers, one a joint, got {value!r}")
+    if not _is_list(value) or len(value) != len(names) or not all(is_number(v) and v > 0 for v in value):
+        faults.append(("keypoint_sigmas", f"{len(names)} positive numbers, one a joint, got {shown(value)}"))
         return ()
-    if not all(math.isfinite(v) and v > 0 for v in numbers):
-        problems.append(f"keypoint_sigmas: positive numbers, got {value!r}")
-        return ()
-    return tuple(float(v) for v in numbers)
+    return tuple(float(v) for v in value)
 
 
-def _upper_body(category: Mapping[str, Any], names: tuple[str, ...], problems: list[str]) -> tuple[int, ...]:
+def _upper_body(category: Mapping[str, Any], names: tuple[str, ...], faults: list[tuple[str, str]]) -> tuple[int, ...]:
     value = category.get("upper_body")
     if value is None:
         return tuple(i for i, name in enumerate(names) if not any(part in name.lower() for part in _LOWER_BODY))
     joints = [_joint(v, names) for v in value] if _is_list(value) else [None]
     if any(joint is None for joint in joints):
-        problems.append(f"upper_body: joint names, or numbers from 1 to {len(names)}, got {value!r}")
+        faults.append(("upper_body", f"joint names, or numbers from 1 to {len(names)}, got {shown(value)}"))
         return ()
     return tuple(sorted({joint for joint in joints if joint is not None}))

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from distilpose.data.augmentation import Augmentation
 from distilpose.data.coco import PoseData
-from distilpose.data.device_crops import cut_on_device
 from distilpose.data.errors import DataError
 from distilpose.data.normalise import normalise
 from distilpose.data.sources import ImageSource, image_source
@@ -88,8 +87,6 @@ class PeopleStream:
             from the rank-th on, so that the batches of all make up the batch of one.
         cards: the last batch is filled up with the first people of the epoch until each of so many cards, or of the
             processes, has equally many, as PyTorch's DistributedSampler does.
-        device: where crops are cut, all of a batch at once (`cut_on_device`), and where its `images` then are; None
-            cuts them by OpenCV, one by one, which rounds them to whole grey levels.
     """
 
     def __init__(
@@ -105,7 +102,6 @@ class PeopleStream:
         drop_last: bool = False,
         share: tuple[int, int] = (0, 1),
         cards: int = 1,
-        device: torch.device | None = None,
     ) -> None:
         _check(input_size, batch_size, workers)
         _check_share(share, batch_size, cards)
@@ -121,7 +117,6 @@ class PeopleStream:
         self._workers = workers
         self._share = share
         self._evenly = max(cards, share[1])
-        self._device = device
         self._source = image_source(cache)
         whole, rest = divmod(len(data.people), batch_size)
         self.steps_per_epoch: int = whole + (1 if rest and (not drop_last or whole == 0) else 0)
@@ -153,7 +148,7 @@ class PeopleStream:
                     input_size=self._input_size,
                     half_body_joints=self._augmentation.half_body_joints,
                 )
-            return _batch(table, rows, boxes, self._input_size, self._source, self._device)
+            return _batch(table, rows, boxes, self._input_size, self._source)
 
         return _ordered(make, range(start_step, self.steps_per_epoch), self._workers)
 
@@ -210,17 +205,12 @@ def _batch(
     boxes: Boxes,
     input_size: tuple[int, int],
     source: ImageSource,
-    device: torch.device | None = None,
 ) -> Batch:
     matrices = crop_matrices(boxes, table.widths[rows], input_size)
     joints = crop_joints(table.keypoints[rows], matrices, boxes.flip, skeleton=table.skeleton, input_size=input_size)
     pictures = (_picture(table, row, source) for row in rows.tolist())
-    if device is None:
-        images = torch.from_numpy(_cut(pictures, matrices, input_size))
-    else:
-        images = cut_on_device(list(pictures), matrices, input_size, device)
     return Batch(
-        images=images,
+        images=torch.from_numpy(_cut(pictures, matrices, input_size)),
         keypoints=torch.from_numpy(joints.keypoints),
         visible=torch.from_numpy(joints.visible),
         index=torch.from_numpy(rows.astype(np.int64)),

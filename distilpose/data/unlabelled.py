@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
-from distilpose.data.coco import ImageRecord, PoseData, read_annotations, stays_inside
+from distilpose.data.coco import ImageRecord, PoseData
 from distilpose.data.errors import DataError
+from distilpose.data.records import read_images
 from distilpose.data.skeleton import COCO
 
 
@@ -31,23 +31,14 @@ def load_pictures(root: str | Path, split: str) -> PoseData:
     folder = next((one for one in folders if one.is_dir()), None)
     if folder is None:
         raise DataError(f"{root}: split {split!r}: no picture directory; looked for {', '.join(map(str, folders))}")
-    parsed = read_annotations(file)
-    named = [one["id"] for one in parsed.get("categories", []) if one.get("name") == "person"]
-    try:
-        images = tuple(
-            ImageRecord(int(one["id"]), folder / one["file_name"], (int(one["width"]), int(one["height"])))
-            for one in parsed["images"]
-            if stays_inside(one["file_name"])
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{file}: images: every one needs id, file_name, width and height, got {error!r}") from error
+    rows, digest = read_images(file)
     return PoseData(
         split=split,
         annotation_file=file,
         image_dir=folder,
         skeleton=COCO,
         people=(),
-        images=images,
-        fingerprint=hashlib.sha256(file.read_bytes()).hexdigest(),
-        category_id=int(named[0]) if named else 1,
+        images=tuple(ImageRecord(row.image_id, folder / row.file_name, row.size) for row in rows),
+        fingerprint=digest,
+        category_id=1,
     )

@@ -11,7 +11,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from distilpose.data.coco import person_category, read_annotations
+from distilpose.data.records import AnnotationRow, Records, read_records
 from distilpose.evaluation.protocol import Evaluator
 from distilpose.integrations.faster_coco_eval import faster_stats
 
@@ -33,20 +33,29 @@ def read_truth(annotation_file: Path, sigmas: Sequence[float], image_ids: Iterab
     Annotations are numbered anew from 1, because pycocotools takes a match with annotation 0 for none. Where missing,
     `iscrowd` is 0, `num_keypoints` is counted, and `area` is 0.53 of the box.
 
-    Raises ValueError when the file has not one category with keypoints, or an annotation another number of joints than
-    there are sigmas.
+    Raises ValueError when a record of the file is malformed, or its people have another number of joints than there are
+    sigmas.
     """
-    content = read_annotations(annotation_file)
-    category = person_category(content, str(annotation_file))
+    records = read_records(annotation_file)
+    records.refuse_problems()
+    assert records.skeleton is not None
+    if records.skeleton.num_joints != len(sigmas):
+        raise ValueError(
+            f"{annotation_file}: annotations: keypoints must be of {len(sigmas)} joints, as many as there are sigmas, "
+            f"got {records.skeleton.num_joints}"
+        )
     wanted = None if image_ids is None else set(image_ids)
-    images = [image for image in content["images"] if wanted is None or image["id"] in wanted]
+    images = [
+        {"id": row.image_id, "width": row.size[0], "height": row.size[1]}
+        for row in records.images
+        if wanted is None or row.image_id in wanted
+    ]
     known = {image["id"] for image in images}
     annotations = [
-        _complete(annotation, number, len(sigmas), annotation_file)
-        for number, annotation in enumerate(
-            (a for a in content["annotations"] if a["image_id"] in known and a["category_id"] == category["id"]), 1
-        )
+        _complete(row, number, records)
+        for number, row in enumerate((row for row in records.annotations if row.image_id in known), 1)
     ]
+    category = {"id": records.person_id, "name": "person", "keypoints": list(records.skeleton.names)}
     coco = COCO()
     coco.dataset = {"images": images, "annotations": annotations, "categories": [category]}
     with contextlib.redirect_stdout(io.StringIO()):
@@ -97,14 +106,17 @@ def _load_results(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) ->
     return nothing
 
 
-def _complete(annotation: dict[str, Any], number: int, joints: int, file: Path) -> dict[str, Any]:
-    """Return a copy of an annotation with all that pycocotools reads, under a new number."""
-    keypoints = annotation.get("keypoints", [0] * 3 * joints)
-    if len(keypoints) != 3 * joints:
-        raise ValueError(
-            f"{file}: annotations: id {annotation.get('id')}: keypoints must hold 3 x {joints} numbers, "
-            f"got {len(keypoints)}"
-        )
-    _, _, width, height = annotation["bbox"]
-    counted = {"iscrowd": 0, "num_keypoints": sum(v > 0 for v in keypoints[2::3]), "area": AREA_OF_BOX * width * height}
-    return {**counted, **annotation, "keypoints": keypoints, "id": number}
+def _complete(row: AnnotationRow, number: int, records: Records) -> dict[str, Any]:
+    """Return an annotation with all that pycocotools reads, under a new number."""
+    assert records.skeleton is not None
+    width, height = row.bbox[2:]
+    return {
+        "id": number,
+        "image_id": row.image_id,
+        "category_id": records.person_id,
+        "bbox": list(row.bbox),
+        "area": AREA_OF_BOX * width * height if row.area is None else row.area,
+        "iscrowd": int(row.crowd),
+        "num_keypoints": row.labelled if row.num_keypoints is None else row.num_keypoints,
+        "keypoints": row.keypoints or [0] * 3 * records.skeleton.num_joints,
+    }

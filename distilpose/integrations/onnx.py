@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from distilpose.data.foreign import shown
 from distilpose.deployment.program import INPUT, OUTPUTS
 from distilpose.models.outputs import HeatmapOutput, RegressionOutput
 from distilpose.whole_files import write_whole
@@ -98,22 +99,35 @@ class OnnxModel(nn.Module):
         try:
             self._session = onnxruntime.InferenceSession(str(file), settings, providers=[_provider(device)])
         except Exception as error:  # of onnxruntime's own kinds, none of them public
-            raise ValueError(f"{file}: must be an ONNX model, got: {str(error).splitlines()[0]}") from error
+            raise ValueError(f"{file}: must be an ONNX model, which it is not ({type(error).__name__})") from error
         self.outputs = tuple(value.name for value in self._session.get_outputs())
         inputs = self._session.get_inputs()
         if self.outputs not in (OUTPUTS, OUTPUTS[:2]) or [value.name for value in inputs] != [INPUT]:
             raise ValueError(
                 f"{file}: must have the input {INPUT} and the outputs {', '.join(OUTPUTS[:2])}[, {OUTPUTS[2]}], "
-                f"got {', '.join(self.outputs)}; write it with `distilpose export`"
+                f"got {shown(list(self.outputs))}; write it with `distilpose export`"
             )
-        _, _, height, width = inputs[0].shape
+        sizes = [*inputs[0].shape[2:], *self._session.get_outputs()[0].shape[1:2]]
+        if len(inputs[0].shape) != 4 or len(sizes) != 3 or not all(type(size) is int for size in sizes):
+            raise ValueError(
+                f"{file}: must say the size of its crops and its joints; write it with `distilpose export`"
+            )
+        height, width, joints = sizes
         self.input_size: tuple[int, int] = (width, height)
-        self.joints: int = self._session.get_outputs()[0].shape[1]
+        self.joints: int = joints
+        self._file = file
         self.notes: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
 
     def run(self, images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
-        """Return what the file's program returns."""
-        found = self._session.run(None, {INPUT: images.detach().cpu().numpy()})
+        """Return what the file's program returns. Raises ValueError where it cannot be run on these crops."""
+        try:
+            found = self._session.run(None, {INPUT: images.detach().cpu().numpy()})
+        except Exception as error:  # of onnxruntime's own kinds, none of them public
+            raise ValueError(f"{self._file}: cannot be run on {len(images)} crops ({type(error).__name__})") from error
+        shapes = [tuple(getattr(array, "shape", ())) for array in found]
+        count = (len(images), self.joints)
+        if shapes[:2] != [(*count, 2), count] or any(shape[:2] != count or len(shape) != 4 for shape in shapes[2:]):
+            raise ValueError(f"{self._file}: must return points, scores and maps of {self.joints} joints, got {shapes}")
         return tuple(torch.from_numpy(array).to(images.device) for array in found)
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> RegressionOutput | HeatmapOutput:

@@ -71,6 +71,12 @@ def build_from_spec(spec: ModelSpec, *, seed: int = 0) -> nn.Module:
     return model.to(memory_format=torch.channels_last)
 
 
+def weight_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the model's weights by name, without making the model: it may be one of any size."""
+    with torch.device("meta"):
+        return {name: tuple(value.shape) for name, value in _wire(spec).state_dict().items()}
+
+
 def _wire(spec: ModelSpec) -> nn.Module:
     if spec.backbone == "resnet50":
         resnet = ResNet50(spec.width)

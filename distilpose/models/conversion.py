@@ -1,7 +1,7 @@
 """Official checkpoint files turned into ours: bare weights under our names, in a format that holds no code."""
 
-import pickle
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from distilpose.data.foreign import shown
 from distilpose.models.description import Description
 from distilpose.models.official import load_official
 from distilpose.whole_files import write_whole
@@ -40,22 +41,29 @@ def read_official(path: Path, *, let_in: Sequence[Any] = ()) -> dict[str, Tensor
 
     """
     try:
-        with torch.serialization.safe_globals([*_LET_IN, *let_in]):
+        with torch.serialization.safe_globals([*_LET_IN, *let_in]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickle's versions
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        refused = re.search(r"Unsupported global: GLOBAL (\S+)", str(error))
+    except OSError as error:
+        raise CheckpointFileError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # whatever torch's unpickler runs into, reading foreign bytes as its opcodes
+        refused = re.search(r"Unsupported global: GLOBAL ([\w.]+)", str(error))
         if refused is not None:
-            reason = f"it holds {refused[1]}, which would be run"
+            raise CheckpointFileError(
+                f"{path}: holds {refused[1]}, which would be run, beside its weights; save its state_dict alone"
+            ) from error
         raise CheckpointFileError(
-            f"checkpoint: {path} cannot be read as weights ({reason}); download it again, or save its state_dict alone"
+            f"{path}: is not a PyTorch checkpoint, or is damaged ({type(error).__name__}); download it again"
         ) from error
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping):
-        raise CheckpointFileError(f"checkpoint: {path} must hold a state_dict, got a {type(content).__name__}")
+        raise CheckpointFileError(f"{path}: must hold a state_dict, got a {type(content).__name__}")
     weights = {str(key): value for key, value in state.items() if isinstance(value, Tensor)}
     if not weights:
-        raise CheckpointFileError(f"checkpoint: {path} must hold a state_dict, got no tensors")
+        raise CheckpointFileError(f"{path}: must hold a state_dict, got no tensors")
+    odd = [key for key, value in weights.items() if value.layout != torch.strided or value.device.type != "cpu"]
+    if odd:
+        raise CheckpointFileError(f"{path}: {shown(odd[0])}: must be a dense tensor with its numbers; save it anew")
     if all(key.startswith("module.") for key in weights):  # as saved from several devices
         weights = {key.removeprefix("module."): value for key, value in weights.items()}
     return weights

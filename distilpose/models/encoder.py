@@ -110,8 +110,9 @@ class TokenEncoder(nn.Module):
         self.patch_embedding = nn.Linear(channels * patch[0] * patch[1], dim)
         self.layers = nn.ModuleList(EncoderLayer(dim, heads) for _ in range(depth))
         # Zero for the keypoint tokens, so that adding the positions is one operation. Not saved: it follows from
-        # the sizes.
-        table = F.pad(sine_table(*self.grid, dim), (0, 0, joints, 0))
+        # the sizes. On the CPU, for on the meta device torch would load sympy.
+        with torch.device("cpu"):
+            table = F.pad(sine_table(*self.grid, dim), (0, 0, joints, 0))
         self.register_buffer("positions", table, persistent=False)
 
     def embed(self, features: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch tokens dim"]:

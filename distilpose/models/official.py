@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from distilpose.data.foreign import shown
 from distilpose.models.token_models import TokenHeatmapper, TokenRegressor
 
 _POSITIONS_TOLERANCE = 1e-4
@@ -48,7 +49,7 @@ def load_official(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
             continue
         name = official_name(model, key)
         if name is None or name not in wanted:
-            problems.append(f"unknown: {key} {tuple(value.shape)}")
+            problems.append(f"unknown: {shown(key)} {tuple(value.shape)}")
         elif name in found:
             problems.append(f"double: {key} is the same part as {found[name]}")
         else:

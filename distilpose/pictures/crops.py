@@ -14,6 +14,7 @@ from distilpose.pictures.palette import Image, heat
 
 Lattice = Literal["patches", "points"]
 HEATMAP_STRIDE = 4  # crop pixels in a step of a heatmap
+_WIDEST_BLUR = 16.0  # pixels: a blur takes as long as it is wide, and a picture of few pixels has nothing to sharpen
 
 
 def denormalised(images: Float[Tensor, "batch 3 height width"]) -> UInt8[NDArray[np.uint8], "batch height width 3"]:
@@ -30,7 +31,7 @@ def enlarged(image: Image, height: int) -> Image:
     if height <= image.shape[0]:
         return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
     large = cv2.resize(image, (width, height), interpolation=cv2.INTER_LANCZOS4)
-    blurred = cv2.GaussianBlur(large, (0, 0), height / image.shape[0] * 0.8)
+    blurred = cv2.GaussianBlur(large, (0, 0), min(height / image.shape[0] * 0.8, _WIDEST_BLUR))
     return np.asarray(cv2.addWeighted(large, 1.7, blurred, -0.7, 0))
 
 

@@ -1,8 +1,6 @@
 """Where the people are: in a COCO file, where a detector sees them, or all over the picture."""
 
-import json
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +10,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from distilpose.data.coco import clean_box
+from distilpose.data.foreign import is_id, is_printable, read_json, shown
+from distilpose.evaluation.boxes import read_detection
 from distilpose.pictures.palette import Image
 
 Box = tuple[float, float, float, float]
@@ -85,44 +85,41 @@ def read_boxes(file: Path, *, at_least: float) -> FileBoxes:
 
     Raises ValueError when the file is neither, or a row is malformed.
     """
-    try:
-        content = json.loads(file.read_bytes())
-    except OSError as error:
-        raise ValueError(f"{file}: boxes cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ValueError(f"{file}: boxes must be JSON: {error}") from error
+    content, _ = read_json(file)
     complete = isinstance(content, dict)
-    rows = content.get("annotations") if complete else content
+    rows = content.get("annotations") if isinstance(content, dict) else content
     if not isinstance(rows, list):
         raise ValueError(f"{file}: must be COCO's results (a list) or annotations (an object with a list of them)")
     names: dict[int, str] = {}
-    person: object = 1
-    if complete:
-        try:
-            names = {image["id"]: Path(str(image["file_name"])).name for image in content["images"]}
-            person = next((c["id"] for c in content["categories"] if c["name"] == "person"), 1)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{file}: must have images with id and file_name, categories with id and name") from error
+    person = 1
+    if isinstance(content, dict):
+        for at, image_id, image in _identified(content, "images", file):
+            name = image.get("file_name")
+            if not isinstance(name, str) or not is_printable(name):
+                raise ValueError(f"{at}: file_name must be text without control characters, got {shown(name)}")
+            names[image_id] = Path(name).name
+        categories = _identified(content, "categories", file)
+        person = next((number for _, number, row in categories if row.get("name") == "person"), 1)
     ids = {name: image_id for image_id, name in names.items()}
     found: dict[tuple[str | None, int], list[tuple[Box, float]]] = {}
     for number, row in enumerate(rows):
-        box, score = _checked(row, f"{file}: [{number}]")
-        image_id = row["image_id"]
-        name = names.get(image_id)
-        if "file_name" in row:
-            name = Path(str(row["file_name"])).name
-            ids[name] = image_id
-        if row.get("category_id", 1) == person and not row.get("iscrowd", 0) and score >= at_least:
-            found.setdefault((name, image_id), []).append((box, score))
+        box = read_detection(row, f"{file}: [{number}]")
+        name = names.get(box.image_id)
+        if box.file_name:
+            name = Path(box.file_name).name
+            ids[name] = box.image_id
+        if box.category_id == person and not box.crowd and box.score >= at_least:
+            found.setdefault((name, box.image_id), []).append((box.bbox, box.score))
     return FileBoxes(file, ids, found, complete)
 
 
-def _checked(row: Any, at: str) -> tuple[Box, float]:
-    if not isinstance(row, dict) or "bbox" not in row or not isinstance(row.get("image_id"), int):
-        raise ValueError(f"{at}: must have a bbox and a number as image_id, got {str(row)[:80]}")
-    box, score = row["bbox"], row.get("score", 1.0)
-    numbers = [*box, score] if isinstance(box, list) and len(box) == 4 else [None]
-    if not all(isinstance(v, int | float) and math.isfinite(v) for v in numbers):
-        raise ValueError(f"{at}: bbox must be x, y, width, height and score a number, got {box!r}, {score!r}")
-    x, y, w, h = map(float, box)
-    return (x, y, w, h), float(score)
+def _identified(content: dict[str, Any], field: str, file: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """Return where each record of a field stands, its id, and the record."""
+    rows = content.get(field)
+    if not isinstance(rows, list):
+        raise ValueError(f"{file}: annotations must have {field}, a list, got {shown(rows)}")
+    for number, row in enumerate(rows):
+        at = f"{file}: {field}[{number}]"
+        if not isinstance(row, dict) or not is_id(row.get("id")):
+            raise ValueError(f"{at}: must be an object whose id is a whole number of at most 2^53, got {shown(row)}")
+        yield at, row["id"], row

@@ -18,6 +18,7 @@ from distilpose.prediction.predictor import People
 _SIDES: tuple[Side, ...] = ("left", "right", "middle")
 _BOX = (235, 235, 235)
 _LEAST_HEIGHT, _MOST_HEIGHT = 480, 1080
+_MOST_WIDTH = 3840  # pixels that a picture is enlarged to
 _ROOM = 16  # pixels around a person for the signs of joints at the edge
 
 
@@ -50,7 +51,7 @@ def people_sheet(
     image: Image, people: People, skeleton: Skeleton, *, threshold: float, title: str, where: str
 ) -> Image:
     """Return `people_picture` at a legible size under a title and over its legend; `where` says whence the boxes."""
-    scaled = enlarged(image, int(np.clip(image.shape[0], _LEAST_HEIGHT, _MOST_HEIGHT)))
+    scaled = enlarged(image, _legible_height(*image.shape[:2]))
     factor = np.array(scaled.shape[1::-1]) / np.array(image.shape[1::-1])
     points = (people.keypoints[..., :2] + 0.5) * factor - 0.5
     there = people._replace(
@@ -71,6 +72,12 @@ def people_sheet(
         subtitle += " This model has no score output: every joint counts as sure."
     picture = people_picture(scaled, there, skeleton, threshold=threshold)
     return sheet([[Panel(picture)]], title=title, subtitle=subtitle, legend=legend)
+
+
+def _legible_height(height: int, width: int) -> int:
+    """Return the height that a picture is shown at; a long thin one is enlarged no further than its width allows."""
+    wanted = int(np.clip(height, _LEAST_HEIGHT, _MOST_HEIGHT))
+    return min(wanted, max(height, height * _MOST_WIDTH // width))
 
 
 def _draw(image: Image, points: NDArray[np.floating], scores: NDArray[np.floating] | None, skeleton: Skeleton) -> None:

@@ -47,7 +47,16 @@ class Predictor(NamedTuple):
 
     @torch.inference_mode()
     def predict(self, image: Image, found: Boxes) -> People:
-        """Return the poses in the boxes of an RGB picture; of poses more than 0.9 alike (OKS) the best alone."""
+        """Return the poses in the boxes of an RGB picture; of poses more than 0.9 alike (OKS) the best alone.
+
+        Raises ValueError where the boxes are not four finite numbers each, or not as many as their scores.
+        """
+        found = Boxes(np.asarray(found.boxes, np.float64).reshape(-1, 4), np.asarray(found.scores, np.float64))
+        if found.scores.shape != found.boxes.shape[:1] or not all(np.isfinite(numbers).all() for numbers in found):
+            raise ValueError(
+                f"boxes: four finite numbers and a score for each person are needed, got {len(found.boxes)} boxes and "
+                f"{found.scores.size} scores"
+            )
         batch = crop_people(image, found.boxes, input_size=self.input_size, joints=self.skeleton.num_joints)
         keypoints = np.zeros((len(found.boxes), self.skeleton.num_joints, 3), np.float32)
         has_scores = True

@@ -24,7 +24,7 @@ PER_CENT = 100
 def eval(
     run: Annotated[str | None, typer.Argument(metavar="RUN_ID", help="A finished run.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Or a file: .safetensors, or .onnx from `export`.")] = None,
-    model: Annotated[str | None, typer.Option(help="What a file is of that does not say so.")] = None,
+    model: Annotated[str | None, typer.Option(help="The published model of a file that names none.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the data; by default the run's.")] = None,
     split: Annotated[str | None, typer.Option(help="By default the run's, or the folder's one val split.")] = None,
     boxes: Annotated[
@@ -67,7 +67,7 @@ def eval(
         for refinement in dict.fromkeys(decoding or ["dark"])
     ]
     store = Store(runs)
-    loaded = load_weights(str(weights) if run is None else run, model=model, store=store, data=data)
+    loaded = load_weights(str(weights) if run is None else run, model=model, store=store)
     subject = _subject(loaded, store, data=data, split=split, boxes=boxes)
     where = slots_for(device, 1)[0].device
     measured = []
@@ -123,9 +123,11 @@ def _subject(
         split = recipe.data.val
     if split is None:
         found = find_splits(data)
+        if not found:
+            raise ValueError(f"eval: --data {data}: must be a folder with annotations/*.json, there are none")
         validating = [name for name in found if name.startswith("val")]
         if len(validating) != 1:
-            raise ValueError(f"eval: --split must name one of {', '.join(found) or 'no splits'} in {data}")
+            raise ValueError(f"eval: --split must name one of {', '.join(found)} in {data}")
         split = validating[0]
     if boxes is None:
         boxes = "gt"

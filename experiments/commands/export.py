@@ -27,7 +27,7 @@ def export(
     formats: Annotated[
         list[Format] | None, typer.Option("--format", help="May be repeated.", show_default="onnx")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="What a file is of that does not say so.")] = None,
+    model: Annotated[str | None, typer.Option(help="The published model of a file that names none.")] = None,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path(),
     latency: Annotated[bool, typer.Option(help="Measure each form here, one crop at a time.")] = False,
     runs: Runs = RUNS,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.commands.options import INCOMPLETE, RUNS, DataRoot, Device, Runs, console
+from experiments.commands.options import INCOMPLETE, RUNS, Device, Runs, console
 from experiments.terminal import print_line
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Weights = Annotated[
 def predict(
     source: Annotated[Path, typer.Argument(help="A picture, a video, or a folder of them.", metavar="INPUT")],
     weights: Weights,
-    model: Annotated[str | None, typer.Option(help="The model of a file that does not say so itself.")] = None,
+    model: Annotated[str | None, typer.Option(help="The published model of a file that names none.")] = None,
     boxes: Annotated[Path | None, typer.Option(help="COCO file of people's boxes: results or annotations.")] = None,
     detector: Annotated[str | None, typer.Option(help="torchvision: find people by a detector of COCO's.")] = None,
     box_threshold: Annotated[float, typer.Option(help="Boxes less sure are left out.", min=0, max=1)] = 0.5,
@@ -43,7 +43,6 @@ def predict(
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("predictions"),
     device: Device = "auto",
     runs: Runs = RUNS,
-    data: DataRoot = None,
 ) -> None:
     """Poses of the people in pictures and videos: COCO results as JSON, and pictures of skeletons, heatmaps, attention.
 
@@ -63,10 +62,10 @@ def predict(
         raise ValueError(f"--boxes {boxes} and --detector {detector}: give one of them")
     files = find_inputs(source)
     store = Store(runs)
-    loaded = load_weights(weights, store=store, model=model, data=data)
+    loaded = load_weights(weights, store=store, model=model)
     joints = _skeleton(loaded, skeleton)
     joint = None if attention is None else _joint(loaded, joints, attention)
-    told = None if teacher is None else _teacher(load_weights(teacher, store=store, data=data), loaded)
+    told = None if teacher is None else _teacher(load_weights(teacher, store=store), loaded)
     where = torch_device(device)
     find, how = _boxes(boxes, detector, box_threshold, where)
     predictor = Predictor(loaded.module.to(where), joints, loaded.input_size, where, flip_test)
@@ -208,16 +207,13 @@ def _boxes(file: Path | None, detector: str | None, at_least: float, device: "to
 
 def _skeleton(loaded: "LoadedModel", file: Path | None) -> "Skeleton":
     """The joints' names and limbs: the user's, else what is known of the weights."""
-    from distilpose.data.coco import person_category, read_annotations
-    from distilpose.data.skeleton import skeleton_from_category
+    from distilpose.data.records import file_skeleton
 
-    found = loaded.skeleton
-    if file is not None:
-        found = skeleton_from_category(person_category(read_annotations(file), str(file)), str(file))
+    found = loaded.skeleton if file is None else file_skeleton(file)
     if found is None:
         raise ValueError(
             f"{loaded.file}: does not say what its {loaded.joints} joints are; give --skeleton an annotation file "
-            "whose category names them" + ("" if loaded.run is None else ", or --data the folder it was trained on")
+            "whose category names them"
         )
     if found.num_joints != loaded.joints:
         raise ValueError(f"{file}: must name the {loaded.joints} joints of {loaded.name}, names {found.num_joints}")

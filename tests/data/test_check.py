@@ -86,9 +86,9 @@ def test_a_duplicate_image_id_is_found(people, edit):
 def test_an_empty_split_is_found(people, edit):
     edit(lambda p: p.update(images=[], annotations=[]))
     report = check_split(people, "train")
-    assert kinds(report) == ["empty_split", "empty_split"]
+    assert kinds(report) == ["empty_split"]
     assert report.stats is None
-    assert report.lines()[0].startswith("train: 2 problems (2 empty_split): cannot be used")
+    assert report.lines()[0].startswith("train: 1 problem (1 empty_split): cannot be used")
 
 
 def test_absent_lists_are_found(people, edit):
@@ -122,8 +122,30 @@ def test_every_fault_is_listed_not_the_first(people, edit):
         "truncated_image",
         "unreadable_image",
     ]
-    assert len(report.lines()) == 9
+    assert len(report.lines()) == 8  # two pictures are cut short
     assert "80x60" in next(p for p in report.problems if p.kind == "image_size").message
+
+
+def test_a_fault_of_many_records_is_one_line_with_their_number(people, edit):
+    edit(lambda p: [annotation.pop("bbox") for annotation in p["annotations"]])
+    for name in ("001.jpg", "002.jpg"):
+        (people / "images" / "train" / name).unlink()
+    report = check_split(people, "train")
+    assert len(report.problems) == 9
+    _, boxes, pictures = report.lines()
+    assert "annotations[0] (id 101).bbox: x, y, width and height in pixels are needed, got null" in boxes
+    assert boxes.endswith("; and 6 more like it: annotations[1] (id 102).bbox, annotations[2] (id 103).bbox, "
+                          "annotations[3] (id 104).bbox, ...")  # fmt: skip
+    assert "001.jpg: picture: is not there" in pictures
+    assert pictures.endswith("; and 1 more like it: 002.jpg")
+
+
+def test_what_the_joints_lack_is_named_field_by_field_without_the_path_twice(people, edit):
+    names = ["head", *(f"joint {number}" for number in range(16))]
+    edit(lambda p: p.update(categories=[{"id": 1, "name": "person", "keypoints": names}]))
+    report = check_split(people, "train", deep=False)
+    assert [one.field for one in report.problems] == ["categories[0].skeleton", "categories[0].keypoint_sigmas"]
+    assert [line.count("train.json") for line in report.lines()[1:]] == [1, 1]
 
 
 def test_a_shallow_check_does_not_decode(people):

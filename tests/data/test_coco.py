@@ -69,13 +69,19 @@ def test_boxes_are_clipped_as_officially():
 @pytest.mark.parametrize(
     ("change", "rule"),
     [
-        (lambda p: p["annotations"][2]["keypoints"].pop(), r"annotations\[2\]: keypoints: 17 joints"),
-        (lambda p: p["annotations"][2]["keypoints"].__setitem__(0, float("nan")), "NaN"),
-        (lambda p: p["annotations"][1].pop("bbox"), r"annotations\[1\]: 'bbox' is absent"),
-        (lambda p: p["annotations"][1].update(image_id=99), "99 is absent or unknown"),
-        (lambda p: p["images"][3].pop("width"), r"images\[3\]: 'width' is absent"),
+        (
+            lambda p: p["annotations"][2]["keypoints"].pop(),
+            r"annotations\[2\] \(id 103\)\.keypoints: 17 joints need 51 numbers",
+        ),
+        (lambda p: p["annotations"][2]["keypoints"].__setitem__(0, float("nan")), "finite numbers"),
+        (lambda p: p["annotations"][1].pop("bbox"), r"annotations\[1\] \(id 102\)\.bbox: x, y, width and height"),
+        (
+            lambda p: p["annotations"][1].update(image_id=99),
+            r"annotations\[1\] \(id 102\)\.image_id: must be an image's id.*got 99",
+        ),
+        (lambda p: p["images"][3].pop("width"), r"images\[3\]\.width, height: whole numbers"),
         (lambda p: p.update(annotations=[]), "at least one person"),
-        (lambda p: p.update(categories=[]), "exactly one category"),
+        (lambda p: p.update(categories=[]), "one category with `keypoints`"),
     ],
 )
 def test_unusable_records_are_refused_where_they_stand(people, edit, change, rule):

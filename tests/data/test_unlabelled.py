@@ -43,5 +43,5 @@ def test_what_is_missing_is_named(tmp_path):
 def test_a_malformed_list_is_told(tmp_path):
     listed(tmp_path, {"images": [{"id": 3, "file_name": "3.jpg"}]})
     (tmp_path / "test2017").mkdir()
-    with pytest.raises(DataError, match="every one needs id, file_name, width and height"):
+    with pytest.raises(DataError, match=r"image_info_test-dev2017\.json: images\[0\]\.width, height: whole numbers"):
         load_pictures(tmp_path, "test-dev2017")

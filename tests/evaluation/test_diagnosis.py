@@ -23,9 +23,9 @@ def annotation(number: int, image: int, points: list[float], **more: Any) -> dic
 
 def truth_of(folder: Path, annotations: list[dict[str, Any]]) -> KeypointTruth:
     images = [{"id": image, "file_name": f"{image}.jpg", "width": 300, "height": 300} for image in (1, 2, 3)]
-    categories = [{"id": 1, "name": "person", "keypoints": list(JOINTS), "skeleton": []}]
+    person = {"id": 1, "name": "person", "keypoints": list(JOINTS), "skeleton": [], "keypoint_sigmas": list(SIGMAS)}
     file = folder / "truth.json"
-    file.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    file.write_text(json.dumps({"images": images, "annotations": annotations, "categories": [person]}))
     return read_truth(file, SIGMAS)
 
 

@@ -193,6 +193,27 @@ def test_boxes_without_a_score_are_refused(tmp_path, data):
         score(Knowing(data), data, boxes=file)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[1]", r"\[0\]: must be an object with image_id and bbox, got 1"),
+        ("{}", "must be a list of boxes"),
+        ("hello", "must be JSON"),
+        ("", "must be JSON"),
+        ("[" * 200_000, "nested too deeply"),
+        ('[{"image_id": [1], "category_id": 1, "bbox": [1, 1, 20, 30], "score": 1}]', r"\[0\]: image_id must be"),
+        ('[{"image_id": 1, "category_id": 1, "bbox": ["a", 1, 20, 30], "score": 1}]', r"\[0\]: bbox must be"),
+        ('[{"image_id": 1, "category_id": 1, "bbox": [1e999, 1, 20, 30], "score": 1}]', r"\[0\]: bbox must be"),
+        ('[{"image_id": 1, "category_id": 1, "bbox": [1, 1, 20, 30], "score": NaN}]', r"\[0\]: score must be"),
+    ],
+)
+def test_a_malformed_file_of_boxes_is_refused_by_its_name(tmp_path, data, content, said):
+    file = tmp_path / "boxes.json"
+    file.write_text(content)
+    with pytest.raises(ValueError, match=rf"^\S*boxes\.json: .*{said}"):
+        score(Knowing(data), data, boxes=file)
+
+
 def test_a_file_without_usable_boxes_is_refused(tmp_path, data):
     with pytest.raises(ValueError, match="at least one box of category 1"):
         score(Knowing(data), data, boxes=detections(tmp_path, data, bbox=[5, 5, 0, 10]))

@@ -143,8 +143,8 @@ def test_an_official_checkpoint_becomes_weights_of_the_named_model(
 @pytest.mark.parametrize(
     ("source", "target", "model", "rule"),
     [
-        ("missing.pth", "ours.safetensors", "distilpose_s", "missing.pth cannot be read as weights"),
-        ("broken.pth", "ours.safetensors", "distilpose_s", "broken.pth cannot be read as weights"),
+        ("missing.pth", "ours.safetensors", "distilpose_s", "missing.pth: cannot be read"),
+        ("broken.pth", "ours.safetensors", "distilpose_s", "broken.pth: is not a PyTorch checkpoint"),
         ("broken.pth", "ours.pth", "distilpose_s", "target: must end in .safetensors"),
         ("broken.pth", "no/ours.safetensors", "distilpose_s", "target: must lie in a folder that exists"),
         ("broken.pth", "ours.safetensors", "distilpos_s", "did you mean distilpose_s?"),

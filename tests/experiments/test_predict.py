@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,6 +122,19 @@ def test_a_bare_file_and_a_model_without_tokens_are_enough(
     assert "deeppose_r50 has no tokens" in err
 
 
+@pytest.mark.parametrize("shape", [(1, 3000, 3), (3000, 1, 3), (1, 1, 3)])
+def test_a_picture_of_any_shape_is_drawn_in_little_time(
+    predict: Callable[..., Said], plan: Plan, tmp_path: Path, shape: tuple[int, int, int]
+) -> None:
+    cv2.imwrite(str(tmp_path / "thin.png"), np.full(shape, 128, np.uint8))
+    began = time.process_time()
+    code, _, err = predict(tmp_path / "thin.png", "--weights", _student(plan, "none"))
+    assert code == 0, err
+    assert time.process_time() - began < 10
+    drawn = cv2.imread(str(tmp_path / "out" / "pictures" / "0001-thin.png"))
+    assert drawn.size < 10_000_000
+
+
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
@@ -128,7 +142,7 @@ def test_a_bare_file_and_a_model_without_tokens_are_enough(
         (("--detector", "yolo"), "must be one of torchvision, torchvision:fasterrcnn"),
         (("--attention", "left_wrst"), "did you mean left_wrist?"),
         (("--teacher", "STUDENT"), "must return heatmaps"),
-        (("--boxes", "gone.json"), "gone.json: boxes cannot be read"),
+        (("--boxes", "gone.json"), "gone.json: cannot be read: No such file"),
         (("--skeleton", "gone.json"), "gone.json"),
         (("--weights", "0123456789ab"), "there is no such run"),
     ],

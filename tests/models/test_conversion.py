@@ -1,5 +1,6 @@
 """Official files to ours: what is dropped, what is refused, nothing run."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -42,15 +43,45 @@ def test_bare_and_wrapped_state_dicts_are_read_alike(tmp_path: Path) -> None:
 
 def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
     torch.save({"state_dict": {"a": torch.ones(1)}, "meta": Evil()}, tmp_path / "evil.pth")
-    with pytest.raises(CheckpointFileError, match=r"evil.pth cannot be read as weights"):
+    with pytest.raises(CheckpointFileError, match=r"evil\.pth: holds exec, which would be run"):
         read_official(tmp_path / "evil.pth")
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
-def test_damaged_and_missing_files_are_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "damaged.pth").write_bytes(content)
-    for name in ("damaged.pth", "missing.pth"):
-        with pytest.raises(CheckpointFileError, match=name):
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not a checkpoint",
+        b"hello\n",  # its letters are opcodes of pickle
+        b"K",
+        b"s",
+        b"}.",
+        b"<html>",
+        b"version https://git-lfs.github.com/spec/v1\n",
+        pickle.dumps({"a": 1})[:-3],
+        pickle.dumps({"a": 1}, protocol=4),
+        b"PK\x03\x04 cut",
+    ],
+)
+def test_what_is_no_checkpoint_is_refused_without_advice_to_run_it(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "other.pth").write_bytes(content)
+    with pytest.raises(
+        CheckpointFileError, match=r"^[^\n]*other\.pth: is not a PyTorch checkpoint, or is damaged"
+    ) as error:
+        read_official(tmp_path / "other.pth")
+    assert "weights_only" not in str(error.value)
+
+
+def test_a_missing_checkpoint_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointFileError, match=r"missing\.pth: cannot be read: No such file"):
+        read_official(tmp_path / "missing.pth")
+
+
+def test_weights_without_numbers_are_refused(tmp_path: Path) -> None:
+    torch.save({"a": torch.ones(2, device="meta")}, tmp_path / "meta.pth")
+    torch.save({"a": torch.eye(2).to_sparse()}, tmp_path / "sparse.pth")
+    for name in ("meta.pth", "sparse.pth"):
+        with pytest.raises(CheckpointFileError, match=rf'{name}: "a": must be a dense tensor'):
             read_official(tmp_path / name)
 
 

@@ -18,7 +18,8 @@ FOUR = Skeleton(
 
 @pytest.mark.parametrize("skeleton", [COCO, FOUR, None])
 def test_a_description_is_read_as_it_was_written(skeleton: Skeleton | None) -> None:
-    options = {"joints": 4, "input_size": (48, 64), "patch": (2, 2), "score": True, "sigma": False}
+    joints = 4 if skeleton is None else skeleton.num_joints
+    options = {"joints": joints, "input_size": (48, 64), "patch": (2, 2), "score": True, "sigma": False}
     written = Description(model="distilpose_s", options=options, skeleton=skeleton)
     assert description_from_metadata(written.to_metadata(), "a.safetensors") == written
 

@@ -93,8 +93,8 @@ def test_an_error_lists_every_key_and_copies_nothing() -> None:
     message = str(caught.value)
     assert "5 keys do not fit" in message
     assert "shape: keypoint_head.tokenhead.mlp_head.1.weight is (2, 8), the model's is (5, 8)" in message
-    assert "unknown: backbone.conv9.weight (1,)" in message
-    assert "unknown: keypoint_head.tokenpose.keypoint_token (1, 3, 8)" in message
+    assert 'unknown: "backbone.conv9.weight" (1,)' in message
+    assert 'unknown: "keypoint_head.tokenpose.keypoint_token" (1, 3, 8)' in message
     assert "double: keypoint_head.tokenhead.transformer_layer1.layers.0.0.fn.norm.weight" in message
     assert "missing: backbone.bn1.bias (4,)" in message
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,12 @@ def test_normalised_crops_come_back_pixel_for_pixel():
 @pytest.mark.parametrize("height", [16, 64, 100])
 def test_an_enlarged_picture_has_the_height_and_keeps_its_shape(height):
     assert enlarged(np.zeros((64, 48, 3), np.uint8), height).shape == (height, round(48 * height / 64), 3)
+
+
+def test_a_pixel_is_enlarged_as_fast_as_a_picture():
+    began = time.process_time()
+    assert enlarged(np.full((1, 1, 3), 90, np.uint8), 1080).shape == (1080, 1080, 3)
+    assert time.process_time() - began < 2
 
 
 def test_enlarging_keeps_an_even_colour():

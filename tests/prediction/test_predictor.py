@@ -1,7 +1,9 @@
 """Poses of one picture's people."""
 
+import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,8 +16,11 @@ from distilpose.evaluation.evaluate import evaluate
 from distilpose.evaluation.flip import FlipTest
 from distilpose.evaluation.protocol import Protocol
 from distilpose.models import build_model
-from distilpose.prediction.boxes import Boxes, Frame
-from distilpose.prediction.predictor import Predictor, result_rows
+from distilpose.models.description import Description
+from distilpose.prediction import Boxes, Predictor
+from distilpose.prediction.boxes import Frame
+from distilpose.prediction.predictor import result_rows
+from distilpose.training.checkpoint import save_weights
 
 SIZE = (96, 64)
 SHAPE = {"input_size": SIZE, "width": 4}
@@ -61,6 +66,33 @@ def test_nobody_is_nobody() -> None:
     nobody = Boxes(np.zeros((0, 4)), np.zeros(0))
     people = Predictor(model, COCO, SIZE, torch.device("cpu")).predict(np.zeros((60, 120, 3), np.uint8), nobody)
     assert people.keypoints.shape == (0, 17, 3)
+
+
+def test_boxes_may_be_lists_and_must_be_four_numbers_and_a_score_each() -> None:
+    model = build_model("base_stemnet", **MODELS["base_stemnet"]).eval()
+    predictor = Predictor(model, COCO, SIZE, torch.device("cpu"))
+    picture = np.full((60, 120, 3), 90, np.uint8)
+    assert predictor.predict(picture, Boxes([[5, 5, 30, 40]], [1])).scores.shape == (1,)
+    assert predictor.predict(picture, Boxes([], [])).scores.shape == (0,)
+    for boxes, scores in (([[5, 5, 30, 40]], []), ([[5, 5, 30, float("nan")]], [1]), ([5, 5, 30], [1])):
+        with pytest.raises(ValueError, match=r"box|reshape"):
+            predictor.predict(picture, Boxes(boxes, scores))
+
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "pictures.md").read_text(encoding="utf-8")
+
+
+def test_the_python_lines_of_the_page_on_pictures_run_as_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = {**SHAPE, **TOKENS}
+    described = Description(model="distilpose_s", options=options, skeleton=COCO)
+    save_weights(tmp_path / "weights.safetensors", described.build(), described.to_metadata())
+    cv2.imwrite("picture.jpg", np.full((80, 60, 3), 128, np.uint8))
+    (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(compile(block, "pictures.md", "exec"), {"__name__": "pictures"})
+    assert capsys.readouterr().out.count("[") == 18
 
 
 def test_a_joint_that_is_no_number_is_far_away_and_scores_nothing() -> None:
