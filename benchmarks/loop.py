@@ -14,8 +14,9 @@ from benchmarks.measure import wait_for
 from benchmarks.subjects import weights_of
 from distilpose.data.stream import Batch
 from distilpose.evaluation.evaluate import Evaluation
+from distilpose.heads.heatmap import HeatmapOutput
+from distilpose.heads.regression import RegressionOutput
 from distilpose.losses.total import student_loss
-from distilpose.models.outputs import HeatmapOutput, RegressionOutput
 from distilpose.training.cohort import Stream, train_cohort
 from distilpose.training.member import Member
 from distilpose.training.schedule import Schedule

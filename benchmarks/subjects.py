@@ -9,10 +9,10 @@ from torch import nn
 
 from benchmarks.measure import Settings
 from distilpose.data.stream import Batch
+from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.losses.total import LossWeights, student_loss
 from distilpose.models import build_model, initialise
 from distilpose.models.frozen import freeze
-from distilpose.models.outputs import HeatmapOutput
 
 JOINTS = 17
 ON: dict[str, Any] = {"KT": 5e-4, "VT": 5e-4, "SH": 1.0, "CS": 1e-2}

@@ -18,12 +18,13 @@ from distilpose.evaluation.average_precision import read_truth
 from distilpose.evaluation.evaluate import Evaluation, evaluate_many
 from distilpose.evaluation.flip import FlipTest
 from distilpose.evaluation.protocol import Protocol
+from distilpose.heads.heatmap import HeatmapOutput
+from distilpose.heads.regression import RegressionOutput
 from distilpose.losses.circulation import CirculationWeights, circulation_loss
 from distilpose.losses.heatmap import heatmap_loss
 from distilpose.losses.total import LossWeights, student_loss
 from distilpose.models import build_model, initialise
 from distilpose.models.description import Description
-from distilpose.models.outputs import HeatmapOutput, RegressionOutput
 from distilpose.models.warm_start import load_backbone, load_imagenet
 from distilpose.training.checkpoint import load_weights
 from distilpose.training.cohort import Interrupted, Validate
@@ -112,7 +113,7 @@ def run_options(recipe: RunRecipe, joints: int) -> dict[str, Any]:
     """The options of `build_model` that the recipe chooses."""
     losses = recipe.losses
     outputs = {} if losses is None else {"score": losses.score, "sigma": losses.sigma}
-    return {"joints": joints, "input_size": recipe.input_size, **outputs, **recipe.model.sizes}
+    return {"joints": joints, "input_size": recipe.input_size, **outputs, **recipe.model.chosen}
 
 
 def describe_run(recipe: RunRecipe, skeleton: Skeleton) -> Description:

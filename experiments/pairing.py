@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from distilpose.models.specs import MODELS, ModelShape, model_shape
+from distilpose.models.specs import MODELS, SIZES, ModelSpec, resolve_spec
 from experiments.recipe import ModelChoice, Recipe, ScheduleChoice
 from experiments.source import Path_
 from experiments.typed import nearest, shown
@@ -25,18 +25,16 @@ def recipe_faults(recipe: Recipe) -> Iterator[Fault]:
 
 
 @cache
-def model_shape_of(choice: ModelChoice, input_size: tuple[int, int]) -> ModelShape:
-    """What a chosen model looks like from outside. Raises ValueError, naming the field, where it cannot be built."""
-    return model_shape(choice.model, input_size=input_size, **choice.sizes)
+def model_shape_of(choice: ModelChoice, input_size: tuple[int, int]) -> ModelSpec:
+    """The numbers of a chosen model. Raises ValueError, naming the field, where it cannot be built."""
+    return resolve_spec(choice.model, input_size=input_size, **choice.chosen)
 
 
 def pinned_sizes(choice: ModelChoice) -> dict[str, object]:
     """All sizes of a chosen model, the published numbers standing for those that were not chosen."""
     spec = MODELS.get(choice.model)
-    published = {} if spec is None else {name: getattr(spec, name) for name in ("width", "dim", "depth", "heads")}
-    if spec is not None:
-        published |= {"patch": spec.patch, "stem": spec.stem, "cycles": spec.cycles}
-    return {**published, **choice.sizes}
+    published = {} if spec is None else {name: getattr(spec, name) for name in SIZES}
+    return {**published, **choice.chosen}
 
 
 def _data_faults(recipe: Recipe) -> Iterator[Fault]:
@@ -88,6 +86,11 @@ def _circulation_faults(recipe: Recipe) -> Iterator[Fault]:
 def _model_faults(recipe: Recipe) -> Iterator[Fault]:
     shapes = {}
     trained = recipe.trained_teacher
+    if trained is not None and trained.cycles is not None:
+        yield (
+            ("teacher", "cycles"),
+            f"means nothing: a teacher teaches by its first, got {trained.cycles}; leave it out",
+        )
     chosen = {"student": recipe.student} | ({"teacher": trained.choice} if trained else {})
     for role, choice in chosen.items():
         circulating = role == "student" and recipe.circulation is not None
@@ -123,7 +126,7 @@ def _models_for(role: str, *, circulating: bool) -> tuple[str, list[str]]:
 
 def _shape(
     role: str, choice: ModelChoice, wanted: tuple[str, list[str]], input_size: tuple[int, int]
-) -> tuple[list[Fault], ModelShape | None]:
+) -> tuple[list[Fault], ModelSpec | None]:
     what, valid = wanted
     if choice.model not in valid:
         known = f"a {MODELS[choice.model].role}" if choice.model in MODELS else "no known model"

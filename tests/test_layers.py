@@ -20,6 +20,7 @@ TOUCH_SCIENCE = {
     "experiments.model_table",
     "experiments.pairing",
     "experiments.predicted_memory",
+    "experiments.recipe",
     "experiments.run",
     "experiments.search_costs",
     "experiments.teachers",

@@ -4,7 +4,7 @@ from distilpose.losses.circulation import CirculationWeights, circulation_loss
 from distilpose.losses.confidence import ConfidenceLoss, confidence_loss
 from distilpose.losses.heatmap import HeatmapLoss, heatmap_loss
 from distilpose.losses.regression import RegressionLoss, regression_loss
-from distilpose.losses.simulated_heatmap import SimulatedHeatmapLoss, simulated_heatmap_loss, simulated_heatmaps
+from distilpose.losses.simulated_heatmap import SimulatedHeatmapLoss, simulated_heatmap_loss
 from distilpose.losses.tokens import TokenLoss, token_loss
 from distilpose.losses.total import LossWeights, student_loss
 
@@ -21,7 +21,6 @@ __all__ = [
     "heatmap_loss",
     "regression_loss",
     "simulated_heatmap_loss",
-    "simulated_heatmaps",
     "student_loss",
     "token_loss",
 ]

@@ -6,11 +6,12 @@ from dataclasses import dataclass, fields
 from jaxtyping import Float
 from torch import Tensor
 
+from distilpose.heads.heatmap import HeatmapOutput
+from distilpose.heads.regression import RegressionOutput
 from distilpose.losses.confidence import CELLS, ConfidenceCell, confidence_loss
 from distilpose.losses.regression import regression_loss
 from distilpose.losses.simulated_heatmap import FORMS, SimulatedHeatmapForm, simulated_heatmap_loss
 from distilpose.losses.tokens import token_loss
-from distilpose.models.outputs import HeatmapOutput, RegressionOutput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

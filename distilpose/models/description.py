@@ -9,20 +9,7 @@ from torch import nn
 
 from distilpose.data.skeleton import Skeleton, category_of, skeleton_from_category
 from distilpose.models.builders import build_model
-
-OPTIONS = (
-    "joints",
-    "input_size",
-    "width",
-    "stem",
-    "dim",
-    "depth",
-    "heads",
-    "patch",
-    "cycles",
-    "score",
-    "sigma",
-)  # of build_model, all that a description may give
+from distilpose.models.specs import known_options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +48,12 @@ def description_from_metadata(metadata: Mapping[str, str], file: str) -> Descrip
         category = json.loads(metadata.get("skeleton", "null"))
     except ValueError as error:
         raise ValueError(f"{file}: its metadata must hold options and skeleton as JSON: {error}") from error
-    if not isinstance(options, dict) or any(name not in OPTIONS or not _is_size(v) for name, v in options.items()):
-        raise ValueError(f"{file}: its metadata's options must be numbers for {', '.join(OPTIONS)}, got {options!r}")
+    if not isinstance(options, dict) or any(
+        name not in known_options() or not _is_size(v) for name, v in options.items()
+    ):
+        raise ValueError(
+            f"{file}: its metadata's options must be numbers for {', '.join(known_options())}, got {options!r}"
+        )
     if category is not None and not isinstance(category, dict):
         raise ValueError(f"{file}: its metadata's skeleton must be a COCO category, got a {type(category).__name__}")
     return Description(

@@ -12,7 +12,7 @@ from distilpose.evaluation.average_precision import AP_METRICS
 from distilpose.evaluation.evaluate import evaluate, evaluate_many
 from distilpose.evaluation.flip import FlipTest
 from distilpose.evaluation.protocol import Protocol
-from distilpose.models.outputs import RegressionOutput
+from distilpose.heads.regression import RegressionOutput
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_real_people_are_read_cropped_and_scored(coco_mini_dir):
 
     class Middle(nn.Module):
         def forward(self, images, *, attention=False):
-            return RegressionOutput(torch.full((len(images), 17, 2), 0.5), None, None, None, None, None)
+            return RegressionOutput(torch.full((len(images), 17, 2), 0.5))
 
     data = load_pose_data(coco_mini_dir, "val2017")
     evaluation = evaluate(Middle(), data, input_size=(24, 32), batch_size=32, protocol=Protocol(flip_test=None))

@@ -34,7 +34,7 @@ def large(tmp_path: Path) -> Plan:
 def test_the_prediction_is_of_the_recipes_models_batch_and_precision(plan: Plan) -> None:
     sizes = {"width": 8, "dim": 16, "depth": 1, "heads": 2, "input_size": (48, 64)}
     student, teacher = resolve_spec("distilpose_s", **sizes), resolve_spec("teacher_stemnet", **sizes)
-    plain = replace(student, score=False, sigma=False)
+    plain = replace(student, head_options={})
     step = step_bytes([plain, plain], teacher, people=4, precision="fp32")
     validation = validation_bytes([plain, plain], people=VALIDATION_CROPS, precision="fp32")
     assert predicted_memory(plan, plan.cohorts[1].run_ids) == max(step, validation)

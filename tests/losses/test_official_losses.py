@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from distilpose.losses import LossWeights, simulated_heatmap_loss, simulated_heatmaps, student_loss
+from distilpose.heads.regression import simulated_heatmaps
+from distilpose.losses import LossWeights, simulated_heatmap_loss, student_loss
 from distilpose.models import HeatmapOutput, RegressionOutput
 
 CASES = ("mixed_visibility", "all_visible", "edges", "batch1")

@@ -18,11 +18,12 @@ from torch.nn import functional as F
 from benchmarks.live_tensors import LiveTensors
 from distilpose.data.codecs import gaussian_heatmaps
 from distilpose.data.stream import Batch
+from distilpose.heads.heatmap import HeatmapOutput
+from distilpose.heads.regression import RegressionOutput
 from distilpose.losses import CirculationWeights, LossWeights, circulation_loss, heatmap_loss, student_loss
 from distilpose.models import build_model, count_parameters
 from distilpose.models.builders import build_from_spec
 from distilpose.models.footprint import Precision, count_weights, forward_bytes, kept_bytes, step_bytes
-from distilpose.models.outputs import HeatmapOutput, RegressionOutput
 from distilpose.models.specs import MODELS, ModelSpec, resolve_spec
 from distilpose.training.cohort import train_cohort
 from distilpose.training.member import Member
@@ -207,7 +208,7 @@ NARROW: dict[str, dict[str, Any]] = {
 
 def narrow(name: str) -> ModelSpec:
     spec = resolve_spec(name, input_size=(96, 128), **NARROW[name])
-    return replace(spec, score=True, sigma=True) if spec.role == "student" else spec
+    return replace(spec, head_options={"score": True, "sigma": True}) if spec.role == "student" else spec
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
