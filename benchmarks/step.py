@@ -14,9 +14,10 @@ from torch.nn import functional as F
 from benchmarks.measure import Figure, Settings, compare, seconds_of
 from benchmarks.subjects import JOINTS, ask, step_of, subject
 from distilpose.data.stream import Batch
-from distilpose.losses.simulated_heatmap import simulated_heatmap_loss, simulated_heatmaps
+from distilpose.heads.heatmap import HeatmapOutput
+from distilpose.heads.regression import simulated_heatmaps
+from distilpose.losses.simulated_heatmap import simulated_heatmap_loss
 from distilpose.models import encoder
-from distilpose.models.outputs import HeatmapOutput
 
 Step = Callable[[], None]
 

@@ -9,11 +9,11 @@ from torch import nn
 
 from benchmarks.measure import Settings
 from distilpose.data.stream import Batch
+from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.losses.criteria import LossCriterion
 from distilpose.losses.use import Losses
 from distilpose.models import build_model, initialise
 from distilpose.models.frozen import freeze
-from distilpose.models.outputs import HeatmapOutput
 
 JOINTS = 17
 ON: dict[str, Any] = {"KT": 5e-4, "VT": 5e-4, "SH": 1.0, "CS": 1e-2}
@@ -43,7 +43,7 @@ class Subject:
 
     def build_student(self, row: str = "all", seed: int = 0) -> nn.Module:
         """DistilPose-S in these sizes, with the outputs that the row trains, in training mode."""
-        head: dict[str, Any] = criterion_of(row).losses.head
+        head: dict[str, Any] = criterion_of(row).losses.head_options("regression")
         model = build_model("distilpose_s", input_size=self.input_size, **head, **self.student)
         initialise(model, seed)
         return model.train()

@@ -65,7 +65,7 @@ BACKBONES = {
     "image": Code(version=1, files=()),
 }
 TOKENS = Code(version=1, files=("models/encoder.py", "models/positions.py", "models/token_models.py"))
-HEADS = Code(version=1, files=("models/heads.py",))
+HEADS = Code(version=1, files=("heads/*.py",))
 LOSS_CODE = {name: Code(version=loss.version, files=(f"losses/{loss.file.name}",)) for name, loss in LOSSES.items()}
 
 ALL = {

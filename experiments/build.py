@@ -111,9 +111,8 @@ def build_run_model(recipe: RunRecipe, joints: int) -> nn.Module:
 
 def run_options(recipe: RunRecipe, joints: int) -> dict[str, Any]:
     """The options of `build_model` that the recipe chooses."""
-    has_head = recipe.losses is not None and MODELS[recipe.model.model].role == "student"
-    outputs = recipe.losses.head if has_head and recipe.losses is not None else {}
-    return {"joints": joints, "input_size": recipe.input_size, **outputs, **recipe.model.sizes}
+    outputs = {} if recipe.losses is None else recipe.losses.head_options(MODELS[recipe.model.model].head)
+    return {"joints": joints, "input_size": recipe.input_size, **outputs, **recipe.model.chosen}
 
 
 def describe_run(recipe: RunRecipe, skeleton: Skeleton) -> Description:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distilpose import models
+from distilpose.losses.table import STUDENT_ASKS
 from distilpose.models.memory import Memory, process_bytes
 from experiments.atomic import json_text, read_json, write_text
 from experiments.plan import Plan
@@ -129,7 +130,7 @@ def _code() -> str:
 def _kind(run: RunRecipe) -> str:
     """What makes two runs' models cost the same."""
     model = {name: value for name, value in to_json(run.model).items() if name != "init" and value is not None}
-    outputs = {} if run.losses is None else run.losses.head
+    outputs = [] if run.losses is None else sorted(run.losses.asks.intersection(STUDENT_ASKS))
     return json.dumps([model, run.input_size, outputs, run.circulation is not None], sort_keys=True)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
+from distilpose.heads import HEADS
 from distilpose.losses.table import LOSSES, STUDENT_ASKS, TEACHER_ASKS
-from distilpose.models.specs import MODELS, ModelShape, ModelSpec, model_shape
+from distilpose.models.specs import MODELS, SIZES, ModelSpec, resolve_spec
 from distilpose.parts.naming import nearest
 from distilpose.training.schedule import Schedule
 from experiments.recipe import ModelChoice, Recipe
@@ -29,18 +30,16 @@ def recipe_faults(recipe: Recipe) -> Iterator[Fault]:
 
 
 @cache
-def model_shape_of(choice: ModelChoice, input_size: tuple[int, int]) -> ModelShape:
-    """What a chosen model looks like from outside. Raises ValueError, naming the field, where it cannot be built."""
-    return model_shape(choice.model, input_size=input_size, **choice.sizes)
+def model_shape_of(choice: ModelChoice, input_size: tuple[int, int]) -> ModelSpec:
+    """The numbers of a chosen model. Raises ValueError, naming the field, where it cannot be built."""
+    return resolve_spec(choice.model, input_size=input_size, **choice.chosen)
 
 
 def pinned_sizes(choice: ModelChoice) -> dict[str, object]:
     """All sizes of a chosen model, the published numbers standing for those that were not chosen."""
     spec = MODELS.get(choice.model)
-    published = {} if spec is None else {name: getattr(spec, name) for name in ("width", "dim", "depth", "heads")}
-    if spec is not None:
-        published |= {"patch": spec.patch, "stem": spec.stem, "cycles": spec.cycles}
-    return {**published, **choice.sizes}
+    published = {} if spec is None else {name: getattr(spec, name) for name in SIZES}
+    return {**published, **choice.chosen}
 
 
 def _data_faults(recipe: Recipe) -> Iterator[Fault]:
@@ -95,6 +94,11 @@ def _circulation_faults(recipe: Recipe) -> Iterator[Fault]:
 def _model_faults(recipe: Recipe) -> Iterator[Fault]:
     shapes = {}
     trained = recipe.trained_teacher
+    if trained is not None and trained.cycles is not None:
+        yield (
+            ("teacher", "cycles"),
+            f"means nothing: a teacher teaches by its first, got {trained.cycles}; leave it out",
+        )
     chosen = {"student": recipe.student} | ({"teacher": trained.choice} if trained else {})
     for role, choice in chosen.items():
         circulating = role == "student" and recipe.circulation is not None
@@ -123,14 +127,13 @@ def _model_faults(recipe: Recipe) -> Iterator[Fault]:
 
 def _asking_faults(recipe: Recipe, spec: ModelSpec) -> Iterator[Fault]:
     """The losses that ask the student for what a model of its kind does not give."""
-    gives = ["keypoints", "scores", "sigmas"] if spec.role == "student" else ["heatmaps", "true_heatmaps"]
-    kind = "a regression model" if spec.role == "student" else "a heatmap model"
+    gives = [*HEADS[spec.head].gives, *(["true_heatmaps"] if HEADS[spec.head].teaches else [])]
     if spec.has_tokens:
         gives += ["keypoint_tokens", "visual_tokens"]
     for use in recipe.losses or ():
         for ask in use.asks:
             if ask in (*STUDENT_ASKS, "true_heatmaps") and ask not in gives:
-                rule = f"asks for {ask}, which {spec.name}, {kind}, does not give; it gives {', '.join(gives)}"
+                rule = f"asks for {ask}, which {spec.name}, a {spec.head} model, does not give; it gives {', '.join(gives)}"
                 yield ("losses", use.name), rule
                 break
 
@@ -146,7 +149,7 @@ def _models_for(role: str, *, circulating: bool) -> tuple[str, list[str]]:
 
 def _shape(
     role: str, choice: ModelChoice, wanted: tuple[str, list[str]], input_size: tuple[int, int]
-) -> tuple[list[Fault], ModelShape | None]:
+) -> tuple[list[Fault], ModelSpec | None]:
     what, valid = wanted
     if choice.model not in valid:
         known = f"a {MODELS[choice.model].role}" if choice.model in MODELS else "no known model"

@@ -15,6 +15,7 @@ from pydantic import Discriminator, GetCoreSchemaHandler, GetPydanticSchema, Str
 
 from distilpose.data.augmentation import Augmentation
 from distilpose.losses.use import Faults, Losses, read_losses
+from distilpose.models.specs import Sizes
 from distilpose.training.schedule import Schedule
 
 # Scalars are strict: "1", 1.0 or true is no count. Whole numbers are taken for floats and become floats.
@@ -32,39 +33,34 @@ Precision = Literal["fp32", "bf16"]
 
 Metric = Literal["AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL", "PCK@0.2", "PCK@0.1"]
 
-SIZES = ("width", "dim", "depth", "heads", "patch", "stem", "cycles")
-
 VALIDATION_CROPS = 64
 """How many crops are evaluated at once; no result depends on it."""
 
 FORBID: Any = {"extra": "forbid", "allow_inf_nan": False}
+STRICT: Any = {**FORBID, "strict": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelChoice:
-    """A model by name, with the sizes that differ from the published ones (None: as published).
+class _SizedModel(Sizes):
+    """A model by name, with the sizes that differ from the published ones (None: as published)."""
 
-    `init` says where the weights start: `fresh` (drawn from the seed), `teacher_backbone` (the trained teacher's
+    __pydantic_config__ = STRICT  # the fields of `Sizes` know nothing of pydantic
+
+    model: Name
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        """The schema that takes a mapping too, and is strict in its fields alone."""
+        return {**handler(source), "strict": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChoice(_SizedModel):
+    """A model and where its weights start: `fresh` (drawn from the seed), `teacher_backbone` (the trained teacher's
     backbone, the rest drawn) or `imagenet` (the backbone trained on ImageNet, the rest drawn).
     """
 
-    __pydantic_config__ = FORBID
-
-    model: Name
-    width: Count | None = None
-    dim: Count | None = None
-    depth: Count | None = None
-    heads: Count | None = None
-    patch: tuple[Count, Count] | None = None
-    stem: Count | None = None
-    cycles: Count | None = None
     init: Init = "fresh"
-
-    @property
-    def sizes(self) -> dict[str, Any]:
-        """The sizes that were chosen, as the keyword arguments of `build_model`."""
-        chosen = {name: getattr(self, name) for name in SIZES}
-        return {name: value for name, value in chosen.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,21 +150,12 @@ class CirculationChoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TeacherChoice:
+class TeacherChoice(_SizedModel):
     """A teacher, trained first by a recipe of its own: what it does not say, it takes from the row it teaches.
 
     Its `seed` is its own, so that the students of every seed share one teacher.
     """
 
-    __pydantic_config__ = FORBID
-
-    model: Name
-    width: Count | None = None
-    dim: Count | None = None
-    depth: Count | None = None
-    heads: Count | None = None
-    patch: tuple[Count, Count] | None = None
-    stem: Count | None = None
     init: Literal["fresh", "imagenet"] = "fresh"
     seed: Natural = 0
     schedule: ScheduleChoice
@@ -178,8 +165,7 @@ class TeacherChoice:
     @property
     def choice(self) -> ModelChoice:
         """The teacher's model alone. It has no cycles to choose: it teaches by its first."""
-        same = ("model", "init", *(name for name in SIZES if name != "cycles"))
-        return ModelChoice(**{name: getattr(self, name) for name in same})
+        return ModelChoice(**{"model": self.model, "init": self.init, **self.chosen, "cycles": None})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -173,7 +173,7 @@ class Searcher:
     def _costs_of(self, row: PlanRow) -> dict[str, float]:
         wanted = [objective for objective in self._search.objectives if objective in COSTS]
         recipe = run_recipe_from_json(row.runs[0].recipe)
-        key = digest([row.runs[0].identity["model"], recipe.losses is not None and recipe.losses.head, list(wanted)])
+        key = digest([row.runs[0].identity["model"], sorted(recipe.losses.asks) if recipe.losses else [], list(wanted)])
         if key not in self._known_costs:
             self._known_costs[key] = dict(self._costs(recipe, wanted))
         return self._known_costs[key]

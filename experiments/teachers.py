@@ -12,7 +12,7 @@ from experiments.pairing import model_shape_of
 from experiments.recipe import DataChoice, MMPoseChoice, Recipe
 
 if TYPE_CHECKING:
-    from distilpose.models.outputs import HeatmapOutput
+    from distilpose.heads.heatmap import HeatmapOutput
 
 _Given = tuple[MMPoseChoice, DataChoice, tuple[int, int]]
 

@@ -37,8 +37,8 @@ class _Called(nn.Module):
         # In a tuple, so that it is no part of this module.
         self._program = (move_to_device_pass(program, device).module(),)
 
-    def forward(self, images: Tensor) -> Tensor:
-        found: Tensor = self._program[0](images)
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = self._program[0](images)
         return found
 
 

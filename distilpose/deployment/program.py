@@ -2,6 +2,7 @@
 
 import copy
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -9,8 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from distilpose.evaluation.decode import decode_heatmaps
-from distilpose.models.outputs import RegressionOutput
+from distilpose.heads.output import Output
 from distilpose.whole_files import write_whole
 
 INPUT = "images"
@@ -29,18 +29,10 @@ class Deployed(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
-        """Return the keypoints, the scores and, of a heatmap model, the heatmaps."""
-        output = self.model(images)
-        if isinstance(output, RegressionOutput):
-            scores = output.scores if output.scores is not None else torch.ones_like(output.keypoints[..., 0])
-            return output.keypoints, scores
-        points = decode_heatmaps(output.heatmaps)
-        return points.keypoints, points.scores, output.heatmaps
-
-
-OUTPUTS = ("keypoints", "scores", "heatmaps")
-"""What `Deployed` returns, by name; a regression model has no heatmaps."""
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> dict[str, Tensor]:
+        """Return by name what the head's output exports."""
+        output: Output = self.model(images)
+        return output.exported()
 
 
 def export_program(model: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
@@ -60,7 +52,7 @@ def write_program(program: ExportedProgram, file: Path) -> None:
     write_whole(file, packed.getvalue())
 
 
-def largest_difference(ours: tuple[Tensor, ...], theirs: tuple[Tensor, ...]) -> dict[str, float]:
+def largest_difference(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> dict[str, float]:
     """Return by name of the output how far two answers to the same crops lie apart at most."""
-    named = zip(OUTPUTS[: len(ours)], ours, theirs, strict=True)
-    return {name: float((one - other).abs().max()) for name, one, other in named}
+    assert ours.keys() == theirs.keys(), (ours.keys(), theirs.keys())
+    return {name: float((ours[name] - theirs[name]).abs().max()) for name in ours}

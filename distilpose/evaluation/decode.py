@@ -1,19 +1,40 @@
 """From what a model returns to points: heatmap maxima and their refinement, crop to image."""
 
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol, Self, get_args, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from distilpose.evaluation.flip import FlipTest
+
 Refinement = Literal["none", "quarter", "dark"]
 
 
 class Points(NamedTuple):
-    """Joints of a batch of crops: `keypoints` (x, y) in [0, 1] of the crop, `scores` one a joint."""
+    """Joints of a batch of crops: `keypoints` (x, y) in [0, 1] of the crop, `scores` one a joint.
+
+    Without `has_scores` the model tells none, and each is 1.
+    """
 
     keypoints: Float[Tensor, "batch joints 2"]
     scores: Float[Tensor, "batch joints"]
+    has_scores: bool = True
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """What a model must return to be evaluated."""
+
+    def merged(self, mirrored: Self, partners: Sequence[int], width: int, how: FlipTest) -> Self:
+        """Return its mean with what the model says of the mirrored crop, `width` pixels wide.
+
+        `partners[k]` is the joint that joint k becomes in a mirror.
+        """
+
+    def points(self, refinement: Refinement = "dark") -> Points:
+        """Return the joints; `refinement` is of heatmaps' maxima."""
 
 
 def decode_heatmaps(

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +12,18 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from distilpose.data.coco import PoseData
 from distilpose.data.sources import ImageSource
 from distilpose.data.stream import Batch, eval_batches
 from distilpose.evaluation.average_precision import KeypointTruth, average_precision, read_truth
 from distilpose.evaluation.boxes import detected_people
-from distilpose.evaluation.decode import Points, Refinement, crop_to_image, decode_heatmaps
-from distilpose.evaluation.flip import FlipTest, merge_heatmaps, merge_keypoints, merge_scores
+from distilpose.evaluation.decode import Points, Readable, Refinement, crop_to_image
+from distilpose.evaluation.flip import FlipTest
 from distilpose.evaluation.oks import rescore, suppress
 from distilpose.evaluation.pck import pck
 from distilpose.evaluation.protocol import PUBLISHED, Protocol
-from distilpose.models.outputs import HeatmapOutput, RegressionOutput
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +68,8 @@ def evaluate_many(
 ) -> dict[str, Evaluation]:
     """Return each model's evaluation, from one pass over the split.
 
-    Regression models give points and scores (1 where a model has no score output). Heatmap models are decoded and
-    scored by the maxima. Then people are rescored, and of poses of one image that are too alike (OKS, area of the
+    The output of a model's head gives points and scores (of a regression head without a score output, 1; of heatmaps,
+    their maxima). Then people are rescored, and of poses of one image that are too alike (OKS, area of the
     padded box) all but the best are dropped; `protocol` says how, and by default as published.
     Models are run in evaluation mode and put back into the mode they were in.
 
@@ -91,8 +90,7 @@ def evaluate_many(
         on_batch: called before each batch; what it raises ends the evaluation.
 
     Raises:
-        ValueError: when the batches do not cover the split, the boxes are unusable, or a model returns something else
-            than a regression or heatmap output.
+        ValueError: when the batches do not cover the split, the boxes are unusable, or a model's output is no head's.
     """
     box_scores = np.ones(len(data.people))
     people = data
@@ -131,35 +129,22 @@ def evaluate_many(
 
 
 def read_points(
-    output: RegressionOutput | HeatmapOutput,
-    mirrored: RegressionOutput | HeatmapOutput | None,
-    partners: tuple[int, ...],
+    output: Readable,
+    mirrored: Readable | None,
+    partners: Sequence[int],
     width: int,
     flip_test: FlipTest | None,
     refinement: Refinement = "dark",
 ) -> Points:
     """Return the joints in [0, 1] of the crop `width` pixels wide, merged with the mirror image's where it is given.
 
-    `refinement` is of heatmaps. Raises ValueError for an output of another kind.
+    `refinement` is of heatmaps. Raises ValueError for an output of no head.
     """
-    flip = flip_test or FlipTest()
-    if isinstance(output, HeatmapOutput):
-        heatmaps = output.heatmaps.float()
-        if isinstance(mirrored, HeatmapOutput):
-            heatmaps = merge_heatmaps(heatmaps, mirrored.heatmaps.float(), partners)
-        return decode_heatmaps(heatmaps, refinement)
-    if not isinstance(output, RegressionOutput):
-        raise ValueError(f"model: must return a RegressionOutput or HeatmapOutput, got {type(output).__name__}")
-    keypoints, scores = output.keypoints.float(), _scores(output)
-    if isinstance(mirrored, RegressionOutput):
-        keypoints = merge_keypoints(keypoints, mirrored.keypoints.float(), partners, width, flip.coordinates)
-        scores = merge_scores(scores, _scores(mirrored), partners, flip.scores)
-    return Points(keypoints, scores)
-
-
-def _scores(output: RegressionOutput) -> Tensor:
-    """Return the scores of a regression output, 1 where its head has none."""
-    return torch.ones_like(output.keypoints[..., 0]).float() if output.scores is None else output.scores.float()
+    if not isinstance(output, Readable):
+        raise ValueError(f"model: must return a head's output, as RegressionOutput is, got {type(output).__name__}")
+    if mirrored is not None:
+        output = output.merged(mirrored, partners, width, flip_test or FlipTest())
+    return output.points(refinement)
 
 
 @contextlib.contextmanager

@@ -17,9 +17,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distilpose.data.normalise import IMAGENET_MEAN, IMAGENET_STD
+from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.integrations.mmpose_stand_ins import stand_ins
 from distilpose.models.conversion import read_official
-from distilpose.models.outputs import HeatmapOutput
 from distilpose.models.specs import STRIDE
 
 HOW_TO_GET_IT = (
@@ -128,12 +128,12 @@ class MMPoseTeacher(nn.Module):
     def forward(self, images: Float[Tensor, "batch 3 height width"], *, attention: bool = False) -> HeatmapOutput:
         """Return heatmaps at a quarter of the crop, and tokens where the estimator itself returns a HeatmapOutput.
 
+        It shows no attention.
+
         Raises:
-            ValueError: attention is asked for, or the heatmaps are not a quarter of the crop.
+            ValueError: the heatmaps are not a quarter of the crop.
 
         """
-        if attention:
-            raise ValueError("attention: an mmpose model shows none; ask a token model of ours for it")
         height, width = images.shape[-2:]
         if self.change is not None:
             turned = images.flip(1) if self.change.flip else images
@@ -149,8 +149,8 @@ class MMPoseTeacher(nn.Module):
         heatmaps = heatmaps[:, self.order]
         if isinstance(output, HeatmapOutput):
             tokens = None if output.keypoint_tokens is None else output.keypoint_tokens[:, self.order]
-            return HeatmapOutput(heatmaps, output.visual_tokens, tokens, None)
-        return HeatmapOutput(heatmaps, None, None, None)
+            return HeatmapOutput(heatmaps, visual_tokens=output.visual_tokens, keypoint_tokens=tokens)
+        return HeatmapOutput(heatmaps)
 
 
 def _heatmaps(output: Any) -> Tensor:

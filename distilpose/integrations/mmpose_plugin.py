@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from distilpose.data.skeleton import COCO
 from distilpose.data.stream import Batch
-from distilpose.evaluation.flip import FlipCoordinates, merge_keypoints, merge_scores
+from distilpose.evaluation.flip import FlipTest
+from distilpose.heads.heatmap import HeatmapOutput
+from distilpose.heads.regression import RegressionHead, RegressionOutput
 from distilpose.integrations.mmpose import MMPoseTeacher, build_teacher, import_mmpose
 from distilpose.losses.criteria import LossCriterion
 from distilpose.losses.heatmap import heatmap_loss
@@ -19,9 +21,7 @@ from distilpose.losses.regression import regression_loss
 from distilpose.losses.use import Losses
 from distilpose.models.builders import build_model
 from distilpose.models.encoder import TokenEncoder
-from distilpose.models.heads import RegressionHead
 from distilpose.models.init import initialise
-from distilpose.models.outputs import HeatmapOutput, RegressionOutput
 
 import_mmpose()  # where mmpose cannot be imported yet, it can after this
 
@@ -63,7 +63,7 @@ class DistilPoseHead(BaseHead):  # type: ignore[misc]
         """
         if not isinstance(feats, RegressionOutput):
             raise ValueError(f"DistilPoseHead: needs the backbone DistilPoseStudent, got a {type(feats).__name__}")
-        for option, needed in self.criterion.losses.head.items():
+        for option, needed in self.criterion.losses.head_options("regression").items():
             if (getattr(feats, f"{option}s") is not None) != needed:
                 what = "one loss trains" if needed else "no loss trains"
                 raise ValueError(f"losses: {what} the {option}, so give the student {option}={needed}")
@@ -93,16 +93,14 @@ class DistilPoseHead(BaseHead):  # type: ignore[misc]
         """Return each person's joints in pixels of the crop; the flip test is ours, by `test_cfg` as mmpose's."""
         test_cfg = test_cfg or {}
         output = self(feats[0]) if test_cfg.get("flip_test") else self(feats)
-        keypoints, scores = output.keypoints, output.scores
         if test_cfg.get("flip_test"):
-            mirrored, about = self(feats[1]), batch_data_samples[0].metainfo
-            form: FlipCoordinates = "pixel" if test_cfg.get("shift_coords", True) else "official"
-            partners, width = about["flip_indices"], about["input_size"][0]
-            keypoints = merge_keypoints(keypoints, mirrored.keypoints, partners, width, form)
-            scores = None if scores is None else merge_scores(scores, mirrored.scores, partners)
-        people = self.decode(keypoints[:, None])
-        if scores is not None:
-            for person, score in zip(people, scores.cpu().numpy(), strict=True):
+            about = batch_data_samples[0].metainfo
+            how = FlipTest(coordinates="pixel" if test_cfg.get("shift_coords", True) else "official")
+            output = output.merged(self(feats[1]), about["flip_indices"], about["input_size"][0], how)
+        points = output.points()
+        people = self.decode(points.keypoints[:, None])
+        if points.has_scores:
+            for person, score in zip(people, points.scores.cpu().numpy(), strict=True):
                 person.keypoint_scores = score[None]
         return people
 
@@ -140,15 +138,15 @@ class DistilPoseTokenHead(DistilPoseHead):
             depth=depth,
             heads=heads,
         )
-        self.readings = RegressionHead(dim, **self.criterion.losses.head)
+        self.readings = RegressionHead(dim, **self.criterion.losses.head_options("regression"))
         initialise(self, seed)
 
     def forward(self, feats: Any) -> RegressionOutput:
         """Return coordinates and tokens."""
         tokens, maps = self.encoder.encode(self.encoder.embed(feats[-1]), attention=False)
         keypoint_tokens, visual_tokens = self.encoder.split(tokens)
-        keypoints, scores, sigmas = self.readings(keypoint_tokens)
-        return RegressionOutput(keypoints, scores, sigmas, visual_tokens, keypoint_tokens, maps)
+        output: RegressionOutput = self.readings(keypoint_tokens)
+        return output._replace(visual_tokens=visual_tokens, keypoint_tokens=keypoint_tokens, attention=maps)
 
 
 @MODELS.register_module()

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from distilpose.data.foreign import shown
-from distilpose.deployment.program import INPUT, OUTPUTS
-from distilpose.models.outputs import HeatmapOutput, RegressionOutput
+from distilpose.deployment.program import INPUT
+from distilpose.heads import HEADS, load
+from distilpose.heads.output import Output
 from distilpose.whole_files import write_whole
 
 OPSET = 18
@@ -46,8 +47,9 @@ def write_onnx(program: ExportedProgram, file: Path, notes: Mapping[str, str]) -
         exported = torch.onnx.export(program, opset_version=OPSET, dynamo=True, verbose=False)
     assert exported is not None
     model = exported.model_proto
-    outputs = list(model.graph.output)
-    names = {value.name: name for value, name in zip(outputs, OUTPUTS[: len(outputs)], strict=True)}
+    (example,), _ = program.example_inputs
+    found = program.module()(example)
+    names = {value.name: name for value, name in zip(model.graph.output, found, strict=True)}
     names[model.graph.input[0].name] = INPUT
     _rename(model, names)
     onnx.helper.set_model_props(model, dict(notes))
@@ -81,8 +83,7 @@ def _provider(device: torch.device | str) -> str:
 class OnnxModel(nn.Module):
     """A model in an ONNX file, with the outputs of the model that it was written from.
 
-    Only a heatmap model's heatmaps and a student's points and scores are in the file: tokens, sigmas and attention are
-    None.
+    What its head does not export is None: tokens, sigmas, attention.
 
     Raises ValueError when the extra is not installed or the file is not one that `write_onnx` wrote.
     """
@@ -102,11 +103,13 @@ class OnnxModel(nn.Module):
             raise ValueError(f"{file}: must be an ONNX model, which it is not ({type(error).__name__})") from error
         self.outputs = tuple(value.name for value in self._session.get_outputs())
         inputs = self._session.get_inputs()
-        if self.outputs not in (OUTPUTS, OUTPUTS[:2]) or [value.name for value in inputs] != [INPUT]:
+        heads = {head.exports: head for head in HEADS.values()}
+        if self.outputs not in heads or [value.name for value in inputs] != [INPUT]:
             raise ValueError(
-                f"{file}: must have the input {INPUT} and the outputs {', '.join(OUTPUTS[:2])}[, {OUTPUTS[2]}], "
+                f"{file}: must have the input {INPUT} and the outputs {' or '.join(map(', '.join, heads))}, "
                 f"got {shown(list(self.outputs))}; write it with `distilpose export`"
             )
+        self._output = load(heads[self.outputs].output)
         sizes = [*inputs[0].shape[2:], *self._session.get_outputs()[0].shape[1:2]]
         if len(inputs[0].shape) != 4 or len(sizes) != 3 or not all(type(size) is int for size in sizes):
             raise ValueError(
@@ -118,8 +121,8 @@ class OnnxModel(nn.Module):
         self._file = file
         self.notes: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
 
-    def run(self, images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
-        """Return what the file's program returns. Raises ValueError where it cannot be run on these crops."""
+    def run(self, images: Float[Tensor, "batch 3 height width"]) -> dict[str, Tensor]:
+        """Return by name what the file's program returns. Raises ValueError where it cannot be run on these crops."""
         try:
             found = self._session.run(None, {INPUT: images.detach().cpu().numpy()})
         except Exception as error:  # of onnxruntime's own kinds, none of them public
@@ -128,11 +131,12 @@ class OnnxModel(nn.Module):
         count = (len(images), self.joints)
         if shapes[:2] != [(*count, 2), count] or any(shape[:2] != count or len(shape) != 4 for shape in shapes[2:]):
             raise ValueError(f"{self._file}: must return points, scores and maps of {self.joints} joints, got {shapes}")
-        return tuple(torch.from_numpy(array).to(images.device) for array in found)
+        return {
+            name: torch.from_numpy(array).to(images.device) for name, array in zip(self.outputs, found, strict=True)
+        }
 
-    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> RegressionOutput | HeatmapOutput:
-        """Return the crops' points, or their heatmaps."""
-        found = dict(zip(self.outputs, self.run(images), strict=True))
-        if "heatmaps" in found:
-            return HeatmapOutput(found["heatmaps"], None, None, None)
-        return RegressionOutput(found["keypoints"], found["scores"], None, None, None, None)
+    def forward(self, images: Float[Tensor, "batch 3 height width"], *, attention: bool = False) -> Output:
+        """Return what the head exported of its output; no file has attention."""
+        found = self.run(images)
+        output: Output = self._output(**{name: found[name] for name in self._output._fields if name in found})
+        return output

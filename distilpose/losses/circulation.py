@@ -8,9 +8,9 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor
 
+from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.losses.heatmap import heatmap_loss
 from distilpose.losses.tokens import token_loss
-from distilpose.models.outputs import HeatmapOutput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

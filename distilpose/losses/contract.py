@@ -11,12 +11,13 @@ from torch import Tensor
 
 from distilpose.data.skeleton import COCO
 from distilpose.data.stream import Batch
+from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.losses.criteria import Load, LossCriterion
+from distilpose.losses.table import STUDENT_ASKS
 from distilpose.losses.use import Losses, LossUse
-from distilpose.models.outputs import HeatmapOutput
 
 PEOPLE, SIZE, DIM, VISUAL = 3, (12, 16), 8, 6
-OF_STUDENT = ("keypoints", "scores", "sigmas", "heatmaps", "keypoint_tokens", "visual_tokens")
+OF_STUDENT = STUDENT_ASKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from distilpose.data.codecs import gaussian_heatmaps, heatmap_weights
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.stream import Batch
+from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.losses.circulation import CirculationWeights, circulation_loss
 from distilpose.losses.table import LOSSES
 from distilpose.losses.use import Losses, LossUse
-from distilpose.models.outputs import HeatmapOutput
 from distilpose.parts.load import load_part
 
 Load = Callable[[LossUse], Any]

@@ -7,40 +7,14 @@ gradient, and the cost is linear in the batch, also that of the official form.
 
 from typing import Literal, get_args
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from distilpose.heads.regression import axis_profiles
 from distilpose.models.precision import without_autocast
 
 SimulatedHeatmapForm = Literal["per_sample", "official"]
 FORMS: tuple[str, ...] = get_args(SimulatedHeatmapForm)
-_EPSILON = 1e-9
-
-
-def _profiles(
-    keypoints: Float[Tensor, "batch joints 2"], sigmas: Float[Tensor, "batch joints 2"], size: tuple[int, int]
-) -> tuple[Float[Tensor, "batch joints width"], Float[Tensor, "batch joints height"]]:
-    """Return the Gaussian along x and the one along y, each of peak 1."""
-
-    def profile(axis: int) -> Tensor:
-        pixels = torch.arange(size[axis], device=keypoints.device, dtype=keypoints.dtype)
-        distance = pixels - size[axis] * keypoints[..., axis, None]
-        return torch.exp(distance.square() * (-0.5 / (sigmas[..., axis, None].square() + _EPSILON)))
-
-    return profile(0), profile(1)
-
-
-def simulated_heatmaps(
-    keypoints: Float[Tensor, "batch joints 2"], sigmas: Float[Tensor, "batch joints 2"], size: tuple[int, int]
-) -> Float[Tensor, "batch joints height width"]:
-    """Return a Gaussian of peak 1 per joint on a heatmap of `size` (width, height).
-
-    Keypoints are (x, y) in [0, 1], sigmas in heatmap pixels; the centre is at (width x, height y), on the grid of
-    pixels 0..width-1 and 0..height-1.
-    """
-    along_x, along_y = _profiles(keypoints, sigmas, size)
-    return along_y[..., :, None] * along_x[..., None, :]
 
 
 def simulated_heatmap_loss(
@@ -70,7 +44,7 @@ def simulated_heatmap_loss(
             teacher_heatmaps.detach().float() if teacher_heatmaps.dtype.itemsize < 4 else teacher_heatmaps.detach()
         )
         dtype = teacher.dtype
-        along_x, along_y = _profiles(keypoints.to(dtype), sigmas.to(dtype), (width, height))
+        along_x, along_y = axis_profiles(keypoints.to(dtype), sigmas.to(dtype), (width, height))
         shared = (along_y * (teacher @ along_x[..., None]).squeeze(-1)).sum(-1)
         own = along_x.square().sum(-1) * along_y.square().sum(-1)
         errors = (own - 2 * shared + teacher.square().sum((-2, -1))) / (height * width)

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from distilpose.heads import HEADS
 from distilpose.parts.signature import Signature, read_signature
 
-STUDENT_ASKS = ("keypoints", "scores", "sigmas", "heatmaps", "keypoint_tokens", "visual_tokens")
+STUDENT_ASKS = (*(name for head in HEADS.values() for name in head.gives), "keypoint_tokens", "visual_tokens")
 """What a student gives: fields of its output."""
-TEACHER_ASKS = ("teacher", "teacher_heatmaps", "teacher_keypoint_tokens", "teacher_visual_tokens")
+TEACHER_ASKS = ("teacher", *(f"teacher_{name}" for name in STUDENT_ASKS))
 """What a teacher gives: its whole output, or a field of it. No gradient reaches it."""
 TRUTH_ASKS = ("true_keypoints", "visible", "true_heatmaps", "heatmap_visible")
 """What the annotations give: fields of the batch, and the Gaussians that heatmap models learn."""

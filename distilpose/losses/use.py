@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from distilpose.heads import HEADS
 from distilpose.losses.table import ASKS, LOSSES, TEACHER_ASKS
 from distilpose.parts.naming import nearest
 from distilpose.parts.own import OwnPart, find_own
@@ -108,10 +109,9 @@ class Losses:
         """Whether any compares with a teacher."""
         return not self.asks.isdisjoint(TEACHER_ASKS)
 
-    @property
-    def head(self) -> dict[str, bool]:
-        """The outputs that a regression head must have: only what is trained is there."""
-        return {"score": "scores" in self.asks, "sigma": "sigmas" in self.asks}
+    def head_options(self, head: str) -> dict[str, Any]:
+        """Which outputs a head must have: only what is trained is there."""
+        return {option: field in self.asks for option, field in HEADS[head].switches.items()}
 
     @property
     def ticks(self) -> dict[str, bool]:

@@ -1,60 +1,30 @@
 """From a model's name and sizes to the model: the published numbers are pinned in `specs`, the parts wired here."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
+from distilpose.heads import HEADS, load
 from distilpose.models.encoder import TokenEncoder
-from distilpose.models.heads import HeatmapHead, RegressionHead
 from distilpose.models.hrnet import HRNet
 from distilpose.models.init import initialise
-from distilpose.models.resnet import DeepPose, ResNet50, SimpleBaseline
-from distilpose.models.specs import MODELS, ModelShape, ModelSpec, model_shape, resolve_spec
+from distilpose.models.resnet import ResNet50
+from distilpose.models.specs import ModelSpec, resolve_spec
 from distilpose.models.stemnet import StemNet
-from distilpose.models.token_models import TokenHeatmapper, TokenRegressor
-
-__all__ = ["MODELS", "ModelShape", "ModelSpec", "build_from_spec", "build_model", "model_shape"]
+from distilpose.models.token_models import TokenModel
 
 
-def build_model(
-    name: str,
-    *,
-    joints: int | None = None,
-    input_size: tuple[int, int] | None = None,
-    width: int | None = None,
-    stem: int | None = None,
-    dim: int | None = None,
-    depth: int | None = None,
-    heads: int | None = None,
-    patch: tuple[int, int] | None = None,
-    cycles: int | None = None,
-    score: bool | None = None,
-    sigma: bool | None = None,
-    generator: torch.Generator | None = None,
-) -> nn.Module:
-    """Return the model of this name, freshly initialised; None keeps a published number (17 joints, 192x256, ...).
+def build_model(name: str, *, generator: torch.Generator | None = None, **options: Any) -> nn.Module:
+    """Return the model of this name, freshly initialised, with the options of `resolve_spec`; None: as published.
 
-    `input_size` is (width, height); `width` the backbone's channels (StemNet's stem, HRNet's first branch), `stem` the
-    stem's of an HRNet; `patch` the (rows, columns) of features in a token; `cycles` of the sdpose models; `score` and
-    `sigma` whether a student's head has these outputs. The start is drawn from `generator`, or is that of seed 0.
+    The start is drawn from `generator`, or is that of seed 0.
 
     Raises:
         ValueError: the name is unknown, a size cannot be built, or an option means nothing to this model.
 
     """
-    spec = resolve_spec(
-        name,
-        joints=joints,
-        input_size=input_size,
-        width=width,
-        stem=stem,
-        dim=dim,
-        depth=depth,
-        heads=heads,
-        patch=patch,
-        cycles=cycles,
-        score=score,
-        sigma=sigma,
-    )
+    spec = resolve_spec(name, **options)
     seed = 0
     if generator is not None:
         seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
@@ -78,12 +48,11 @@ def weight_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
 
 
 def _wire(spec: ModelSpec) -> nn.Module:
-    if spec.backbone == "resnet50":
-        resnet = ResNet50(spec.width)
-        if spec.role == "student":
-            return DeepPose(resnet, joints=spec.joints, score=spec.score, sigma=spec.sigma)
-        return SimpleBaseline(resnet, joints=spec.joints)
+    head = HEADS[spec.head]
     backbone, channels = _backbone(spec)
+    if not spec.has_tokens:
+        model: nn.Module = load(head.on_features)(backbone, channels, spec, **spec.head_options)
+        return model
     encoder = TokenEncoder(
         channels=channels,
         features_size=spec.features_size,
@@ -93,13 +62,13 @@ def _wire(spec: ModelSpec) -> nn.Module:
         depth=spec.depth,
         heads=spec.heads,
     )
-    if spec.role == "student":
-        return TokenRegressor(backbone, encoder, RegressionHead(spec.dim, score=spec.score, sigma=spec.sigma))
-    head = HeatmapHead(spec.dim, hidden=spec.hidden, heatmap_size=spec.heatmap_size)
-    return TokenHeatmapper(backbone, encoder, head, cycles=spec.cycles)
+    return TokenModel(backbone, encoder, load(head.on_tokens)(spec, **spec.head_options), cycles=spec.cycles)
 
 
 def _backbone(spec: ModelSpec) -> tuple[nn.Module, int]:
+    if spec.backbone == "resnet50":
+        resnet = ResNet50(spec.width)
+        return resnet, resnet.channels
     if spec.backbone == "stemnet":
         stemnet = StemNet(spec.width)
         return stemnet, stemnet.channels

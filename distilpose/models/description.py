@@ -10,7 +10,7 @@ from torch import nn
 from distilpose.data.foreign import shown
 from distilpose.data.skeleton import MOST_JOINTS, Skeleton, category_of, read_skeleton
 from distilpose.models.builders import build_model
-from distilpose.models.specs import ModelSpec, resolve_spec
+from distilpose.models.specs import ModelSpec, known_options, resolve_spec
 
 MOST = {
     "joints": MOST_JOINTS,
@@ -24,8 +24,8 @@ MOST = {
     "cycles": 256,
 }
 """The sizes of `build_model` that a description may give, and the largest of each: far beyond any published model."""
-SWITCHES = ("score", "sigma")
-"""The other options that it may give: whether a head has these outputs."""
+SWITCHES = tuple(name for name in known_options() if name not in MOST)
+"""The other options that it may give: those of heads."""
 _PAIRS = ("input_size", "patch")
 _MOST_TOKENS = 16_384  # every one looks at every other
 

@@ -119,9 +119,9 @@ class TokenEncoder(nn.Module):
         """Return [keypoint tokens, visual tokens] before the first layer; a patch is (row, column, channel fastest)."""
         batch, channels, height, width = features.shape
         if (width, height) != self.features_size:
-            stride = self.features_size
+            wanted = self.features_size
             raise ValueError(
-                f"images: features must be {stride[0]}x{stride[1]} (width x height), got {width}x{height}; "
+                f"images: features must be {wanted[0]}x{wanted[1]} (width x height), got {width}x{height}; "
                 "build the model with input_size= the size of these images"
             )
         (rows, columns), (patch_rows, patch_columns) = self.grid, self.patch

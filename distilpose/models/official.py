@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from distilpose.data.foreign import shown
-from distilpose.models.token_models import TokenHeatmapper, TokenRegressor
+from distilpose.heads.heatmap import HeatmapHead
+from distilpose.heads.regression import RegressionHead
+from distilpose.models.token_models import TokenModel
 
 _POSITIONS_TOLERANCE = 1e-4
 _LAYER_PARTS = {
@@ -18,7 +20,11 @@ _LAYER_PARTS = {
     "1.fn.fn.net.0": "mlp.0",
     "1.fn.fn.net.3": "mlp.2",
 }
-_HEAD_PARTS = {"mlp_head.0": "head.norm", "mlp_head.1": "head.linear"}
+# Of each head that the authors' code has: its name there, and its parts.
+_HEADS: dict[type, tuple[str, dict[str, str]]] = {
+    RegressionHead: ("tokenhead", {"mlp_head.0": "head.norm", "mlp_head.1": "head.linear"}),
+    HeatmapHead: ("tokenpose", {f"mlp_head.{index}": f"head.layers.{index}" for index in range(4)}),
+}
 _LAYER = re.compile(r"transformer(?:_layer1)?\.layers\.(\d+)\.(.+)\.(weight|bias)")
 
 
@@ -38,13 +44,13 @@ def load_official(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
         ValueError: there is no official form of this model.
 
     """
-    if not isinstance(model, TokenRegressor | TokenHeatmapper):
+    if not isinstance(model, TokenModel) or type(model.head) not in _HEADS:
         raise ValueError(f"model: must be one of the token models, got a {type(model).__name__}")
     wanted = model.state_dict()
     found: dict[str, str] = {}
     problems = []
     for key, value in state_dict.items():
-        if key == f"keypoint_head.{_head_name(model)}.pos_embedding":
+        if key == f"keypoint_head.{_HEADS[type(model.head)][0]}.pos_embedding":
             problems += _compare_positions(model, key, value)
             continue
         name = official_name(model, key)
@@ -66,11 +72,12 @@ def load_official(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
         wanted[name].copy_(state_dict[key])
 
 
-def official_name(model: TokenRegressor | TokenHeatmapper, key: str) -> str | None:
+def official_name(model: TokenModel, key: str) -> str | None:
     """Return our name of the official `key`, None where it is no part of such a model."""
     if key.startswith("backbone."):
         return key
-    prefix = f"keypoint_head.{_head_name(model)}."
+    head, parts = _HEADS[type(model.head)]
+    prefix = f"keypoint_head.{head}."
     if not key.startswith(prefix):
         return None
     rest = key.removeprefix(prefix)
@@ -82,16 +89,10 @@ def official_name(model: TokenRegressor | TokenHeatmapper, key: str) -> str | No
     if layer := _LAYER.fullmatch(rest):
         index, inner, leaf = layer.groups()
         return f"encoder.layers.{index}.{_LAYER_PARTS[inner]}.{leaf}" if inner in _LAYER_PARTS else None
-    if isinstance(model, TokenRegressor):
-        return f"{_HEAD_PARTS[part]}.{leaf}" if part in _HEAD_PARTS else None
-    return f"head.layers.{part.removeprefix('mlp_head.')}.{leaf}" if part.startswith("mlp_head.") else None
+    return f"{parts[part]}.{leaf}" if part in parts else None
 
 
-def _head_name(model: TokenRegressor | TokenHeatmapper) -> str:
-    return "tokenhead" if isinstance(model, TokenRegressor) else "tokenpose"
-
-
-def _compare_positions(model: TokenRegressor | TokenHeatmapper, key: str, table: Tensor) -> list[str]:
+def _compare_positions(model: TokenModel, key: str, table: Tensor) -> list[str]:
     ours = model.encoder.positions[:, model.encoder.joints :]
     if table.shape != ours.shape:
         return [f"shape: {key} is {tuple(table.shape)}, the model's is {tuple(ours.shape)}"]

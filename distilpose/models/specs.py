@@ -1,8 +1,13 @@
 """The published models as numbers, and what any size of them looks like from outside. Imports no torch."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge
+
+from distilpose.heads import HEADS
 
 STRIDE = 4
 """Every heatmap, and every backbone's features, are a quarter of the input."""
@@ -18,20 +23,51 @@ class Published:
     fps: float | None = None
 
 
+_Count = Annotated[int, Ge(1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """The sizes of a model that may be chosen; None keeps the published number."""
+
+    width: _Count | None = None
+    """StemNet and ResNet: channels of the stem. HRNet: channels of the first branch."""
+    dim: _Count | None = None
+    depth: _Count | None = None
+    heads: _Count | None = None
+    patch: tuple[_Count, _Count] | None = None
+    """(rows, columns) of features in a token."""
+    stem: _Count | None = None
+    """HRNet only: channels of its stem."""
+    cycles: _Count | None = None
+    """SDPose only: in how many cycles the encoder is trained."""
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The sizes that are not None, as options of `resolve_spec`."""
+        values = {name: getattr(self, name) for name in SIZES}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+SIZES = tuple(size.name for size in fields(Sizes))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """A model as numbers. Sizes are (width, height), `patch` is (rows, columns) of features; 0 where it has none."""
 
     name: str
-    role: Literal["student", "teacher"]
-    """A student returns coordinates, a teacher heatmaps."""
+    head: str
+    """Of `HEADS`."""
     backbone: Literal["stemnet", "hrnet", "image", "resnet50"]
+    multiple: int = STRIDE
+    """Width and height of the input must be multiples of it, so that what was halved meets again: ResNet-50's features
+    in the heatmaps, HRNet's branches in each other."""
     stages: int = 0
     """HRNet only: 4, or 3 to stop after stage 3, whose last module then fuses into the first branch alone."""
     width: int = 64
-    """StemNet and ResNet: channels of the stem. HRNet: channels of the first branch. The image itself: 3."""
+    """Of the image itself: 3; see `Sizes` for this and the next."""
     stem: int = 0
-    """HRNet only: channels of its stem."""
     mid: int = 0
     """HRNet only: middle channels of its first layer's bottlenecks."""
     dim: int = 192
@@ -39,11 +75,26 @@ class ModelSpec:
     heads: int = 8
     patch: tuple[int, int] = (4, 3)
     cycles: int = 1
-    score: bool = False
-    sigma: bool = False
+    head_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Of those that its head has; one that is not here has the head's default."""
     joints: int = 17
     input_size: tuple[int, int] = (192, 256)
     published: Published = Published()
+
+    @property
+    def role(self) -> Literal["student", "teacher"]:
+        """A student returns coordinates, a teacher heatmaps."""
+        return "teacher" if HEADS[self.head].teaches else "student"
+
+    @property
+    def score(self) -> bool:
+        """Whether a regression head has a score output."""
+        return bool(self.head_options.get("score"))
+
+    @property
+    def sigma(self) -> bool:
+        """Whether a regression head has sigma outputs."""
+        return bool(self.head_options.get("sigma"))
 
     @property
     def has_tokens(self) -> bool:
@@ -74,25 +125,9 @@ class ModelSpec:
         return 2 * self.dim
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelShape:
-    """What two models must share for one to teach the other: known from the numbers alone, nothing is built."""
-
-    role: Literal["student", "teacher"]
-    joints: int
-    dim: int
-    visual_tokens: int
-    heatmap_size: tuple[int, int]
-
-    @property
-    def has_tokens(self) -> bool:
-        """Whether there are tokens to distil."""
-        return self.dim > 0
-
-
 def _spec(
     name: str,
-    role: Literal["student", "teacher"],
+    head: str,
     backbone: Literal["stemnet", "hrnet", "image"],
     *,
     width: int = 64,
@@ -108,8 +143,9 @@ def _spec(
     hrnet = backbone == "hrnet"
     return ModelSpec(
         name=name,
-        role=role,
+        head=head,
         backbone=backbone,
+        multiple=2 ** (stages + 1) if hrnet else STRIDE,
         stages=stages,
         width=width,
         stem=64 if hrnet else 0,
@@ -118,17 +154,17 @@ def _spec(
         heads=heads,
         patch=patch,
         cycles=cycles,
-        score=distilled,
-        sigma=distilled,
+        head_options={"score": True, "sigma": True} if distilled else {},
         published=published,
     )
 
 
-def _resnet(name: str, role: Literal["student", "teacher"], published: Published) -> ModelSpec:
+def _resnet(name: str, head: str, multiple: int, published: Published) -> ModelSpec:
     return ModelSpec(
         name=name,
-        role=role,
+        head=head,
         backbone="resnet50",
+        multiple=multiple,
         width=64,
         dim=0,
         depth=0,
@@ -141,48 +177,48 @@ def _resnet(name: str, role: Literal["student", "teacher"], published: Published
 _SPECS = (
     _spec(
         "distilpose_s",
-        "student",
+        "regression",
         "stemnet",
         distilled=True,
         published=Published(parameters_m=5.36, gflops=2.38, ap=71.6, fps=40.2),
     ),
     _spec(
         "distilpose_l",
-        "student",
+        "regression",
         "hrnet",
         width=48,
         stages=3,
         distilled=True,
         published=Published(parameters_m=21.27, gflops=10.33, ap=74.4, fps=13.4),
     ),
-    _spec("base_stemnet", "student", "stemnet", published=Published(ap=56.0)),
-    _spec("base_hr48_3stage", "student", "hrnet", width=48, stages=3, published=Published(ap=63.0)),
+    _spec("base_stemnet", "regression", "stemnet", published=Published(ap=56.0)),
+    _spec("base_hr48_3stage", "regression", "hrnet", width=48, stages=3, published=Published(ap=63.0)),
     _spec(
         "teacher_tokenpose_l",
-        "teacher",
+        "heatmap",
         "hrnet",
         width=48,
         stages=4,
         published=Published(parameters_m=69.41, gflops=17.03, ap=75.2, fps=7.8),
     ),
-    _spec("teacher_stemnet", "teacher", "stemnet"),
-    _spec("tokenpose_t", "teacher", "image", width=3, heads=16, patch=(16, 12)),
-    _spec("tokenpose_s", "teacher", "stemnet"),
-    _spec("tokenpose_s_v2", "teacher", "stemnet", patch=(2, 2)),
-    _spec("tokenpose_hr32_stage3", "teacher", "hrnet", width=32, stages=3, mid=32),
-    _spec("tokenpose_hr48_stage3_d6", "teacher", "hrnet", width=48, stages=3, depth=6),
+    _spec("teacher_stemnet", "heatmap", "stemnet"),
+    _spec("tokenpose_t", "heatmap", "image", width=3, heads=16, patch=(16, 12)),
+    _spec("tokenpose_s", "heatmap", "stemnet"),
+    _spec("tokenpose_s_v2", "heatmap", "stemnet", patch=(2, 2)),
+    _spec("tokenpose_hr32_stage3", "heatmap", "hrnet", width=32, stages=3, mid=32),
+    _spec("tokenpose_hr48_stage3_d6", "heatmap", "hrnet", width=48, stages=3, depth=6),
     _spec(
         "sdpose_t",
-        "teacher",
+        "heatmap",
         "stemnet",
         depth=6,
         cycles=3,
         published=Published(parameters_m=4.4, gflops=1.8, ap=69.7),
     ),
-    _spec("sdpose_s_v1", "teacher", "stemnet", cycles=2, published=Published(parameters_m=6.6, gflops=2.4, ap=72.3)),
+    _spec("sdpose_s_v1", "heatmap", "stemnet", cycles=2, published=Published(parameters_m=6.6, gflops=2.4, ap=72.3)),
     _spec(
         "sdpose_s_v2",
-        "teacher",
+        "heatmap",
         "stemnet",
         patch=(2, 2),
         cycles=2,
@@ -191,7 +227,7 @@ _SPECS = (
     # Its first layer has 32 middle channels where a standard HRNet has 64: the published 13.2M includes that.
     _spec(
         "sdpose_b",
-        "teacher",
+        "heatmap",
         "hrnet",
         width=32,
         stages=3,
@@ -199,8 +235,8 @@ _SPECS = (
         cycles=2,
         published=Published(parameters_m=13.2, gflops=5.2, ap=73.7),
     ),
-    _resnet("deeppose_r50", "student", Published(ap=52.6)),
-    _resnet("simplebaseline_r50", "teacher", Published(ap=70.4)),
+    _resnet("deeppose_r50", "regression", STRIDE, Published(ap=52.6)),
+    _resnet("simplebaseline_r50", "heatmap", 32, Published(ap=70.4)),
 )
 
 MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in _SPECS}
@@ -221,124 +257,57 @@ def find_spec(name: str) -> ModelSpec:
     raise ValueError(f"model: must be one of the known models, got {name!r}; {hint}Known: {', '.join(MODELS)}")
 
 
-def resolve_spec(
-    name: str,
-    *,
-    joints: int | None = None,
-    input_size: tuple[int, int] | None = None,
-    width: int | None = None,
-    stem: int | None = None,
-    dim: int | None = None,
-    depth: int | None = None,
-    heads: int | None = None,
-    patch: tuple[int, int] | None = None,
-    cycles: int | None = None,
-    score: bool | None = None,
-    sigma: bool | None = None,
-) -> ModelSpec:
-    """Return the published model with the sizes given here; None keeps the published number.
+def known_options() -> tuple[str, ...]:
+    """Return the names of all that `resolve_spec` takes, of whatever model."""
+    return ("joints", "input_size", *SIZES, *dict.fromkeys(name for head in HEADS.values() for name in head.options))
 
-    A narrower HRNet also wants a narrower `stem`: its first layer's middle channels keep their published ratio to it.
+
+def resolve_spec(name: str, **options: Any) -> ModelSpec:
+    """Return the published model with these options; None keeps what is published.
+
+    Options are `joints`, `input_size` (width, height), the `Sizes`, and those of the model's head (`HEADS`). A narrower
+    HRNet also wants a narrower `stem`: its first layer's middle channels keep their published ratio to it.
 
     Raises:
         ValueError: the name is unknown, a size cannot be built, or an option means nothing to this model.
 
     """
     spec = find_spec(name)
-    tokens_only: dict[str, object] = {"dim": dim, "depth": depth, "heads": heads, "patch": patch}
-    if not spec.has_tokens:
-        _refuse(spec, tokens_only, "it has no tokens")
-    if spec.backbone == "image":
-        _refuse(spec, {"width": width}, "it has no backbone")
-    if spec.backbone != "hrnet":
-        _refuse(spec, {"stem": stem}, "only HRNet has a stem apart from its width")
-    if spec.cycles == 1:
-        _refuse(spec, {"cycles": cycles}, "only the sdpose models run in cycles")
-    if spec.role == "teacher":
-        _refuse(spec, {"score": score or None, "sigma": sigma or None}, "it returns heatmaps")
-        score = sigma = None
-    changes: dict[str, object] = {
-        "joints": joints,
-        "input_size": input_size,
-        "width": width,
-        "stem": stem,
-        "mid": None if stem is None else max(1, stem * spec.mid // spec.stem),
-        "cycles": cycles,
-        "score": score,
-        "sigma": sigma,
-        **tokens_only,
-    }
-    resolved = replace(spec, **{key: value for key, value in changes.items() if value is not None})  # type: ignore[arg-type]
+    chosen = {option: value for option, value in options.items() if value is not None}
+    for option, value in chosen.items():
+        reason = _meaningless(spec, option)
+        if reason:
+            raise ValueError(f"{option}: means nothing to {name} ({reason}), got {value!r}; leave it out")
+        if option in ("joints", *SIZES) and isinstance(value, int) and value < 1:
+            raise ValueError(f"{option}: must be at least 1, got {value}")
+    of_head = {option: chosen.pop(option) for option in HEADS[spec.head].options if option in chosen}
+    if "stem" in chosen:
+        chosen["mid"] = max(1, chosen["stem"] * spec.mid // spec.stem)
+    resolved = replace(spec, **chosen, head_options={**spec.head_options, **of_head})
     _check(resolved)
     return resolved
 
 
-def model_shape(
-    name: str,
-    *,
-    joints: int | None = None,
-    input_size: tuple[int, int] | None = None,
-    width: int | None = None,
-    stem: int | None = None,
-    dim: int | None = None,
-    depth: int | None = None,
-    heads: int | None = None,
-    patch: tuple[int, int] | None = None,
-    cycles: int | None = None,
-    score: bool | None = None,
-    sigma: bool | None = None,
-) -> ModelShape:
-    """Return what the model `build_model` makes of the same options looks like, without building it.
-
-    Raises:
-        ValueError: as `build_model` does.
-
-    """
-    spec = resolve_spec(
-        name,
-        joints=joints,
-        input_size=input_size,
-        width=width,
-        stem=stem,
-        dim=dim,
-        depth=depth,
-        heads=heads,
-        patch=patch,
-        cycles=cycles,
-        score=score,
-        sigma=sigma,
-    )
-    return ModelShape(
-        role=spec.role,
-        joints=spec.joints,
-        dim=spec.dim,
-        visual_tokens=spec.visual_tokens,
-        heatmap_size=spec.heatmap_size,
-    )
-
-
-def _refuse(spec: ModelSpec, options: dict[str, object], reason: str) -> None:
-    for option, value in options.items():
-        if value is not None:
-            raise ValueError(f"{option}: means nothing to {spec.name} ({reason}), got {value!r}; leave it out")
+def _meaningless(spec: ModelSpec, option: str) -> str:
+    """Return why an option says nothing about this model, or nothing."""
+    if option not in known_options():
+        return f"options are {', '.join(known_options())}"
+    if option not in ("joints", "input_size", *SIZES, *HEADS[spec.head].options):
+        return f"its head is {spec.head}"
+    reasons = {"cycles": "only the sdpose models run in cycles"} if spec.cycles == 1 else {}
+    if not spec.has_tokens:
+        reasons |= dict.fromkeys(("dim", "depth", "heads", "patch"), "it has no tokens")
+    if spec.backbone == "image":
+        reasons["width"] = "it has no backbone"
+    if spec.backbone != "hrnet":
+        reasons["stem"] = "only HRNet has a stem apart from its width"
+    return reasons.get(option, "")
 
 
 def _check(spec: ModelSpec) -> None:
-    sizes = {"joints": spec.joints, "width": spec.width, "cycles": spec.cycles}
-    if spec.backbone == "hrnet":
-        sizes["stem"] = spec.stem
-    if spec.has_tokens:
-        sizes |= {"depth": spec.depth, "heads": spec.heads}
-    for field, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"{field}: must be at least 1, got {value}")
-    # What was halved has to meet again: ResNet-50's features in the heatmaps, HRNet's branches in each other.
-    multiple = {"resnet50": 32, "hrnet": 2 ** (spec.stages + 1)}.get(spec.backbone, STRIDE)
-    if spec.name == "deeppose_r50":
-        multiple = STRIDE
-    if any(size < multiple or size % multiple for size in spec.input_size):
+    if any(size < spec.multiple or size % spec.multiple for size in spec.input_size):
         raise ValueError(
-            f"input_size: width and height must be multiples of {multiple} for {spec.name}, got {spec.input_size}"
+            f"input_size: width and height must be multiples of {spec.multiple} for {spec.name}, got {spec.input_size}"
         )
     if not spec.has_tokens:
         return

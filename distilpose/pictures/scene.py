@@ -11,10 +11,8 @@ from torch import Tensor, nn
 
 from distilpose.data.codecs import gaussian_heatmaps
 from distilpose.data.stream import Batch
-from distilpose.evaluation.decode import decode_heatmaps
-from distilpose.losses.simulated_heatmap import simulated_heatmaps
-from distilpose.models.outputs import HeatmapOutput, RegressionOutput
-from distilpose.models.resnet import DeepPose, SimpleBaseline
+from distilpose.heads.output import Output
+from distilpose.models.specs import STRIDE
 from distilpose.pictures.crops import denormalised
 from distilpose.pictures.maps import token_grid
 from distilpose.pictures.palette import Image
@@ -67,55 +65,52 @@ class Scene(NamedTuple):
 def observe(student: nn.Module, teacher: nn.Module | None, batch: Batch) -> Scene:
     """Return what a model, and its teacher where there is one, say of a batch, ready to be drawn."""
     output = _ask(student, batch.images, attention=True)
-    is_teacher = isinstance(output, HeatmapOutput)
     height, width = batch.images.shape[-2:]
+    size = (width // STRIDE, height // STRIDE)
     told = None if teacher is None else _ask(teacher, batch.images, attention=False)
-    reference: Tensor | None = told.heatmaps if isinstance(told, HeatmapOutput) else None
+    reference = told.drawn(size) if told is not None and told.teaches else None
     reference_is: Literal["teacher", "target"] = "teacher"
-    if isinstance(output, HeatmapOutput):
-        decoded = decode_heatmaps(output.heatmaps)
-        points: Tensor = decoded.keypoints
-        scores: Tensor | None = decoded.scores
-        heatmaps: Tensor | None = output.heatmaps
-        if reference is None and bool(batch.visible.any()):
-            size = (output.heatmaps.shape[-1], output.heatmaps.shape[-2])
-            reference, reference_is = gaussian_heatmaps(batch.keypoints, batch.visible, size), "target"
-    else:
-        points, scores = output.keypoints.float(), output.scores
-        size = (width // 4, height // 4) if reference is None else (reference.shape[-1], reference.shape[-2])
-        heatmaps = None if output.sigmas is None else simulated_heatmaps(points, output.sigmas.float(), size)
+    heatmaps = output.drawn(size if reference is None else _size(reference))
+    if output.teaches and heatmaps is not None and reference is None and bool(batch.visible.any()):
+        reference, reference_is = gaussian_heatmaps(batch.keypoints, batch.visible, _size(heatmaps)), "target"
+    points = output.points()
     grid = (0, 0)
     if output.attention is not None:
         known = getattr(getattr(student, "encoder", None), "grid", None)
-        tokens = output.attention.shape[-1] - points.shape[1]
+        tokens = output.attention.shape[-1] - points.keypoints.shape[1]
         grid = known if isinstance(known, tuple) else token_grid(tokens, (width, height))
     truth = torch.where(batch.visible[..., None] > 0, batch.keypoints, torch.nan)
     return Scene(
         crops=list(denormalised(batch.images)),
-        points=_array(points),
-        scores=None if scores is None else _array(scores),
+        points=_array(points.keypoints),
+        scores=_array(points.scores) if points.has_scores else None,
         truth=_array(truth),
         heatmaps=None if heatmaps is None else _array(heatmaps),
         reference=None if reference is None else _array(reference),
         reference_is=reference_is,
         maps=None if output.attention is None else _array(output.attention),
         grid=grid,
-        is_teacher=is_teacher,
+        is_teacher=output.teaches,
     )
 
 
 @torch.no_grad()
-def _ask(model: nn.Module, images: Tensor, *, attention: bool) -> RegressionOutput | HeatmapOutput:
+def _ask(model: nn.Module, images: Tensor, *, attention: bool) -> Output:
     """Return what a model says in evaluation mode, leaving it in the mode it was in; attention where it has any."""
     training = model.training
     model.eval()
     try:
-        output = model(images, attention=attention and not isinstance(model, DeepPose | SimpleBaseline))
+        output = model(images, attention=attention)
     finally:
         model.train(training)
-    if not isinstance(output, RegressionOutput | HeatmapOutput):
-        raise ValueError(f"model: must return a RegressionOutput or HeatmapOutput, got {type(output).__name__}")
+    if not isinstance(output, Output):
+        raise ValueError(f"model: must return a head's output, as RegressionOutput is, got {type(output).__name__}")
     return output
+
+
+def _size(heatmaps: Tensor) -> tuple[int, int]:
+    """Return (width, height)."""
+    return heatmaps.shape[-1], heatmaps.shape[-2]
 
 
 def _array(values: Tensor) -> NDArray[np.float32]:

@@ -16,7 +16,6 @@ from distilpose.evaluation.decode import crop_to_image
 from distilpose.evaluation.evaluate import read_points
 from distilpose.evaluation.flip import FlipTest
 from distilpose.evaluation.oks import rescore, suppress
-from distilpose.models.outputs import RegressionOutput
 from distilpose.pictures.palette import Image
 from distilpose.prediction.boxes import Boxes, Frame
 
@@ -65,10 +64,10 @@ class Predictor(NamedTuple):
             crops = batch.images[rows].to(self.device)
             output = self.model(crops)
             mirrored = self.model(crops.flip(-1)) if self.flip_test else None
-            has_scores = not isinstance(output, RegressionOutput) or output.scores is not None
             points = read_points(
                 output, mirrored, self.skeleton.flip_permutation, self.input_size[0], FlipTest() if mirrored else None
             )
+            has_scores = points.has_scores
             places = crop_to_image(points.keypoints.cpu(), batch.center[rows], batch.scale[rows])
             keypoints[rows] = torch.cat([places, points.scores.cpu()[..., None]], -1).numpy()
         keypoints[~np.isfinite(keypoints).all(-1)] = (-1e5, -1e5, 0)  # as evaluation counts a joint that is no number

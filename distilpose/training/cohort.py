@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from distilpose.data.stream import Batch
 from distilpose.evaluation.evaluate import Evaluation
-from distilpose.models.outputs import HeatmapOutput
+from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.training.batch_norm import split_batch_norm, synchronise_batch_norm
 from distilpose.training.checkpoint import Found, load_checkpoint, save_checkpoint
 from distilpose.training.member import Member

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from distilpose.data.stream import Batch
-from distilpose.models.outputs import HeatmapOutput
+from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.training.schedule import Schedule
 
 

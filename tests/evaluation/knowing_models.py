@@ -11,7 +11,8 @@ from distilpose.data.coco import PoseData, load_pose_data
 from distilpose.data.codecs import gaussian_heatmaps
 from distilpose.data.skeleton import coco_category
 from distilpose.data.stream import Batch
-from distilpose.models.outputs import HeatmapOutput, RegressionOutput
+from distilpose.heads.heatmap import HeatmapOutput
+from distilpose.heads.regression import RegressionOutput
 
 SIZE = (48, 64)
 
@@ -80,5 +81,5 @@ class Knowing(nn.Module):
             scores = scores[:, self.partners]
         if self.heatmaps:
             drawn = gaussian_heatmaps(points, torch.ones(points.shape[:2]), (SIZE[0] // 4, SIZE[1] // 4))
-            return HeatmapOutput(drawn, None, None, None)
-        return RegressionOutput(points, scores if self.scores else None, None, None, None, None)
+            return HeatmapOutput(drawn)
+        return RegressionOutput(points, scores=scores if self.scores else None)

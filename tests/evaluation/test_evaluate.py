@@ -16,7 +16,7 @@ from distilpose.evaluation.boxes import detected_people
 from distilpose.evaluation.evaluate import evaluate, evaluate_many
 from distilpose.evaluation.flip import FlipTest
 from distilpose.evaluation.protocol import Protocol
-from distilpose.models.outputs import RegressionOutput
+from distilpose.heads.regression import RegressionOutput
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_a_detected_box_is_used_as_it_is_also_outside_of_its_picture(tmp_path, d
 def test_real_people_are_read_cropped_and_scored(coco_mini_dir):
     class Middle(nn.Module):
         def forward(self, images, *, attention=False):
-            return RegressionOutput(torch.full((len(images), 17, 2), 0.5), None, None, None, None, None)
+            return RegressionOutput(torch.full((len(images), 17, 2), 0.5))
 
     data = load_pose_data(coco_mini_dir, "val2017")
     evaluation = evaluate(Middle(), data, input_size=(24, 32), batch_size=32, protocol=Protocol(flip_test=None))

@@ -90,7 +90,7 @@ def assert_published(
     assert recipe.evaluation.flip_test
     assert recipe.evaluation.best_by == "AP"
     assert recipe.evaluation.boxes == "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
-    assert recipe.student.sizes.keys() <= {"cycles"}
+    assert recipe.student.chosen.keys() <= {"cycles"}
 
 
 @pytest.mark.parametrize("sweep", DISTILPOSE)
@@ -110,7 +110,7 @@ def test_every_row_of_distilposes_tables_is_trained_as_published(sweep: str) -> 
             assert to_json(trained.augmentation) == teacher["augmentation"]
             assert to_json(trained.schedule) == {**shared[1], "batch_size": teacher["batch_size"]}
             assert (trained.model.model, trained.model.init) == (teacher["model"], teacher["init"])
-            assert trained.model.sizes == {}
+            assert trained.model.chosen == {}
 
 
 def test_every_sdpose_and_its_tokenpose_is_trained_as_published() -> None:

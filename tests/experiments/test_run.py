@@ -293,7 +293,7 @@ class Still(nn.Module):
 
     def forward(self, images: torch.Tensor, *, attention: bool = False) -> HeatmapOutput:
         height, width = images.shape[-2:]
-        return HeatmapOutput(images.new_zeros(len(images), 17, height // 4, width // 4), None, None, None)
+        return HeatmapOutput(images.new_zeros(len(images), 17, height // 4, width // 4))
 
 
 def test_students_train_under_a_given_teacher_and_not_once_it_has_changed(

@@ -64,8 +64,8 @@ profiles:
         "sweep.yaml:4:11: baseline: must be one of the rows, got 'nonne'; did you mean none? valid: none",
         "sweep.yaml:6:20: student.model: must be a student's model, got 'distilpos_s', no known model; did you mean "
         "distilpose_s? valid: distilpose_s, distilpose_l, base_stemnet, base_hr48_3stage, deeppose_r50 (row 'none')",
-        "sweep.yaml:6:33: student.widht: no such field, did you mean width? valid: model, width, dim, depth, heads, "
-        "patch, stem, cycles, init",
+        "sweep.yaml:6:33: student.widht: no such field, did you mean width? valid: width, dim, depth, heads, patch, "
+        "stem, cycles, model, init",
         "sweep.yaml:7:42: teacher.dim: must be a multiple of 4 and of heads (8), got 95; change dim or heads "
         "(row 'none')",
         "sweep.yaml:8:24: losses.KT: must be a finite number of at least 0, got -1 (row 'none')",
@@ -114,6 +114,17 @@ profiles:
             "teacher: {model: teacher_stemnet, width: 8,",
             "teacher: {model: teacher_stemnet, width: 8, init: teacher_backbone,",
             "6:53: teacher.init: must be one of the valid values, got 'teacher_backbone'; valid: fresh, imagenet",
+        ),
+        (
+            "teacher: {model: teacher_stemnet, width: 8,",
+            "teacher: {model: teacher_stemnet, cycles: 2, width: 8,",
+            "6:45: teacher.cycles: means nothing: a teacher teaches by its first, got 2; leave it out (row 'none' and "
+            "1 more)",
+        ),
+        (
+            "teacher: {model: teacher_stemnet, width: 8,",
+            "teacher: {model: teacher_stemnet, width: 8.0,",
+            "6:44: teacher.width: must be a whole number, got 8.0",
         ),
         (
             "{root: data/people}",

@@ -9,8 +9,8 @@ from small_mmpose import COORDINATES, HEATMAPS, write_teacher
 from small_sweeps import MINI
 
 from distilpose.data.synthetic import write_synthetic
+from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.losses.use import Losses
-from distilpose.models.outputs import HeatmapOutput
 from experiments import teachers
 from experiments.datasets import data_root, synthetic_spec
 from experiments.recipe import Recipe

@@ -155,9 +155,8 @@ def test_the_last_stage_teaches_and_tokens_pass_where_there_are_any(images: torc
     tokens = torch.arange(3.0)[None, :, None].expand(2, 3, 8)
     stages = MMPoseTeacher(Says([[first], [last]]), order=[2, 0], change=channel_change(IMAGENET))
     assert torch.equal(stages(images).heatmaps, last[:, [2, 0]])
-    said = HeatmapOutput(last, torch.ones(2, 5, 8), tokens, None)
+    said = HeatmapOutput(last, visual_tokens=torch.ones(2, 5, 8), keypoint_tokens=tokens)
     with_tokens = MMPoseTeacher(Says(said), order=[2, 0], change=channel_change(IMAGENET))
     assert torch.equal(with_tokens(images).keypoint_tokens, tokens[:, [2, 0]])
     assert torch.equal(with_tokens(images).visual_tokens, torch.ones(2, 5, 8))
-    with pytest.raises(ValueError, match="attention"):
-        with_tokens(images, attention=True)
+    assert with_tokens(images, attention=True).attention is None

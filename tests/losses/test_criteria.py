@@ -69,7 +69,7 @@ def test_without_distillation_no_teacher_is_needed() -> None:
 def test_a_loss_says_what_it_needs(name: str) -> None:
     losses = Losses.of({name: 0.5})
     assert losses.needs_teacher
-    assert losses.head == {"score": name == "CS", "sigma": name == "SH"}
+    assert losses.head_options("regression") == {"score": name == "CS", "sigma": name == "SH"}
     assert losses.ticks == {name: True}
     assert not Losses.of({"reg": 1}).needs_teacher
     with pytest.raises(ValueError, match=f"{name}: asks for teacher_.*, which no teacher gives, for there is none"):

@@ -8,7 +8,8 @@ import torch
 from made_up_batches import weighted
 from torch import Tensor
 
-from distilpose.losses.simulated_heatmap import simulated_heatmap_loss, simulated_heatmaps
+from distilpose.heads.regression import simulated_heatmaps
+from distilpose.losses.simulated_heatmap import simulated_heatmap_loss
 from distilpose.models import HeatmapOutput, RegressionOutput
 
 CASES = ("mixed_visibility", "all_visible", "edges", "batch1")

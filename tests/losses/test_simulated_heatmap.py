@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from distilpose.losses.simulated_heatmap import simulated_heatmap_loss, simulated_heatmaps
+from distilpose.heads.regression import simulated_heatmaps
+from distilpose.losses.simulated_heatmap import simulated_heatmap_loss
 
 SIZE = (6, 8)
 

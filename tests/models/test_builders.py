@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from distilpose.models import MODELS, HeatmapOutput, RegressionOutput, build_model, model_shape
+from distilpose.models import MODELS, HeatmapOutput, RegressionOutput, build_model, resolve_spec
 
 TOKENS = {"dim": 16, "depth": 2, "heads": 2}
 SMALL = {
@@ -22,21 +22,21 @@ SMALL = {
 def test_a_small_one_of_every_model_runs_in_its_declared_shape(name: str) -> None:
     options = SMALL[MODELS[name].backbone]
     model = build_model(name, joints=5, **options).train()
-    shape = model_shape(name, joints=5, **options)
+    spec = resolve_spec(name, joints=5, **options)
     output = model(torch.randn(2, 3, options["input_size"][1], options["input_size"][0]))
-    assert shape.role == MODELS[name].role
-    assert shape.heatmap_size == (8, options["input_size"][1] // 4)
-    if shape.role == "student":
+    assert spec.role == MODELS[name].role
+    assert spec.heatmap_size == (8, options["input_size"][1] // 4)
+    if spec.role == "student":
         assert isinstance(output, RegressionOutput)
         assert output.keypoints.shape == (2, 5, 2)
         assert (output.scores is not None) == (output.sigmas is not None) == name.startswith("distilpose")
     else:
         assert isinstance(output, HeatmapOutput)
-        assert output.heatmaps.shape == (2, 5, *reversed(shape.heatmap_size))
-    assert shape.has_tokens == (output.keypoint_tokens is not None)
+        assert output.heatmaps.shape == (2, 5, *reversed(spec.heatmap_size))
+    assert spec.has_tokens == (output.keypoint_tokens is not None)
     if output.keypoint_tokens is not None:
-        assert output.keypoint_tokens.shape == (2, 5, shape.dim)
-        assert output.visual_tokens.shape == (2, shape.visual_tokens, shape.dim)
+        assert output.keypoint_tokens.shape == (2, 5, spec.dim)
+        assert output.visual_tokens.shape == (2, spec.visual_tokens, spec.dim)
     assert output.attention is None
     sum(part.square().sum() for part in output if part is not None).backward()
     unused = [key for key, value in model.named_parameters() if value.grad is None]
@@ -44,11 +44,11 @@ def test_a_small_one_of_every_model_runs_in_its_declared_shape(name: str) -> Non
 
 
 def test_published_shapes_let_every_student_learn_from_every_token_teacher() -> None:
-    shapes = {model_shape(name) for name in ("distilpose_s", "distilpose_l", "base_stemnet")}
-    assert {(shape.dim, shape.visual_tokens, shape.joints, shape.heatmap_size) for shape in shapes} == {
+    specs = [resolve_spec(name) for name in ("distilpose_s", "distilpose_l", "base_stemnet")]
+    assert {(spec.dim, spec.visual_tokens, spec.joints, spec.heatmap_size) for spec in specs} == {
         (192, 256, 17, (48, 64))
     }
-    assert model_shape("sdpose_s_v2").visual_tokens == 768
+    assert resolve_spec("sdpose_s_v2").visual_tokens == 768
 
 
 @pytest.mark.parametrize(
@@ -86,10 +86,10 @@ def test_asked_attention_comes_for_each_layer_and_head() -> None:
     assert model(torch.randn(1, 3, 48, 32), attention=True).attention.shape == (1, 2, 2, 17, 17 + 16)
 
 
-def test_models_without_tokens_refuse_to_show_attention() -> None:
+def test_models_without_tokens_have_no_attention_to_show() -> None:
     for name in ("deeppose_r50", "simplebaseline_r50"):
-        with pytest.raises(ValueError, match="this model has no tokens"):
-            build_model(name, **SMALL["resnet50"])(torch.randn(1, 3, 64, 32), attention=True)
+        model = build_model(name, **SMALL["resnet50"])
+        assert model(torch.randn(2, 3, 64, 32), attention=True).attention is None
 
 
 def test_regression_outputs_stay_float32_under_autocast() -> None:
@@ -114,11 +114,15 @@ def test_regression_outputs_stay_float32_under_autocast() -> None:
         ("distilpose_s", {"joints": 0}, "joints: must be at least 1, got 0"),
         ("tokenpose_t", {"width": 32}, "width: means nothing to tokenpose_t"),
         ("teacher_stemnet", {"score": True}, "score: means nothing to teacher_stemnet"),
+        ("teacher_stemnet", {"sigma": False}, r"sigma: means nothing to teacher_stemnet \(its head is heatmap\)"),
+        ("distilpose_s", {"dim": 0}, "dim: must be at least 1, got 0"),
+        ("distilpose_s", {"widht": 8}, "widht: means nothing to distilpose_s .options are joints, input_size, width"),
+        ("simplebaseline_r50", {"input_size": (48, 64)}, "input_size: .* multiples of 32"),
         ("deeppose_r50", {"dim": 96}, "dim: means nothing to deeppose_r50"),
     ],
 )
 def test_what_cannot_be_built_is_refused_with_the_reason(name: str, options: dict, message: str) -> None:
-    for ask in (build_model, model_shape):
+    for ask in (build_model, resolve_spec):
         with pytest.raises(ValueError, match=message):
             ask(name, **options)
 
@@ -141,7 +145,8 @@ def test_the_generator_decides_the_start() -> None:
 
 
 def test_a_shape_is_known_without_torch() -> None:
-    code = "import sys, distilpose.models as m; m.model_shape('distilpose_l'); assert 'torch' not in sys.modules"
+    code = "import sys, distilpose.models as m; m.resolve_spec('distilpose_l', score=True)"
+    code += "; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

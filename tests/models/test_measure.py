@@ -197,7 +197,7 @@ NARROW: dict[str, dict[str, Any]] = {
 
 def narrow(name: str) -> ModelSpec:
     spec = resolve_spec(name, input_size=(96, 128), **NARROW[name])
-    return replace(spec, score=True, sigma=True) if spec.role == "student" else spec
+    return replace(spec, head_options={"score": True, "sigma": True}) if spec.role == "student" else spec
 
 
 def predicted(

@@ -6,8 +6,8 @@ from torch import nn
 
 from distilpose.data.skeleton import COCO
 from distilpose.data.stream import Batch
+from distilpose.heads.regression import RegressionOutput
 from distilpose.models.builders import build_model
-from distilpose.models.outputs import RegressionOutput
 from distilpose.pictures.panels import write_pictures
 from distilpose.pictures.scene import observe
 
@@ -67,7 +67,7 @@ def test_a_student_alone_without_scores_or_sigmas_is_shown_too(batch, tmp_path):
 def test_a_model_without_attention_has_no_picture_of_it(batch, tmp_path):
     class Still(nn.Module):
         def forward(self, images, *, attention=False):
-            return RegressionOutput(torch.full((len(images), 17, 2), 0.5), None, None, None, None, None)
+            return RegressionOutput(torch.full((len(images), 17, 2), 0.5))
 
     files = write_pictures(Still(), None, batch, COCO, tmp_path)
     assert [file.kind for file in files] == ["skeleton", "heatmaps"]

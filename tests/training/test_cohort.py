@@ -84,7 +84,7 @@ class Witness:
 
 
 def member(name: str, folder: Path, losses: Losses = ALL, *, epochs: int = 2, lr: float = 1e-2) -> Member:
-    model = build_model("distilpose_s", **SMALL, **losses.head)
+    model = build_model("distilpose_s", **SMALL, **losses.head_options("regression"))
     initialise(model, seed=0)
     return Member(
         name=name,

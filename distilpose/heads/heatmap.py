@@ -1,0 +1,93 @@
+"""The heatmap head: a heatmap a joint at a quarter of the crop, whose maximum is the joint."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from distilpose.evaluation.decode import Points, Refinement, decode_heatmaps
+from distilpose.evaluation.flip import FlipTest, merge_heatmaps
+from distilpose.heads import Trunk
+
+DECONVOLUTION_CHANNELS = 256
+
+
+class HeatmapOutput(NamedTuple):
+    """One heatmap a joint at a quarter of the crop's size, with the tokens they were read from."""
+
+    heatmaps: Float[Tensor, "batch joints height width"]
+    """No activation; trained towards Gaussians of peak 1."""
+    visual_tokens: Float[Tensor, "batch visual dim"] | None = None
+    keypoint_tokens: Float[Tensor, "batch joints dim"] | None = None
+    attention: Float[Tensor, "batch layers heads joints joints+visual"] | None = None
+
+    @property
+    def teaches(self) -> bool:
+        """Yes."""
+        return True
+
+    def merged(self, mirrored: "HeatmapOutput", partners: Sequence[int], width: int, how: FlipTest) -> "HeatmapOutput":
+        """Return the mean with the mirrored crop's heatmaps; `how` chooses nothing here."""
+        return HeatmapOutput(merge_heatmaps(self.heatmaps.float(), mirrored.heatmaps.float(), partners))
+
+    def points(self, refinement: Refinement = "dark") -> Points:
+        """Return the heatmaps' maxima and their values."""
+        return decode_heatmaps(self.heatmaps, refinement)
+
+    def drawn(self, size: tuple[int, int]) -> Float[Tensor, "batch joints height width"]:
+        """Return the heatmaps in the size they have."""
+        return self.heatmaps
+
+    def exported(self) -> dict[str, Tensor]:
+        """Return the points found by DARK, the values of the maxima and the heatmaps."""
+        points = self.points()
+        return {"keypoints": points.keypoints, "scores": points.scores, "heatmaps": self.heatmaps}
+
+
+class HeatmapHead(nn.Module):
+    """LayerNorm, linear, LayerNorm, linear: each keypoint token to its whole heatmap, no activation."""
+
+    def __init__(self, dim: int, *, hidden: int, heatmap_size: tuple[int, int]) -> None:
+        super().__init__()
+        self.heatmap_size = heatmap_size
+        width, height = heatmap_size
+        self.layers = nn.Sequential(
+            nn.LayerNorm(dim), nn.Linear(dim, hidden), nn.LayerNorm(hidden), nn.Linear(hidden, width * height)
+        )
+
+    def forward(self, tokens: Float[Tensor, "batch joints dim"]) -> HeatmapOutput:
+        """Return the heatmaps."""
+        width, height = self.heatmap_size
+        return HeatmapOutput(self.layers(tokens).unflatten(-1, (height, width)))
+
+
+class SimpleBaseline(nn.Module):
+    """Heatmaps by three deconvolutions (Xiao et al., ECCV 2018): no tokens."""
+
+    def __init__(self, backbone: nn.Module, *, channels: int, joints: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        layers: list[nn.Module] = []
+        # As many channels as published, at the published width; a narrower ResNet has narrower deconvolutions.
+        out = channels * DECONVOLUTION_CHANNELS // 2048
+        for _ in range(3):
+            deconvolution = nn.ConvTranspose2d(channels, out, 4, stride=2, padding=1, bias=False)
+            layers += [deconvolution, nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
+            channels = out
+        self.deconvolutions = nn.Sequential(*layers)
+        self.final = nn.Conv2d(channels, joints, 1)
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"], *, attention: bool = False) -> HeatmapOutput:
+        """Return heatmaps without tokens, and so without attention."""
+        return HeatmapOutput(self.final(self.deconvolutions(self.backbone(images))))
+
+
+def on_tokens(trunk: Trunk) -> HeatmapHead:
+    """Return the head that reads keypoint tokens (TokenPose); its middle layer is twice as wide (published: 384)."""
+    return HeatmapHead(trunk.dim, hidden=2 * trunk.dim, heatmap_size=trunk.heatmap_size)
+
+
+def on_features(backbone: nn.Module, channels: int, trunk: Trunk) -> SimpleBaseline:
+    """Return the model that reads a backbone's features of stride 32."""
+    return SimpleBaseline(backbone, channels=channels, joints=trunk.joints)

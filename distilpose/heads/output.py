@@ -1,0 +1,38 @@
+"""What every head's output can do, so that nothing else asks which head it is of."""
+
+from typing import Any, Protocol, Self, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from distilpose.evaluation.decode import Readable
+
+
+@runtime_checkable
+class Output(Readable, Protocol):
+    """A NamedTuple of tensors, the head's own and those of the trunk; what there is not is None."""
+
+    @property
+    def visual_tokens(self) -> Float[Tensor, "batch visual dim"] | None:
+        """Residual stream after the last layer, patches in row-major order."""
+
+    @property
+    def keypoint_tokens(self) -> Float[Tensor, "batch joints dim"] | None:
+        """The same of the keypoint tokens."""
+
+    @property
+    def attention(self) -> Float[Tensor, "batch layers heads joints joints+visual"] | None:
+        """Softmax weights of the keypoint tokens' rows; None unless asked for, or where there are no tokens."""
+
+    @property
+    def teaches(self) -> bool:
+        """Whether it holds predicted heatmaps, from which others learn."""
+
+    def drawn(self, size: tuple[int, int]) -> Float[Tensor, "batch joints height width"] | None:
+        """Return heatmaps to look at: the predicted ones, or simulated ones of `size`, (width, height)."""
+
+    def exported(self) -> dict[str, Tensor]:
+        """Return by name what a file of the model gives: `keypoints` and `scores` first."""
+
+    def _replace(self, **fields: Any) -> Self:
+        """Return it with other values in these fields."""

@@ -1,0 +1,62 @@
+"""A head as a user may write one: each joint by one-dimensional classification of x and of y (SimCC, in small)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from distilpose.evaluation.decode import Points, Refinement
+from distilpose.evaluation.flip import FlipTest
+from distilpose.heads import Head, Trunk
+
+
+class ToyOutput(NamedTuple):
+    bins_x: Tensor
+    bins_y: Tensor
+    visual_tokens: Tensor | None = None
+    keypoint_tokens: Tensor | None = None
+    attention: Tensor | None = None
+
+    @property
+    def teaches(self) -> bool:
+        return False
+
+    def merged(self, mirrored: "ToyOutput", partners: Sequence[int], width: int, how: FlipTest) -> "ToyOutput":
+        back = [bins[:, list(partners)] for bins in mirrored[:2]]
+        return ToyOutput((self.bins_x + back[0].flip(-1)) / 2, (self.bins_y + back[1]) / 2)
+
+    def points(self, refinement: Refinement = "dark") -> Points:
+        maxima = [bins.softmax(-1).max(-1) for bins in self[:2]]
+        places = [found.indices / bins.shape[-1] for found, bins in zip(maxima, self[:2], strict=True)]
+        return Points(torch.stack(places, -1), maxima[0].values * maxima[1].values)
+
+    def drawn(self, size: tuple[int, int]) -> Tensor:
+        return self.bins_y.softmax(-1)[..., :, None] * self.bins_x.softmax(-1)[..., None, :]
+
+    def exported(self) -> dict[str, Tensor]:
+        points = self.points()
+        return {"keypoints": points.keypoints, "scores": points.scores, "bins_x": self.bins_x, "bins_y": self.bins_y}
+
+
+class ToyHead(nn.Module):
+    def __init__(self, dim: int, bins: tuple[int, int]) -> None:
+        super().__init__()
+        self.x, self.y = (nn.Linear(dim, count) for count in bins)
+
+    def forward(self, tokens: Tensor) -> ToyOutput:
+        return ToyOutput(self.x(tokens), self.y(tokens))
+
+
+def on_tokens(trunk: Trunk, *, finer: int = 1) -> ToyHead:
+    width, height = trunk.input_size
+    return ToyHead(trunk.dim, (width * finer, height * finer))
+
+
+TOY = Head(
+    on_tokens="toy_head:on_tokens",
+    on_features="",
+    output="toy_head:ToyOutput",
+    exports=("keypoints", "scores", "bins_x", "bins_y"),
+    options=("finer",),
+)
