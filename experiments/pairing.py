@@ -7,8 +7,8 @@ from functools import cache
 
 from distilpose.models.specs import MODELS, ModelShape, model_shape
 from experiments.recipe import ModelChoice, Recipe, ScheduleChoice
-from experiments.source import Path_
-from experiments.typed import nearest, shown
+from experiments.source import Path_, shown
+from experiments.typed import nearest
 
 Fault = tuple[Path_, str]
 

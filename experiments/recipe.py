@@ -9,18 +9,20 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from pydantic import Discriminator, Strict, StringConstraints, Tag, TypeAdapter
 
 # Scalars are strict: "1", 1.0 or true is no count. Whole numbers are taken for floats and become floats.
-Count = Annotated[int, Strict(), Ge(1)]
+# The upper limits are far beyond use: they refuse a slip of the keyboard before anything is built or drawn from it.
+Count = Annotated[int, Strict(), Ge(1), Le(10_000)]
+LargeCount = Annotated[int, Strict(), Ge(1), Le(1_000_000)]
 Natural = Annotated[int, Strict(), Ge(0)]
 Rate = Annotated[float, Strict(), Gt(0)]
 Weight = Annotated[float, Strict(), Ge(0)]
 Chance = Annotated[float, Strict(), Ge(0), Le(1)]
-Name = Annotated[str, Strict(), MinLen(1)]
+Name = Annotated[str, Strict(), MinLen(1), MaxLen(1_000)]
 # What becomes part of a file's name: it must not lead out of its folder.
-FileName = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+FileName = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"), MaxLen(80)]
 Switch = Annotated[bool, Strict()]
 Init = Literal["fresh", "teacher_backbone", "imagenet"]
 Precision = Literal["fp32", "bf16"]
@@ -68,8 +70,8 @@ class SyntheticChoice:
 
     __pydantic_config__ = FORBID
 
-    train: Count
-    val: Count
+    train: LargeCount
+    val: LargeCount
     seed: Natural = 0
 
 
@@ -106,14 +108,14 @@ class ScheduleChoice:
 
     __pydantic_config__ = FORBID
 
-    epochs: Count
-    batch_size: Count
+    epochs: LargeCount
+    batch_size: LargeCount
     lr: Rate = 1e-3
     warmup_steps: Natural = 500
     warmup_ratio: Chance = 0.001
-    milestones: tuple[Count, ...] = ()
+    milestones: tuple[LargeCount, ...] = ()
     gamma: Rate = 0.1
-    eval_every: Count = 10
+    eval_every: LargeCount = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
