@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_type_hints
 from annotated_types import Ge, Gt, Le, Lt
 
 Chance = Annotated[float, Ge(0), Le(1)]
-Count = Annotated[int, Ge(1)]
+Count = Annotated[int, Ge(1), Le(1_000_000)]  # far beyond use: a slip of the keyboard is refused
 Natural = Annotated[int, Ge(0)]
 Rate = Annotated[float, Gt(0)]
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, replace
 from typing import Annotated, Any
 
-from annotated_types import MinLen
+from annotated_types import Ge, Le, MinLen
+from pydantic import Strict
 
 from distilpose.parts.naming import nearest
-from experiments.recipe import FORBID, Metric, Name, Weight
-from experiments.source import Node, Place, Problem, dotted, merge, put, steps_of
-from experiments.typed import shown
+from experiments.recipe import FORBID, Metric, Name, Recipe
+from experiments.source import Node, Place, Problem, SpecError, dotted, merge, put, shown, steps_of
+from experiments.typed import field_of
+
+MAX_RUNS = 100_000
 
 Axis = Annotated[tuple[Any, ...], MinLen(1)]
+Percent = Annotated[float, Strict(), Ge(0), Le(100)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +35,7 @@ class RowEntry:
     row: Name
     factors: dict[str, Name] | None = None
     set: dict[str, Any] | None = None
-    paper: dict[Metric, Weight] | None = None
+    paper: dict[Metric, Percent] | None = None
     baseline: Name | None = None
 
 
@@ -74,24 +80,31 @@ def expand(sheet: Node, file: str, problems: list[Problem]) -> list[ExpandedRow]
     """Every row of a sheet (a sweep's document with its profile merged in), in the order of the file; axes vary last
     first.
 
-    What is wrong with names, axes and levels is added to `problems`.
+    What is wrong with names, axes and levels is added to `problems`; wrong axes give no rows. Raises SpecError, before
+    they are made, where there would be more than MAX_RUNS runs.
     """
-    axes = sheet.get("axes")
-    rows = sheet.get("rows")
-    entries: Sequence[Node | None] = rows.items if rows is not None else [None]
+    axes, rows, each = sheet.get("axes"), sheet.get("rows"), _seeds(sheet)
+    entries: Sequence[Node | None] = [None] if rows is None or rows.value is None else rows.items
+    if axes is not None and (faults := list(_axes_faults(axes, sheet, file))):
+        problems += faults
+        return []
+    refuse_too_many(len(entries) * each * (1 if axes is None else _size(axes)), axes or rows or sheet, file)
     expanded: list[ExpandedRow] = []
     for entry in entries:
         start = _start(sheet, entry, file, problems)
         written: dict[str, Any] = {} if entry is None else entry.plain
         name, factors, paper = written.get("row", ""), written.get("factors") or {}, written.get("paper") or {}
-        points = list(_points(axes, start, sheet, file, problems)) if axes is not None else [()]
-        labels = _labels([field for point in points for field, _ in point])
+        points = [()] if axes is None else _points(axes, start, factors, sheet, file, problems)
+        refuse_too_many((len(expanded) + len(points)) * each, axes or rows or sheet, file)
+        labels = _labels([*factors, *(field for point in points for field, _ in point)])
         for point in points:
             recipe = assigned(start, point, sheet, file, problems)
             said = [f"{labels[field]}={_text(value.plain)}" for field, value in point]
+            full_name = " ".join([name, *said] if entry is not None else said) or "base"
+            problems += _overwritten(point, recipe, full_name, sheet, file)
             expanded.append(
                 ExpandedRow(
-                    name=" ".join([name, *said] if entry is not None else said) or "base",
+                    name=full_name,
                     recipe=recipe,
                     factors={**factors, **{labels[field]: value.plain for field, value in point}},
                     paper=paper if not paper or recipe.plain == start.plain else {},
@@ -103,6 +116,65 @@ def expand(sheet: Node, file: str, problems: list[Problem]) -> list[ExpandedRow]
     return expanded
 
 
+def _points(
+    axes: Node, start: Node, factors: Mapping[str, Any], sheet: Node, file: str, problems: list[Problem]
+) -> list[Assignments]:
+    """The points of the axes of a row that starts as `start` and picked these levels of factors."""
+    points = _crossed(axes)
+    for condition in _conditions(axes):
+        recipes = (assigned(start, point, sheet, file, problems) for point in points)
+        holds = [
+            _holds(condition, recipe, {**factors, **{field: value.plain for field, value in point}}, sheet)
+            for point, recipe in zip(points, recipes, strict=True)
+        ]
+        refuse_too_many((len(points) + sum(holds) * (_size(condition) - 1)) * _seeds(sheet), condition, file)
+        more = [_crossed(condition) if held else [()] for held in holds]
+        points = [(*point, *last) for point, lasts in zip(points, more, strict=True) for last in lasts]
+    return points
+
+
+def refuse_too_many(count: int, node: Node, file: str) -> None:
+    """Raise SpecError for more runs than a file may ask for; `node` is what asks for them."""
+    if count > MAX_RUNS:
+        message = f"must make at most {MAX_RUNS:,} runs (rows x points of the axes x seeds), got {count:,}"
+        raise SpecError([Problem(file, node.place, "", message)])
+
+
+def merged(under: Node, over: Node) -> Node:
+    """`under` with everything `over` says, mapping by mapping.
+
+    A mapping that names another `model`, or that changes between a model of ours and one of `mmpose`, or between a data
+    folder and `synthetic` people, replaces the earlier one whole: the sizes of one model mean nothing to another.
+    """
+    return merge(under, over, _another)
+
+
+def _another(under: Node, over: Node) -> bool:
+    before, after = under.get("model"), over.get("model")
+    if before is not None and after is not None and not (before.mapping and after.mapping):
+        return before.value != after.value
+    # Where both are mappings they are levels of a factor that happens to be called so.
+    return any(
+        name in one.mapping and other in two.mapping and not one.mapping[name].mapping
+        for name, other in (("model", "mmpose"), ("root", "synthetic"))
+        for one, two in ((under, over), (over, under))
+    )
+
+
+def with_whole_teacher(recipe: Node) -> Node:
+    """A recipe whose teacher's schedule, augmentation and precision are the row's with its own over them."""
+    teacher = recipe.get("teacher")
+    if teacher is None or not isinstance(teacher.value, dict) or "mmpose" in teacher.mapping:
+        return recipe
+    whole: dict[str, Node] = {}
+    for field, fallback in (("schedule", {}), ("augmentation", {}), ("precision", "fp32")):
+        rows, own = recipe.get(field), teacher.get(field)
+        if rows is None:
+            rows = Node(fallback, Place(teacher.place.line, teacher.place.column), teacher.key)
+        whole[field] = rows if own is None else merged(rows, own)
+    return recipe.with_items(teacher=teacher.with_items(**whole))
+
+
 def _start(sheet: Node, entry: Node | None, file: str, problems: list[Problem]) -> Node:
     recipe = sheet.mapping["base"]
     if entry is None:
@@ -111,7 +183,7 @@ def _start(sheet: Node, entry: Node | None, file: str, problems: list[Problem]) 
     for factor, level in (picked.mapping if picked is not None else {}).items():
         recipe = _apply_one(recipe, factor, level, sheet, file, problems, factors_only=True)
     change = entry.get("set")
-    return recipe if change is None else merge(recipe, change)
+    return recipe if change is None else merged(recipe, change)
 
 
 def assigned(recipe: Node, point: Assignments, sheet: Node, file: str, problems: list[Problem]) -> Node:
@@ -131,76 +203,145 @@ def _apply_one(
     *,
     factors_only: bool = False,
 ) -> Node:
-    declared = sheet.get("factors")
-    levels = None if declared is None else declared.get(field)
+    levels = sheet.get("factors", field)
     if levels is not None:
-        level = levels.get(str(value.value))
+        level = levels.get(_text(value.plain))
         if level is not None:
-            return merge(recipe, level)
-        hint = nearest(value.value, levels.mapping)
+            return merged(recipe, level)
+        hint = nearest(value.plain, levels.mapping)
         problems.append(Problem(file, value.place, field, f"no such level, got {shown(value.plain)}; {hint}"))
     elif factors_only:
+        declared = sheet.get("factors")
         names = () if declared is None else declared.mapping
         problems.append(Problem(file, value.key, field, f"no such factor, {nearest(field, names)}"))
     else:
-        return put(recipe, steps_of(field), value)
+        return put(recipe, steps_of(field), value, _another)
     return recipe
 
 
-def _points(axes: Node, start: Node, sheet: Node, file: str, problems: list[Problem]) -> Iterator[Assignments]:
-    for point in _crossed(axes, file, problems):
-        points = [point]
-        conditions = axes.get("when")
-        for entry in conditions.items if conditions is not None else ():
-            points = [
-                (*earlier, *more)
-                for earlier in points
-                for more in (
-                    _crossed(entry, file, problems)
-                    if _holds(entry, assigned(start, earlier, sheet, file, problems), earlier)
-                    else [()]
-                )
-            ]
-        yield from points
+def field_fault(field: str, sheet: Node) -> str | None:
+    """Why an axis has a name that is neither a factor's nor a field's; None where it is one."""
+    if sheet.get("factors", field) is not None:
+        return None
+    try:
+        field_of(Recipe, _declared(steps_of(field)))
+    except ValueError as error:
+        factors = sheet.get("factors")
+        return f"{error}" if factors is None else f"{error}; or a factor: {', '.join(factors.mapping)}"
+    return None
 
 
-def _crossed(axes: Node, file: str, problems: list[Problem]) -> list[Assignments]:
-    """The points of one `grid` and one `zip`: all values of the grid with all steps of the zip."""
-    grid, together = axes.get("grid"), axes.get("zip")
-    choices: list[list[Assignments]] = [
-        [((field, value),) for value in values.items] for field, values in (grid.mapping if grid else {}).items()
-    ]
-    if together is not None and together.mapping:
-        lengths = {field: len(values.items) for field, values in together.mapping.items()}
+def _declared(path: Sequence[str]) -> Sequence[str]:
+    """The part of a path that records declare: losses and their options are checked as they are read."""
+    return path[:1] if path[0] == "losses" else path
+
+
+def _conditions(axes: Node) -> Sequence[Node]:
+    conditions = axes.get("when")
+    return [] if conditions is None else conditions.items
+
+
+def _axes_faults(axes: Node, sheet: Node, file: str) -> Iterator[Problem]:
+    """What is wrong with axes before any row is made from them."""
+    for part in (axes, *_conditions(axes)):
+        for kind in ("given", "grid", "zip"):
+            for field, values in _fields(part, kind).items():
+                if (fault := field_fault(field, sheet)) is not None:
+                    yield Problem(file, values.key, field, fault)
+                elif kind == "given" and (levels := sheet.get("factors", field)) is not None:
+                    for value in values.items or [values]:
+                        if _text(value.plain) not in levels.mapping:
+                            rule = f"no such level, got {shown(value.plain)}; {nearest(value.plain, levels.mapping)}"
+                            yield Problem(file, value.place, field, rule)
+        lengths = {field: len(values.items) for field, values in _fields(part, "zip").items()}
         if len(set(lengths.values())) > 1:
             said = ", ".join(f"{field} has {length}" for field, length in lengths.items())
-            problems.append(Problem(file, together.key, "zip", f"all lists must be of one length, got: {said}"))
-        steps = zip(*(values.items for values in together.mapping.values()), strict=False)
-        choices.append([tuple(zip(together.mapping, step, strict=True)) for step in steps])
+            yield Problem(file, part.mapping["zip"].key, "zip", f"all lists must be of one length, got: {said}")
+
+
+def _fields(axes: Node, kind: str) -> dict[str, Node]:
+    node = axes.get(kind)
+    return {} if node is None else node.mapping
+
+
+def _seeds(sheet: Node) -> int:
+    """How many runs each row has."""
+    seeds = sheet.get("seeds")
+    return 1 if seeds is None else max(1, len(seeds.items))
+
+
+def _size(axes: Node) -> int:
+    """How many points `_crossed` makes."""
+    steps = [len(values.items) for values in _fields(axes, "zip").values()][:1]
+    return math.prod([len(values.items) for values in _fields(axes, "grid").values()] + steps)
+
+
+def _crossed(axes: Node) -> list[Assignments]:
+    """The points of one `grid` and one `zip`: all values of the grid with all steps of the zip."""
+    grid, together = (
+        {
+            field: [replace(value, key=values.key) for value in values.items]
+            for field, values in _fields(axes, kind).items()
+        }
+        for kind in ("grid", "zip")
+    )
+    choices: list[list[Assignments]] = [[((field, value),) for value in values] for field, values in grid.items()]
+    if together:
+        steps = zip(*together.values(), strict=True)
+        choices.append([tuple(zip(together, step, strict=True)) for step in steps])
     return [tuple(itertools.chain(*parts)) for parts in itertools.product(*choices)]
 
 
-def _holds(entry: Node, recipe: Node, point: Assignments) -> bool:
-    chosen = {field: value.plain for field, value in point}
-    conditions = entry.get("given")
-    for field, wanted in (conditions.mapping if conditions is not None else {}).items():
-        found = recipe.get(*steps_of(field))
-        got = chosen.get(field, None if found is None else found.plain)
-        if got not in (wanted.plain if isinstance(wanted.value, list) else [wanted.plain]):
+def _overwritten(point: Assignments, recipe: Node, row: str, sheet: Node, file: str) -> Iterator[Problem]:
+    """The axes whose value a later axis of the same point takes away: the row would not train what its name says."""
+    for index, (field, value) in enumerate(point):
+        later = any(field == other for other, _ in point[index + 1 :])
+        is_factor = sheet.get("factors", field) is not None
+        if later or not (is_factor or _stands(value, recipe.get(*steps_of(field)))):
+            yield Problem(file, value.key, field, "must be set by one axis alone: a later one sets it too", (row,))
+
+
+def _stands(value: Node, found: Node | None) -> bool:
+    """Whether what was put into a recipe is still there."""
+    if found is None or not value.mapping:
+        return found is not None and (found is value or value.value == {})
+    return all(_stands(item, found.get(name)) for name, item in value.mapping.items())
+
+
+def _holds(condition: Node, recipe: Node, chosen: Mapping[str, Any], sheet: Node) -> bool:
+    """Whether a condition applies to a recipe, whose row and axes have `chosen` these factor levels and fields."""
+    for field, wanted in _fields(condition, "given").items():
+        if field not in chosen and sheet.get("factors", field) is not None:
+            return False
+        got = chosen[field] if field in chosen else _value(with_whole_teacher(recipe), steps_of(field))
+        values = [wanted.plain, *(item.plain for item in wanted.items)]
+        if not any(got == value or _text(got) == _text(value) for value in values):  # a level may be called 1
             return False
     return True
 
 
+def _value(recipe: Node, path: Sequence[str]) -> Any:
+    """What a recipe has at a path: what is written there, or else the field's default; None where there is neither."""
+    found, around = recipe.get(*path), recipe.get(*path[:-1])
+    is_loss = len(path) == 2 and path[0] == "losses"
+    if found is not None:
+        return found.plain.get("weight") if is_loss and found.mapping else found.plain
+    if around is None or not isinstance(around.value, dict):
+        return None
+    if path[0] == "losses":
+        return 0 if is_loss else None  # a loss that is not written is off
+    default = field_of(Recipe, path).default
+    return None if default is MISSING else list(default) if isinstance(default, tuple) else default
+
+
 def _labels(fields: Sequence[str]) -> dict[str, str]:
     """For every field the shortest end of its dotted name that no other field shares, or else the whole."""
-    unique = dict.fromkeys(fields)
-    labels: dict[str, str] = {}
-    for field in unique:
+    ends: dict[str, list[str]] = {}
+    for field in fields:
         steps = steps_of(field)
-        ends = [".".join(steps[-count:]) for count in range(1, len(steps) + 1)]
-        shared = (sum(f".{other}".endswith(f".{end}") for other in unique) > 1 for end in ends)
-        labels[field] = next((end for end, also in zip(ends, shared, strict=True) if not also), field)
-    return labels
+        ends[field] = [".".join(steps[-count:]) for count in range(1, len(steps) + 1)]
+    shared = Counter(end for field in ends for end in ends[field])
+    return {field: next((end for end in ends[field] if shared[end] == 1), field) for field in ends}
 
 
 def _text(value: Any) -> str:
@@ -215,6 +356,6 @@ def _refuse_doubles(rows: Sequence[ExpandedRow], file: str, problems: list[Probl
     seen: dict[str, Place] = {}
     for row in rows:
         if row.name in seen:
-            message = f"must name one row, got {row.name!r} again (first in line {seen[row.name].line})"
+            message = f"must name one row, got {shown(row.name)} again (first in line {seen[row.name].line})"
             problems.append(Problem(file, row.place, dotted(("rows", "row")), message))
         seen.setdefault(row.name, row.place)

@@ -11,8 +11,7 @@ from distilpose.models.specs import MODELS, SIZES, ModelSpec, resolve_spec
 from distilpose.parts.naming import nearest
 from distilpose.training.schedule import Schedule
 from experiments.recipe import ModelChoice, Recipe
-from experiments.source import Path_
-from experiments.typed import shown
+from experiments.source import Path_, shown
 
 Fault = tuple[Path_, str]
 _TEACHER = frozenset(TEACHER_ASKS)
@@ -133,8 +132,8 @@ def _asking_faults(recipe: Recipe, spec: ModelSpec) -> Iterator[Fault]:
     for use in recipe.losses or ():
         for ask in use.asks:
             if ask in (*STUDENT_ASKS, "true_heatmaps") and ask not in gives:
-                rule = f"asks for {ask}, which {spec.name}, a {spec.head} model, does not give; it gives {', '.join(gives)}"
-                yield ("losses", use.name), rule
+                rule = f"asks for {ask}, which {spec.name}, a {spec.head} model, does not give"
+                yield ("losses", use.name), f"{rule}; it gives {', '.join(gives)}"
                 break
 
 

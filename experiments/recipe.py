@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from pydantic import Discriminator, GetCoreSchemaHandler, GetPydanticSchema, Strict, StringConstraints, Tag, TypeAdapter
 
 from distilpose.data.augmentation import Augmentation
@@ -19,14 +19,16 @@ from distilpose.models.specs import Sizes
 from distilpose.training.schedule import Schedule
 
 # Scalars are strict: "1", 1.0 or true is no count. Whole numbers are taken for floats and become floats.
-Count = Annotated[int, Strict(), Ge(1)]
+# The upper limits are far beyond use: they refuse a slip of the keyboard before anything is built or drawn from it.
+Count = Annotated[int, Strict(), Ge(1), Le(10_000)]
+LargeCount = Annotated[int, Strict(), Ge(1), Le(1_000_000)]
 Natural = Annotated[int, Strict(), Ge(0)]
 Rate = Annotated[float, Strict(), Gt(0)]
 Weight = Annotated[float, Strict(), Ge(0)]
 Chance = Annotated[float, Strict(), Ge(0), Le(1)]
-Name = Annotated[str, Strict(), MinLen(1)]
+Name = Annotated[str, Strict(), MinLen(1), MaxLen(1_000)]
 # What becomes part of a file's name: it must not lead out of its folder.
-FileName = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+FileName = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"), MaxLen(80)]
 Switch = Annotated[bool, Strict()]
 Init = Literal["fresh", "teacher_backbone", "imagenet"]
 Precision = Literal["fp32", "bf16"]
@@ -69,8 +71,8 @@ class SyntheticChoice:
 
     __pydantic_config__ = FORBID
 
-    train: Count
-    val: Count
+    train: LargeCount
+    val: LargeCount
     seed: Natural = 0
 
 

@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
-from annotated_types import Ge, Gt, MaxLen, MinLen
+from annotated_types import Ge, MaxLen, MinLen
 from pydantic import Discriminator, Strict, Tag, TypeAdapter
 
 from experiments.recipe import FORBID, Count, Metric, Natural, Switch, frozen
-from experiments.source import Path_, steps_of
-from experiments.typed import shown
+from experiments.source import Path_, shown, steps_of
 
 Cost = Literal["parameters", "gflops", "latency_ms"]
 Objective = Literal[Metric, Cost]
@@ -22,6 +21,7 @@ Params = dict[str, Any]
 Fault = tuple[Path_, str]
 
 DIGITS = 3  # of a suggested number: as many as a person would type
+MAX_GRID = 10_000
 _Real = Annotated[float, Strict()]
 _Choice = Annotated[str, Strict()] | Switch | Annotated[int, Strict()] | _Real
 
@@ -39,7 +39,7 @@ class RangeEntry:
     high: _Real
     log: Switch = False
     step: Count | None = None
-    points: Annotated[int, Strict(), Ge(2)] | None = None
+    points: Annotated[Count, Ge(2)] | None = None
 
 
 def _dimension_kind(value: Any) -> str:
@@ -158,7 +158,7 @@ class SearchEntry:
     space: Annotated[dict[str, Dimension], MinLen(1)]
     objectives: Annotated[tuple[Objective, ...], MinLen(1), MaxLen(3)] | None = None
     trials: Count | None = None
-    cohort: Annotated[int, Strict(), Gt(0)] = 4
+    cohort: Count = 4
     sampler: SamplerEntry = SamplerEntry(tpe=TPEEntry())
     pruner: PrunerEntry | None = None
     confirm: ConfirmEntry | None = None
@@ -167,10 +167,14 @@ class SearchEntry:
     def budget(self) -> int:
         """How many trials there may be."""
         if self.sampler.grid is not None:
-            whole = math.prod(len(grid_values(dimension)) for dimension in self.space.values())
-            return min(whole, self.trials or whole)
+            return min(self.grid_size, self.trials or self.grid_size)
         assert self.trials is not None
         return self.trials
+
+    @property
+    def grid_size(self) -> int:
+        """How many points a grid has."""
+        return math.prod(map(_grid_count, self.space.values()))
 
     def placed(self, params: Mapping[str, Any]) -> Params | None:
         """These values as the space writes them; None where it does not hold them."""
@@ -205,6 +209,16 @@ def grid_values(dimension: RangeEntry | tuple[Any, ...]) -> tuple[Any, ...]:
     if dimension.log:
         return tuple(rounded(dimension, low * (high / low) ** share) for share in shares)
     return tuple(rounded(dimension, low + (high - low) * share) for share in shares)
+
+
+def _grid_count(dimension: RangeEntry | tuple[Any, ...]) -> int:
+    """How many values a grid takes of one field, none of them made."""
+    if isinstance(dimension, tuple):
+        return len(dimension)
+    if dimension.step is not None and dimension.points is None:
+        return (int(dimension.high) - int(dimension.low)) // dimension.step + 1
+    assert dimension.points is not None
+    return dimension.points
 
 
 def grid(entry: SearchEntry) -> list[Params]:
@@ -257,9 +271,14 @@ def ends(entry: SearchEntry) -> Iterator[Params]:
 
 def search_faults(entry: SearchEntry, seeds: tuple[int, ...]) -> Iterator[Fault]:
     """Every reason why a well-formed search makes no sense: the field's path, and the rule with the value got."""
+    faulty = False
     for field, dimension in entry.space.items():
         faults = _choice_faults(dimension) if isinstance(dimension, tuple) else _range_faults(entry, dimension)
-        yield from ((("space", field, *path), message) for path, message in faults)
+        for path, message in faults:
+            faulty = True
+            yield ("space", field, *path), message
+    if entry.sampler.grid is not None and not faulty and entry.grid_size > MAX_GRID:
+        yield ("space",), f"a grid must have at most {MAX_GRID:,} points, got {entry.grid_size:,}"
     for part, kinds in (("sampler", ("tpe", "random", "grid")), ("pruner", ("median", "hyperband"))):
         chosen = getattr(entry, part)
         given = [kind for kind in kinds if chosen is not None and getattr(chosen, kind) is not None]

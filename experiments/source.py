@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,10 +11,29 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.reader import ReaderError
 
 Path_ = tuple[str | int, ...]
 Scalar = str | int | float | bool | None
+
+MAX_BYTES = 4_000_000
+MAX_VALUES = 200_000
+MAX_DEPTH = 32
+MAX_PROBLEMS = 100
+MAX_SHOWN = 120
+
+# Line breaks and tabs are the only control characters of a text; half a surrogate pair is no character at all.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,9 +55,9 @@ class Problem:
     rows: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        field = f"{self.field}: " if self.field else ""
+        field = f"{shortened(self.field)}: " if self.field else ""
         more = f" and {len(self.rows) - 1} more" if len(self.rows) > 1 else ""
-        row = f" (row {self.rows[0]!r}{more})" if self.rows else ""
+        row = f" (row {shown(self.rows[0])}{more})" if self.rows else ""
         return f"{self.file}:{self.place.line}:{self.place.column}: {field}{self.message}{row}"
 
 
@@ -45,14 +65,19 @@ class SpecError(ValueError):
     """Everything that is wrong with a sweep file, all at once."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        same: dict[tuple[str, Place, str, str], Problem] = {}
+        same: dict[tuple[str, Place, str, str], list[Problem]] = {}
         for problem in sorted(problems, key=lambda problem: (problem.file, problem.place, problem.field)):
-            # What a teacher takes from its row is wrong in both for one reason.
-            key = (problem.file, problem.place, problem.field.removeprefix("teacher."), problem.message)
-            first = same.setdefault(key, problem)
-            same[key] = replace(first, rows=tuple(dict.fromkeys((*first.rows, *problem.rows))))
-        self.problems = tuple(same.values())
-        super().__init__("\n".join(map(str, self.problems)))
+            # One value that several fields take is wrong in all of them for one reason.
+            key = (problem.file, problem.place, problem.field.rpartition(".")[2], problem.message)
+            same.setdefault(key, []).append(problem)
+        self.problems = tuple(
+            replace(alike[0], rows=tuple(dict.fromkeys(row for problem in alike for row in problem.rows)))
+            for alike in same.values()
+        )
+        lines = [str(problem) for problem in self.problems[:MAX_PROBLEMS]]
+        if len(self.problems) > MAX_PROBLEMS:
+            lines.append(f"... and {len(self.problems) - MAX_PROBLEMS:,} more")
+        super().__init__("\n".join(lines))
 
 
 @dataclass(frozen=True)
@@ -121,6 +146,29 @@ class Node:
         return replace(self, value={**self.mapping, **items})
 
 
+def shown(value: Any) -> str:
+    """A value as in a message: as YAML would write it, and not too long."""
+    return shortened(_written(value))
+
+
+def shortened(text: str) -> str:
+    """A text with its middle left out where it is long."""
+    half = MAX_SHOWN // 2
+    return text if len(text) <= MAX_SHOWN else f"{text[:half]}...{text[-half:]} ({len(text):,} characters)"
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return f"a mapping of {', '.join(map(str, value))}" if value else "an empty mapping"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(shown, value))}]"
+    return repr(value)
+
+
 def dotted(path: Path_) -> str:
     """A path as people write it: `schedule.milestones[1]`."""
     text = ""
@@ -129,19 +177,21 @@ def dotted(path: Path_) -> str:
     return text
 
 
-def merge(under: Node, over: Node) -> Node:
+Another = Callable[[Node, Node], bool]
+
+
+def merge(under: Node, over: Node, another: Another) -> Node:
     """`under` with everything `over` says, mapping by mapping; lists and plain values are replaced.
 
-    A mapping that names another `model`, or that changes between a model of ours and one of `mmpose`, or between a data
-    folder and `synthetic` people, replaces the earlier one whole: the sizes of one model mean nothing to another.
+    So is a mapping where `another(under, over)`: it describes another thing, to which the earlier fields mean nothing.
     A number that meets a mapping is its `weight`.
     """
     under, over = _weighted(under, over), _weighted(over, under)
-    if not isinstance(under.value, dict) or not isinstance(over.value, dict) or _another(under, over):
+    if not isinstance(under.value, dict) or not isinstance(over.value, dict) or another(under, over):
         return over
     items = dict(under.value)
     for name, item in over.value.items():
-        items[name] = merge(items[name], item) if name in items else item
+        items[name] = merge(items[name], item, another) if name in items else item
     return Node(items, over.place, over.key)
 
 
@@ -161,81 +211,168 @@ def steps_of(field: str) -> list[str]:
     return [first, f"{where}:{name}", *more]
 
 
-def _another(under: Node, over: Node) -> bool:
-    before, after = under.mapping.get("model"), over.mapping.get("model")
-    if before is not None and after is not None and before.value != after.value:
-        return not (isinstance(before.value, dict) and isinstance(after.value, dict))  # a factor may be called so
-    if ("mmpose" in under.mapping and after is not None) or ("mmpose" in over.mapping and before is not None):
-        return True
-    return ("root" in under.mapping and "synthetic" in over.mapping) or (
-        "synthetic" in under.mapping and "root" in over.mapping
-    )
-
-
-def put(node: Node, path: Sequence[str], value: Node) -> Node:
+def put(node: Node, path: Sequence[str], value: Node, another: Another) -> Node:
     """`node` with what stands at a path of names merged with `value`; mappings on the way are made where missing."""
     for name in reversed(path):
         value = Node({name: value}, value.place, value.key)
-    return merge(node, value)
+    return merge(node, value, another)
 
 
-def read_yaml(path: Path, shown: str) -> Node:
-    """The one YAML document of a file. Raises SpecError, saying `shown` for the file's name."""
-    yaml = YAML(typ="safe", pure=True)
+def read_yaml(path: Path, shown_as: str) -> Node:
+    """The one YAML document of a file, bounded in size and depth, aliases expanded.
+
+    Raises SpecError, saying `shown_as` for the file's name.
+    """
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise _refused(shown_as, Place(1, 1), f"must be a file of at most {MAX_BYTES:,} bytes, got {size:,}")
     try:
-        tree = yaml.compose(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise _refused(shown_as, Place(1, 1), f"must be UTF-8 text: {error.reason}") from None
+    reader = _Reader(text, shown_as)
+    try:
+        document = reader.document()
+    except ReaderError as error:
+        before = text[: error.position]
+        place = Place(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise _refused(shown_as, place, f"must have no control characters, got {chr(error.character)!r}") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-        raise SpecError([Problem(shown, place, "", f"must be YAML: {error.problem}")]) from None
-    except UnicodeDecodeError as error:
-        raise SpecError([Problem(shown, Place(1, 1), "", f"must be UTF-8 text: {error.reason}")]) from None
-    if not isinstance(tree, MappingNode):
-        raise SpecError([Problem(shown, Place(1, 1), "", "must be a mapping of fields, got something else or nothing")])
-    problems: list[Problem] = []
-    node = _located(tree, tree, yaml, shown, problems)
-    if problems:
-        raise SpecError(problems)
-    return node
+        raise _refused(shown_as, place, f"must be YAML: {shortened(str(error.problem))}") from None
+    if reader.problems:
+        raise SpecError(reader.problems)
+    return document
 
 
-def _place(tree: Any) -> Place:
-    return Place(tree.start_mark.line + 1, tree.start_mark.column + 1)
+def _refused(file: str, place: Place, message: str) -> SpecError:
+    return SpecError([Problem(file, place, "", message)])
 
 
-def _located(tree: Any, key: Any, yaml: YAML, shown: str, problems: list[Problem]) -> Node:
-    if isinstance(tree, MappingNode):
-        items: dict[str, Node] = {}
-        for name, item in _pairs(tree, shown, problems):
-            items[name.value] = _located(item, name, yaml, shown, problems)
-        return Node(items, _place(tree), _place(key))
-    if isinstance(tree, SequenceNode):
-        return Node([_located(item, item, yaml, shown, problems) for item in tree.value], _place(tree), _place(key))
-    assert isinstance(tree, ScalarNode)
-    value = None
-    try:
-        value = yaml.constructor.construct_object(tree)
-    except (MarkedYAMLError, ValueError):
-        pass
-    else:
-        if value is None or isinstance(value, str | int | float | bool):
-            return Node(value, _place(tree), _place(key))
-    problems.append(
-        Problem(shown, _place(tree), "", f"must be text, a number, true, false or null, got {tree.value!r}")
-    )
-    return Node(None, _place(tree), _place(key))
+class _Reader:
+    """A document on its way from YAML events to nodes: what its anchors name, how many values it has come to."""
 
+    def __init__(self, text: str, file: str) -> None:
+        self.problems: list[Problem] = []
+        self._file = file
+        self._yaml = YAML(typ="safe", pure=True)
+        self._events: Iterator[Any] = self._yaml.parse(text)
+        self._anchors: dict[str, Node] = {}
+        self._values = 0
 
-def _pairs(tree: MappingNode, shown: str, problems: list[Problem]) -> Iterator[tuple[ScalarNode, Any]]:
-    seen: dict[str, Place] = {}
-    for name, item in tree.value:
-        if not isinstance(name, ScalarNode):
-            problems.append(Problem(shown, _place(name), "", "a field's name must be text, got a list or mapping"))
-        elif name.value in seen:
-            first = seen[name.value].line
-            problems.append(
-                Problem(shown, _place(name), name.value, f"must be given once, first given in line {first}")
+    def document(self) -> Node:
+        """The one mapping of the file. Raises SpecError for another root, a second document or a bound passed."""
+        next(self._events)  # the start of the stream
+        root = None
+        for event in self._events:
+            if isinstance(event, DocumentStartEvent):
+                if root is not None:
+                    raise _refused(self._file, _place(event), "must be one YAML document, got another")
+                first = next(self._events)
+                if not isinstance(first, MappingStartEvent):
+                    break
+                root = self._node(first, _place(first), 1)
+        if root is None:
+            raise _refused(self._file, Place(1, 1), "must be a mapping of fields, got something else or nothing")
+        return root
+
+    def _node(self, event: Any, key: Place, depth: int) -> Node:
+        place = _place(event)
+        if isinstance(event, AliasEvent):
+            return self._aliased(event, key, depth)
+        self._count(place, 1, depth)
+        self._refuse_tag(event)
+        if isinstance(event, MappingStartEvent):
+            node = Node(self._mapping(depth), place, key)
+        elif isinstance(event, SequenceStartEvent):
+            node = Node(
+                [self._node(item, _place(item), depth + 1) for item in self._until(SequenceEndEvent)], place, key
             )
         else:
-            seen[name.value] = _place(name)
-            yield name, item
+            node = Node(self._scalar(event), place, key)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _mapping(self, depth: int) -> dict[str, Node]:
+        items: dict[str, Node] = {}
+        for name in self._until(MappingEndEvent):
+            place = _place(name)
+            if not isinstance(name, ScalarEvent):
+                self._node(name, place, depth + 1)
+                self.problems.append(Problem(self._file, place, "", "a field's name must be text, got something else"))
+            else:
+                self._refuse_tag(name)
+                self._refuse_unprintable(name)
+            item = self._node(next(self._events), place, depth + 1)
+            if isinstance(name, ScalarEvent):
+                first = items.setdefault(name.value, item)
+                if first is not item:
+                    message = f"must be given once, first given in line {first.key.line}"
+                    self.problems.append(Problem(self._file, place, name.value, message))
+        return items
+
+    def _until(self, end: type) -> Iterator[Any]:
+        """The next event at this level, until what is open ends."""
+        while not isinstance(event := next(self._events), end):
+            yield event
+
+    def _aliased(self, event: Any, key: Place, depth: int) -> Node:
+        named = self._anchors.get(event.anchor)
+        if named is None:
+            message = f"an alias must stand after the whole of what it names, got {shown('*' + event.anchor)}"
+            raise _refused(self._file, _place(event), message)
+        values, levels = _extent(named)
+        self._count(_place(event), values, depth + levels - 1)
+        return replace(named, key=key)
+
+    def _count(self, place: Place, values: int, depth: int) -> None:
+        self._values += values
+        if self._values > MAX_VALUES:
+            message = f"a file must have at most {MAX_VALUES:,} values, aliases counted each time, and has more here"
+            raise _refused(self._file, place, message)
+        if depth > MAX_DEPTH:
+            raise _refused(self._file, place, f"must be nested at most {MAX_DEPTH} levels deep, and is deeper here")
+
+    def _scalar(self, event: Any) -> Scalar:
+        self._refuse_unprintable(event)
+        value: Any = event.value
+        if event.implicit[0]:  # plain: a number, a switch, null, or text after all
+            tag = self._yaml.resolver.resolve(ScalarNode, event.value, event.implicit)
+            node = ScalarNode(tag, event.value, event.start_mark, event.end_mark)
+            try:
+                value = self._yaml.constructor.construct_object(node)
+            except (MarkedYAMLError, ValueError, IndexError):
+                value = ...
+        rule = None
+        if value is not None and not isinstance(value, str | int | float):
+            rule = "must be text, a number, true, false or null"
+        elif isinstance(value, int) and value.bit_length() > 63:
+            rule = "must be a number of at most 64 bits"
+        if rule is None:
+            scalar: Scalar = value
+            return scalar
+        message = f"{rule}, got {shown(event.value)}; in quotes it is text"
+        self.problems.append(Problem(self._file, _place(event), "", message))
+        return None
+
+    def _refuse_tag(self, event: Any) -> None:
+        if event.tag is not None:
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            message = f"must have no tag, got {shown(tag)}; write a value so that it needs none"
+            self.problems.append(Problem(self._file, _place(event), "", message))
+
+    def _refuse_unprintable(self, event: Any) -> None:
+        if (found := _UNPRINTABLE.search(event.value)) is not None:
+            message = f"must have no control characters, got {found.group()!r}"
+            self.problems.append(Problem(self._file, _place(event), "", message))
+
+
+def _place(event: Any) -> Place:
+    return Place(event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+def _extent(node: Node) -> tuple[int, int]:
+    """How many values a node has, itself among them, and on how many levels."""
+    below = [_extent(item) for item in (*node.mapping.values(), *node.items)]
+    return 1 + sum(values for values, _ in below), 1 + max((levels for _, levels in below), default=0)

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import MinLen
+from annotated_types import MaxLen, MinLen
 
 from distilpose.parts.naming import nearest
-from experiments.expand import AxesEntry, ExpandedRow, RowEntry, assigned, expand
+from experiments.expand import (
+    AxesEntry,
+    ExpandedRow,
+    RowEntry,
+    assigned,
+    expand,
+    field_fault,
+    merged,
+    refuse_too_many,
+    with_whole_teacher,
+)
 from experiments.pairing import recipe_faults
 from experiments.recipe import FORBID, FileName, Metric, Name, Natural, Recipe, to_json, with_losses
 from experiments.search_spec import Params, SearchEntry, ends, search_faults, value_at
-from experiments.source import Node, Path_, Place, Problem, SpecError, dotted, merge, put, read_yaml
-from experiments.typed import Kind, checked, shown
+from experiments.source import Node, Problem, SpecError, dotted, read_yaml, shown
+from experiments.typed import checked
 
 Table = Literal["losses", "matrix", "generalisation", "sdpose", "rows"]
 SWEEPS = Path(__file__).parents[1] / "sweeps"
@@ -38,7 +48,7 @@ class Document:
     rows: Annotated[tuple[RowEntry, ...], MinLen(1)] | None = None
     axes: AxesEntry | None = None
     search: SearchEntry | None = None
-    profiles: dict[FileName, Any] | None = None
+    profiles: Annotated[dict[FileName, Any], MaxLen(100)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +129,15 @@ class SweepFile:
 def find_sweep(name: str) -> Path:
     """The file of a sweep: a path, or the name of one that is shipped. Raises ValueError naming those there are."""
     path = Path(name)
-    if path.is_file():
-        return path
+    try:
+        if path.is_file():
+            return path
+    except OSError:  # such as a name too long for a file's
+        pass
     shipped = {path.stem: path for path in sorted(SWEEPS.glob("*.yaml"))}
     if name.removesuffix(".yaml").removeprefix("sweeps/") in shipped:
         return shipped[name.removesuffix(".yaml").removeprefix("sweeps/")]
-    raise ValueError(f"sweep: must be a file or a shipped sweep, got {name!r}; {nearest(name, shipped)}")
+    raise ValueError(f"sweep: must be a file or a shipped sweep, got {shown(name)}; {nearest(name, shipped)}")
 
 
 def read_sweep(path: Path | str, *, source: str | None = None) -> SweepFile:
@@ -141,6 +154,7 @@ def read_sweep(path: Path | str, *, source: str | None = None) -> SweepFile:
         sweep = _sweep(name, sheet, shown_as, Path(path).parent, problems)
         if sweep is not None:
             sweeps[name] = sweep
+            refuse_too_many(sum(len(one.rows) * len(one.seeds) for one in sweeps.values()), document, shown_as)
     if problems:
         raise SpecError(problems)
     return SweepFile(source=shown_as, profiles=sweeps)
@@ -162,7 +176,7 @@ def read_names(path: Path, profile: str | None, *, source: str) -> tuple[str, st
 
 
 def _no_profile(source: str, name: str, valid: Iterable[str]) -> ValueError:
-    return ValueError(f"{source}: no such profile, got {name!r}; {nearest(name, valid)}")
+    return ValueError(f"{source}: no such profile, got {shown(name)}; {nearest(name, valid)}")
 
 
 def _sheets(document: Node, file: str, problems: list[Problem]) -> list[tuple[str, Node]]:
@@ -178,7 +192,7 @@ def _sheets(document: Node, file: str, problems: list[Problem]) -> list[tuple[st
                 message = "belongs to the file, not to one of its profiles"
                 problems.append(Problem(file, fixed.key, f"profiles.{name}.{field}", message))
         if isinstance(change.value, dict):
-            sheets.append((name, merge(common, change)))
+            sheets.append((name, merged(common, change)))
         elif change.value is None:
             sheets.append((name, common))
         else:
@@ -191,18 +205,20 @@ def _sweep(name: str, sheet: Node, file: str, folder: Path, problems: list[Probl
     before = len(problems)
     document, faults = checked(Document, sheet, file)
     problems += [problem for _, problem in faults]
-    if document is None:  # go on with what is sound, to find the other mistakes too
-        document, sheet = _repaired(Document, sheet, [path for path, _ in faults])
-        if document is None:
-            return None
+    if any(path[0] in ("base", "factors", "rows", "axes") for path, _ in faults):
+        return None
     expanded = expand(sheet, file, problems)
+    if not expanded:
+        return None
+    recipes = [_recipe(row, file, folder, problems) for row in expanded]
+    problems += _baseline_problems(sheet.get("baseline"), expanded, file)
+    if document is None:
+        return None
     rows = []
-    for row in expanded:
-        recipe = _recipe(row, file, folder, problems)
+    for row, recipe in zip(expanded, recipes, strict=True):
         if recipe is not None:
             own = document.baseline if row.baseline is None else row.baseline.plain
             rows.append(RowSpec(name=row.name, recipe=recipe, factors=row.factors, paper=row.paper, baseline=own))
-    problems += _baseline_problems(sheet.get("baseline"), expanded, file)
     if len(set(document.seeds)) < len(document.seeds):
         message = f"must differ, got {shown(document.seeds)}"
         problems.append(Problem(file, sheet.mapping["seeds"].place, "seeds", message))
@@ -238,9 +254,14 @@ def _search(
     if len(document.seeds) != 1:
         message = f"a trial is one run: a search has one seed, got {shown(document.seeds)}; `confirm` takes more"
         found.append(Problem(file, (sheet.get("seeds") or node).place, "seeds", message))
+    for field, where in node.mapping["space"].mapping.items():
+        if (fault := field_fault(field, sheet)) is not None:
+            found.append(Problem(file, where.key, f"search.space.{field}", fault))
     problems += found
+    if found:
+        return None
     base = _recipe(_trial(sheet, "base", {}, file, problems), file, folder, problems)
-    if base is None or found:
+    if base is None:
         return None
     for params in ends(entry):
         recipe = _recipe(_trial(sheet, _said(params), params, file, problems), file, folder, problems)
@@ -276,12 +297,15 @@ def _trial(sheet: Node, name: str, params: Params, file: str, problems: list[Pro
 def _baseline_problems(common: Node | None, rows: Sequence[ExpandedRow], file: str) -> list[Problem]:
     names = dict.fromkeys(row.name for row in rows)
     named = [("baseline", common), *(("rows.baseline", row.baseline) for row in rows)]
-    problems = [
-        Problem(file, node.place, field, f"must be one of the rows, got {node.plain!r}; {nearest(node.plain, names)}")
+    wrong = {
+        (field, node.place): node.plain  # axes repeat a row, and its mistake
         for field, node in named
         if node is not None and isinstance(node.plain, str) and node.plain not in names
+    }
+    return [
+        Problem(file, place, field, f"must be one of the rows, got {shown(name)}; {nearest(name, names)}")
+        for (field, place), name in wrong.items()
     ]
-    return list(dict.fromkeys(problems))  # axes repeat a row, and its mistake
 
 
 def _matrix_problems(rows: Sequence[ExpandedRow], file: str) -> list[Problem]:
@@ -290,13 +314,13 @@ def _matrix_problems(rows: Sequence[ExpandedRow], file: str) -> list[Problem]:
     for row in rows:
         if len(row.factors) != 2 or set(row.factors) != set(factors):
             got = ", ".join(row.factors) or "none"
-            message = f"a matrix needs the same two factors in every row, got {got} in row {row.name!r}"
+            message = f"a matrix needs the same two factors in every row, got {got} in row {shown(row.name)}"
             problems.append(Problem(file, row.place, "rows.factors", message))
     return problems
 
 
 def _recipe(row: ExpandedRow, file: str, folder: Path, problems: list[Problem]) -> Recipe | None:
-    node = _with_whole_teacher(row.recipe)
+    node = with_whole_teacher(row.recipe)
     before = len(problems)
     values, loss_faults = with_losses(node.frozen, folder)
     recipe, faults = checked(Recipe, node, file, values)
@@ -308,53 +332,3 @@ def _recipe(row: ExpandedRow, file: str, folder: Path, problems: list[Problem]) 
         place = node.nearest(path).place
         problems.append(Problem(file, place, dotted(path), message, (row.name,)))
     return recipe if len(problems) == before else None
-
-
-def _repaired(kind: type[Kind], node: Node, faulty: Sequence[Path_]) -> tuple[Kind | None, Node]:
-    """What is left of a record without its faulty parts, and without what needs these; None where too little is."""
-    while faulty and all(faulty):
-        node = _sound(node, faulty)
-        record, faults = checked(kind, node, "")
-        if record is not None:
-            return record, node
-        # A part that lacks something it must have goes as a whole.
-        faulty = [path if node.get(*path) is not None else path[:-1] for path, _ in faults]
-    return None, node
-
-
-def _sound(node: Node, faulty: Sequence[Path_]) -> Node:
-    """A node without what is faulty in it; a schedule keeps some length, to be checked for the rest."""
-    for path in sorted(faulty, key=str, reverse=True):
-        node = _without(node, path)
-        if path[-1] in ("epochs", "batch_size"):
-            names = [str(step) for step in path]
-            node = put(node, names, Node(10**9, node.place, node.key))
-    return node
-
-
-def _without(node: Node, path: Path_) -> Node:
-    step, rest = path[0], path[1:]
-    below = node.get(step)
-    if below is None:
-        return node
-    if isinstance(step, str):
-        items = {name: item for name, item in node.mapping.items() if name != step}
-        # A list with a bad item would change its meaning: all of it goes, but for rows, which stand alone.
-        if rest and (isinstance(rest[0], str) or step == "rows"):
-            items[step] = _without(below, rest)
-        return replace(node, value=items)
-    return replace(node, value=[item for index, item in enumerate(node.items) if index != step])
-
-
-def _with_whole_teacher(recipe: Node) -> Node:
-    """A recipe whose teacher's schedule, augmentation and precision are the row's with its own over them."""
-    teacher = recipe.get("teacher")
-    if teacher is None or not isinstance(teacher.value, dict) or "mmpose" in teacher.mapping:
-        return recipe
-    whole: dict[str, Node] = {}
-    for field, fallback in (("schedule", {}), ("augmentation", {}), ("precision", "fp32")):
-        rows, own = recipe.get(field), teacher.get(field)
-        if rows is None:
-            rows = Node(fallback, Place(teacher.place.line, teacher.place.column), teacher.key)
-        whole[field] = rows if own is None else merge(rows, own)
-    return recipe.with_items(teacher=teacher.with_items(**whole))

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from distilpose.parts.naming import nearest
-from experiments.source import Node, Path_, Problem, dotted
+from experiments.source import Node, Path_, Problem, dotted, shown
 
 Kind = TypeVar("Kind")
 
@@ -53,26 +53,42 @@ def checked(
     try:
         return _adapter(record_kind).validate_python(node.frozen if values is None else values), []
     except ValidationError as error:
-        faults = error.errors(include_url=False)
-        paths: list[Path_] = [tuple(step for step in fault["loc"] if not _is_mark(step)) for fault in faults]
+        found = [(_steps(node, fault["loc"]), fault) for fault in error.errors(include_url=False)]
+        paths: list[Path_] = [tuple(step for step in steps if not isinstance(step, _Mark)) for steps, _ in found]
         return None, [
-            (path, _problem(kind, node, file, path, fault)) for path, fault in zip(paths, faults, strict=True)
+            (path, _problem(kind, node, file, path, steps, fault))
+            for path, (steps, fault) in zip(paths, found, strict=True)
         ]
 
 
-def _problem(kind: Any, node: Node, file: str, path: Path_, fault: Any) -> Problem:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Mark:
+    """A step of pydantic's path that stands for no field: a key, or which record of several is meant."""
+
+    name: str
+
+
+def _steps(node: Node, loc: Sequence[str | int]) -> list[str | int | _Mark]:
+    """Pydantic's path, its marks told from keys that look like them: those are in the file."""
+    steps: list[str | int | _Mark] = []
+    at: Node | None = node
+    for step in loc:
+        below = None if at is None else at.get(step)
+        if below is None and isinstance(step, str) and step.startswith("["):
+            steps.append(_Mark(step))
+        else:
+            steps.append(step)
+            at = below
+    return steps
+
+
+def _problem(kind: Any, node: Node, file: str, path: Path_, steps: Sequence[str | int | _Mark], fault: Any) -> Problem:
     what = node.nearest(path)
-    marked = fault["loc"]
     place = what.place
     field = dotted(path)
     got, code = fault["input"], fault["type"]
     if code == "unexpected_keyword_argument":
-        return Problem(
-            file,
-            what.key,
-            field,
-            f"no such field, {nearest(path[-1], _fields(kind, [step for step in marked if step != '[key]'][:-1]))}",
-        )
+        return Problem(file, what.key, field, f"no such field, {nearest(path[-1], _fields(kind, steps[:-1]))}")
     if code in ("missing", "missing_keyword_only_argument", "missing_argument"):
         return Problem(file, place, field, "must be given")
     context = fault.get("ctx", {})
@@ -83,51 +99,48 @@ def _problem(kind: Any, node: Node, file: str, path: Path_, fault: Any) -> Probl
         )
     if code in _BOUNDS:
         words, name = _BOUNDS[code]
-        rule = f"must be {words} {context[name]:g}"
+        rule = f"must be {words} {context[name]:,.15g}"
     elif code == "too_short":
         rule = f"must have at least {context['min_length']} items"
     elif code == "too_long":
-        rule = f"must have at most {context['max_length']} items"
+        rule = f"must have at most {context['max_length']:,} items"
+    elif code == "string_too_long":
+        rule = f"must have at most {context['max_length']:,} characters"
     else:
         rule = _RULES.get(code, fault["msg"])
     return Problem(file, place, field, f"{rule}, got {shown(got)}")
 
 
-def shown(value: Any) -> str:
-    """A value as in a message: short, as YAML would write it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return f"a mapping of {', '.join(map(str, value))}" if value else "an empty mapping"
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(map(shown, value))}]"
-    return repr(value)
+def field_of(kind: Any, path: Sequence[str]) -> dataclasses.Field[Any]:
+    """The field at a path of names below a record. Raises ValueError, with the nearest name, where there is none."""
+    records = _records(kind)
+    for name in path:
+        fields = {field.name: (record, field) for record in records for field in dataclasses.fields(record)}
+        if name not in fields:
+            raise ValueError(f"no such field, {nearest(name, fields)}")
+        record, field = fields[name]
+        records = _records(typing.get_type_hints(record)[name])
+    return field
 
 
-def _is_mark(step: int | str) -> bool:
-    """Whether a step of pydantic's path stands for no field: a key, or which record of several is meant."""
-    return isinstance(step, str) and step.startswith("[")
-
-
-def _fields(kind: Any, path: Sequence[int | str]) -> list[str]:
+def _fields(kind: Any, steps: Sequence[int | str | _Mark]) -> list[str]:
     """The names of the fields of the record at a path."""
-    for step in path:
-        if _is_mark(step):
-            kind = next(item for item in typing.get_args(kind) if f"[{getattr(item, '__name__', '')}]" == step)
-            continue
-        record = _record(kind)
-        if record is None or not isinstance(step, str):
+    for step in steps:
+        if isinstance(step, _Mark):
+            kind = next(
+                (item for item in typing.get_args(kind) if f"[{getattr(item, '__name__', '')}]" == step.name), kind
+            )
+        elif isinstance(step, str) and _records(kind):
+            (record,) = _records(kind)
+            kind = typing.get_type_hints(record).get(step)
+        else:
             arguments = [item for item in typing.get_args(kind) if item is not Ellipsis]
             kind = arguments[-1] if arguments else None
-            continue
-        kind = typing.get_type_hints(record).get(step)
-    record = _record(kind)
-    return [] if record is None else [field.name for field in dataclasses.fields(record)]
+    return [field.name for record in _records(kind) for field in dataclasses.fields(record)]
 
 
-def _record(kind: Any) -> Any:
+def _records(kind: Any) -> list[Any]:
+    """The records among the types that a value may have."""
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        return next(filter(None, map(_record, typing.get_args(kind))), None)
-    return kind if dataclasses.is_dataclass(kind) else None
+        return [record for item in typing.get_args(kind) for record in _records(item)]
+    return [kind] if dataclasses.is_dataclass(kind) else []

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from distilpose.heads import HEADS
 
@@ -23,7 +23,7 @@ class Published:
     fps: float | None = None
 
 
-_Count = Annotated[int, Ge(1)]
+_Count = Annotated[int, Ge(1), Le(10_000)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

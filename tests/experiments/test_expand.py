@@ -162,7 +162,8 @@ def test_fields_of_one_last_name_are_told_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("axes", "problem"),
     [
-        ("{grid: {nope.x: [1]}}", "16:24: nope: no such field"),
+        ("{grid: {nope.x: [1]}}", "16:15: nope.x: no such field"),
+        ("{grid: {" + ".".join("a" * 500) + ": [1]}}", "no such field, valid: student"),
         ("{grid: {schedule.lr: [-1]}}", "16:29: schedule.lr: must be greater than 0, got -1"),
         (
             "{zip: {schedule.lr: [1, 2], losses.KT: [1]}}",
@@ -172,9 +173,85 @@ def test_fields_of_one_last_name_are_told_apart(tmp_path: Path) -> None:
         ("{grid: {schedule.lr: [1, 1]}}", "must name one row, got 'none lr=1' again"),
         ("{when: [{grid: {schedule.lr: [1]}}]}", "axes.when[0].given: must be given"),
         ("{gird: {}}", "16:8: axes.gird: no such field, did you mean grid?"),
+        (
+            "{grid: {schedule.lr: [1, 2]}, zip: {schedule.lr: [1, 4]}}",
+            "16:15: schedule.lr: must be set by one axis alone: a later one sets it too (row 'none lr=1 lr=1'",
+        ),
+        (
+            "{grid: {schedule.lr: [1], schedule: [{epochs: 3}, {lr: 2}]}}",
+            "16:15: schedule.lr: must be set by one axis alone: a later one sets it too (row 'none lr=1 schedule=lr:2'",
+        ),
+        (
+            "{grid: {schedule.lr: [1]}, when: [{given: {losses.VT: 0}, zip: {schedule.lr: [2]}}]}",
+            "16:15: schedule.lr: must be set by one axis alone",
+        ),
+        ("{when: [{given: {typo: 1}, grid: {schedule.lr: [1]}}]}", "16:24: typo: no such field, valid: student"),
+        ("{when: [{given: {losses.KD: 1}, grid: {}}]}", "16:24: losses.KD: no such field, did you mean KT?"),
+        (
+            "{when: [{given: {losses.VT: 1}, grid: {schedule.rate: [1]}}]}",
+            "16:46: schedule.rate: no such field, valid: epochs",
+        ),
     ],
 )
 def test_a_wrong_axis_is_explained(tmp_path: Path, axes: str, problem: str) -> None:
     with pytest.raises(SpecError) as caught:
         _rows(tmp_path, axes)
     assert problem in str(caught.value)
+
+
+def test_a_condition_on_a_factor_holds_for_the_level_that_a_row_picked(tmp_path: Path) -> None:
+    text = SMALL.replace("row: KT,", "row: KT, factors: {teaching: on},")
+    text += "factors: {teaching: {off: {}, on: {}}}\n"
+    rows = _rows(tmp_path, "{when: [{given: {teaching: on}, grid: {losses.SH: [1, 2]}}]}", text)
+    assert [row.name for row in rows] == ["none", "KT SH=1", "KT SH=2"]
+    with pytest.raises(SpecError, match=r"17:34: teaching: no such level, got 'onn'; did you mean on\?"):
+        _rows(tmp_path, "{when: [{given: {teaching: onn}, grid: {losses.SH: [1, 2]}}]}", text)
+    with pytest.raises(SpecError, match=r"no such field, did you mean teacher\? valid: .*; or a factor: teaching"):
+        _rows(tmp_path, "{when: [{given: {teach: on}, grid: {losses.SH: [1, 2]}}]}", text)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "precision: fp32",
+        "losses.VT: 0",
+        "schedule.milestones: [[]]",
+        "input_size: [48, 64]",
+        "teacher.schedule.epochs: [1, 2]",
+        "teacher.schedule.gamma: 0.1",
+    ],
+)
+def test_a_condition_holds_for_what_a_recipe_leaves_out_too(tmp_path: Path, given: str) -> None:
+    rows = _rows(tmp_path, f"{{when: [{{given: {{{given}}}, grid: {{losses.SH: [1]}}}}]}}")
+    assert [row.name for row in rows] == ["none SH=1", "KT SH=1"]
+
+
+def test_an_axis_and_a_factor_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    text = SMALL.replace("row: KT,", "row: KT, factors: {model: big},")
+    text += "factors: {model: {big: {student: {depth: 2}}}}\n"
+    assert _rows(tmp_path, "{grid: {student.model: [distilpose_s]}}", text)[1].factors == {
+        "model": "big",
+        "student.model": "distilpose_s",
+    }
+
+
+def test_a_mapping_and_a_field_of_it_are_two_axes(tmp_path: Path) -> None:
+    axes = "{grid: {student: [{model: distilpose_s}, {model: base_stemnet, dim: 16}], student.depth: [1, 2]}}"
+    rows = _rows(tmp_path, axes, SMALL.replace("KT: 5e-4", "SH: 1").replace("KT: 0", "SH: 0"))
+    assert [row.recipe.student.depth for row in rows] == [1, 2, 1, 2] * 2
+
+
+@pytest.mark.parametrize(
+    ("axes", "count"),
+    [
+        ("{grid: {losses.VT: %s, losses.SH: %s}}", "16,000,000"),
+        ("{grid: {losses.VT: %s}, zip: {losses.SH: %s, losses.CS: %s}}", "16,000,000"),
+        ("{grid: {losses.VT: %s}, when: [{given: {precision: fp32}, grid: {losses.SH: %s}}]}", "8,000,000"),
+    ],
+)
+def test_runs_are_counted_before_they_are_made(tmp_path: Path, axes: str, count: str) -> None:
+    values = str(list(range(2000)))
+    with pytest.raises(SpecError) as caught:
+        _rows(tmp_path, axes.replace("%s", values))
+    rule = "must make at most 100,000 runs (rows x points of the axes x seeds)"
+    assert str(caught.value).endswith(f"{rule}, got {count}")

@@ -23,6 +23,9 @@ KT = "losses.KT: {low: 1e-6, high: 1, log: true}"
         (KT, "losses.KT: [1e-3, 1e-3]", "search.space.losses.KT: must differ"),
         (KT, "losses.KT: {lo: 1, high: 2}", "search.space.losses.KT.lo: no such field, did you mean low?"),
         (KT, "losses.KD: [0, 1]", "losses.KD: no such loss, did you mean KT?"),
+        (KT, '"[x]": {lo: 1, high: 2}', "search.space.[x].lo: no such field, did you mean low?"),
+        (KT, '"[x]": [1, 2]', "search.space.[x]: no such field, valid: student"),
+        ("trials: 12", "trials: 12000", "search.trials: must be at most 10,000"),
         (KT, "student.depth: {low: 1, high: 3}", "student.depth: must be a whole number"),
         (KT, "student.depth: {low: 1, high: 4, step: 2}", "search.space.student.depth.high: must be a whole number"),
         ("log: true}", "log: true, points: 3}", "search.space.losses.KT.points: only a grid takes points"),
@@ -51,6 +54,15 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, old: str, new: str, me
     assert problem is not None, str(caught.value)
     assert problem.file == "hunt.yaml"
     assert problem.place.line > 1
+
+
+def test_the_points_of_a_grid_are_counted_before_they_are_made(tmp_path: Path) -> None:
+    text = SEARCH.replace("random: {}", "grid: {}")
+    text = text.replace(KT, "student.depth: {low: 1, high: 1e18, step: 1}\n    losses.VT: [0, 1]")
+    with pytest.raises(SpecError) as caught:
+        small_search(tmp_path, text)
+    rule = "search.space: a grid must have at most 10,000 points, got 2,000,000,000,000,000,000"
+    assert str(caught.value) == f"hunt.yaml:19:5: {rule}"
 
 
 def test_the_mistakes_of_a_search_are_told_with_the_others(tmp_path: Path) -> None:
