@@ -51,17 +51,20 @@ def data_facts(data: DataChoice, evaluation: EvaluationChoice, *, root: Path | N
         spec = synthetic_spec(data)
         return DataFacts(fingerprint=spec.fingerprint, train_people=spec.train, val_people=spec.val)
     from distilpose.data.coco import load_pose_data
+    from distilpose.data.download import checksum
 
     folder = data_root(data, root=root, runs=runs)
     train, val = load_pose_data(folder, data.train), load_pose_data(folder, data.val)
     boxes = "gt"
     if evaluation.boxes != "gt":
-        boxes = _boxes_fingerprint(folder / evaluation.boxes)
+        boxes = _boxes_checksum(folder / evaluation.boxes)
     return DataFacts(
         fingerprint=digest([train.fingerprint, val.fingerprint]),
         train_people=len(train.people),
         val_people=len(val.people),
         boxes=boxes,
+        annotations=tuple(checksum(split.annotation_file, "sha256") for split in (train, val)),
+        name=folder.resolve().name,
     )
 
 
@@ -121,10 +124,12 @@ def _mark_of_soundness(folder: Path, split: str, runs: Path) -> Path | None:
     return runs / "data" / f"sound-{digest([fingerprint, str(annotations.resolve())])}.json"
 
 
-def _boxes_fingerprint(file: Path) -> str:
+def _boxes_checksum(file: Path) -> str:
+    from distilpose.data.download import checksum
+
     if not file.is_file():
         raise ValueError(
             f"{file}: evaluation.boxes must be a detector's result file below the data folder, got none there; "
             "put it there, or evaluate annotated boxes with `boxes: gt`"
         )
-    return digest(file.read_bytes().hex())
+    return checksum(file, "sha256")

@@ -10,7 +10,7 @@ from reports.curves import mean_curve
 from reports.diagnoses import row_calibration, row_joints
 from reports.facts import provenance_facts
 from reports.loss_effects import loss_effects
-from reports.published import data_words, deviations, on_published_data
+from reports.published import deviations, on_published_data, setting
 from reports.reader import RunDetails, RunRead, RunReader, metric_scale
 from reports.records import Cost, Curve, LossEffects, Metric, Picture, RowNumbers, SweepNumbers, TeacherNumbers
 from reports.search import search_numbers, table_rows
@@ -202,13 +202,15 @@ def aggregate(store: Store, plan: Mapping[str, Any], reader: RunReader | None = 
         teachers.append(
             TeacherNumbers(model=teacher["model"], run=found.numbers, pictures=reader.details(found).pictures)
         )
+    data = plan.get("data") or {}
     recipes = {
-        role: [run.recipe for run in read.values() if run.numbers.role == role and run.recipe]
+        role: [
+            setting(run.recipe, run.identity, data.get(run.identity.get("data")) or {})
+            for run in read.values()
+            if run.numbers.role == role and run.recipe
+        ]
         for role in ("student", "teacher")
     }
-    settings = {name: str(value) for name, value in (plan.get("settings") or {}).items()}
-    if "data" not in settings and recipes["student"]:
-        settings = {"data": data_words(recipes["student"][0].get("data")), **settings}
     return SweepNumbers(
         sweep=plan["sweep"],
         profile=plan["profile"],
@@ -234,7 +236,7 @@ def aggregate(store: Store, plan: Mapping[str, Any], reader: RunReader | None = 
         )
         if any(papers.values())
         else (),
-        settings=settings,
+        settings={name: str(value) for name, value in (plan.get("settings") or {}).items()},
         seconds=sum(run.numbers.seconds or 0.0 for run in read.values()),
         drawn=drawn,
         search=search,
