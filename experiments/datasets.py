@@ -52,9 +52,15 @@ def data_facts(data: DataChoice, evaluation: EvaluationChoice, *, root: Path | N
         return DataFacts(fingerprint=spec.fingerprint, train_people=spec.train, val_people=spec.val)
     from distilpose.data.coco import load_pose_data
     from distilpose.data.download import checksum
+    from distilpose.evaluation.pck import torso
 
     folder = data_root(data, root=root, runs=runs)
     train, val = load_pose_data(folder, data.train), load_pose_data(folder, data.val)
+    if evaluation.best_by.endswith("-torso") and torso(val.skeleton) is None:
+        raise ValueError(
+            f"{val.annotation_file}: evaluation.best_by: {evaluation.best_by} needs the joints left_shoulder and "
+            f"right_hip, got {', '.join(val.skeleton.names)}"
+        )
     boxes = "gt"
     if evaluation.boxes != "gt":
         boxes = _boxes_checksum(folder / evaluation.boxes)

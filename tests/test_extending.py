@@ -21,4 +21,4 @@ def test_the_page_runs_as_it_stands(
     names: dict[str, object] = {"__name__": "extending"}
     for block in BLOCKS:
         exec(compile(block, "extending.md", "exec"), names)
-    assert capsys.readouterr().out.count("PCK@0.2") == 5
+    assert capsys.readouterr().out.count("'PCK@0.2'") == 5

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 
-from reports.agreement import ranks
+from scipy import stats
+
 from reports.records import RowNumbers, SweepNumbers
 from reports.tables import Cell, Column, Gap, Table, Text, change, measured, number
 
 
 def _ranked(values: Mapping[str, float]) -> dict[str, float]:
     """Ranks by name, 1 for the greatest."""
-    return dict(zip(values, ranks([-value for value in values.values()]).tolist(), strict=True))
+    return dict(zip(values, stats.rankdata([-value for value in values.values()]).tolist(), strict=True))
 
 
 def paper_table(numbers: SweepNumbers) -> Table | None:

@@ -51,6 +51,16 @@ def test_the_annotation_files_are_known_by_their_checksums(people: Path, tmp_pat
     assert facts.name == "people"
 
 
+def test_a_measure_by_torso_needs_a_torso(people: Path, tmp_path: Path) -> None:
+    choice, by_torso = DataChoice(root=str(people)), EvaluationChoice(best_by="PCK@0.2-torso")
+    assert data_facts(choice, by_torso, root=None, runs=tmp_path).val_people == 2
+    for split in ("train", "val"):
+        file = people / "annotations" / f"{split}.json"
+        file.write_text(file.read_text().replace("_hip", "_pelvis"))
+    with pytest.raises(ValueError, match=r"best_by: PCK@0\.2-torso needs the joints left_shoulder and right_hip"):
+        data_facts(choice, by_torso, root=None, runs=tmp_path)
+
+
 def test_missing_boxes_are_named_with_the_remedy(people: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"absent\.json.*boxes: gt"):
         data_facts(DataChoice(root=str(people)), EvaluationChoice(boxes="absent.json"), root=None, runs=tmp_path)
