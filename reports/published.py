@@ -38,7 +38,8 @@ def field_value(recipe: Values, dotted: str) -> Any:
     return value
 
 
-def _plain(value: Any) -> str:
+def value_words(value: Any) -> str:
+    """A value of a recipe, for people."""
     match value:
         case bool():
             return "yes" if value else "no"
@@ -47,7 +48,7 @@ def _plain(value: Any) -> str:
         case float():
             return f"{value:g}"
         case list() | tuple():
-            return ", ".join(_plain(item) for item in value) or "none"
+            return ", ".join(value_words(item) for item in value) or "none"
     return str(value)
 
 
@@ -73,7 +74,8 @@ def data_words(data: Any, facts: Values) -> str:
         return "unknown"
     if isinstance(data.get("synthetic"), Mapping):
         spec = data["synthetic"]
-        return f"synthetic people: {_plain(spec.get('train'))} to train on, {_plain(spec.get('val'))} to validate on"
+        train, val = (value_words(spec.get(split)) for split in ("train", "val"))
+        return f"synthetic people: {train} to train on, {val} to validate on"
     if tuple(facts.get("annotations") or ()) == COCO_ANNOTATIONS:
         return _COCO
     splits = f"{data.get('train')} / {data.get('val')}"
@@ -242,7 +244,7 @@ TEACHER = (
 def _compare(published: Published, recipes: Iterable[Values]) -> Deviation | None:
     """The difference, if any recipe has one; several values of ours are all named."""
     found = [field_value(recipe, published.field) for recipe in recipes]
-    here = list(dict.fromkeys(None if value is None else _plain(value) for value in found))
+    here = list(dict.fromkeys(None if value is None else value_words(value) for value in found))
     theirs = published.values + (published.also if any(value in published.values for value in here) else ())
     differing = [value for value in here if value not in theirs and value is not None]
     if not differing:

@@ -77,5 +77,5 @@ def test_no_shared_row_is_no_agreement() -> None:
 def test_the_sentences_name_what_their_intervals_are_over(complete_numbers: SweepNumbers) -> None:
     order, improvements = agreement_sentences(complete_numbers)
     assert "for rows like these (Bonett and Wright, n = 8)" in order
-    assert "for these rows and other seeds (bootstrap)" in order
+    assert "for these rows and other seeds (bootstrap, too narrow for few seeds)" in order
     assert "7 of 7 point the same way as the paper's" in improvements
