@@ -64,8 +64,10 @@ def _confounded(numbers: SweepNumbers) -> Iterator[str]:
         if row.unlike and row.improvement is not None:
             groups.setdefault((row.baseline, row.unlike), []).append(f"“{row.name}”")
     for (baseline, differences), names in groups.items():
-        whose = "Its improvement includes" if len(names) == 1 else "Their improvements include"
+        verb, whose = ("differs", "Its improvement includes")
+        if len(names) > 1:
+            verb, whose = ("differ", "Their improvements include")
         yield (
-            f"{listed(names)} and “{baseline}” were trained differently ({', '.join(differences)}). {whose} the effect "
-            "of that."
+            f"{listed(names)} {verb} from “{baseline}” in training too: {', '.join(differences)}. {whose} the effect of "
+            "that."
         )

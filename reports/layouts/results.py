@@ -78,7 +78,7 @@ def _best_over_last(numbers: SweepNumbers) -> str:
         return ""
     (low, least), (high, most) = min(found), max(found)
     if signed(low, digits) == signed(high, digits):
-        return f" Best minus last epoch: {signed(low, digits)}."
+        return f" Best minus last epoch: {signed(low, digits)} in every row."
     return f" Best minus last epoch: {signed(low, digits)} (“{least}”) to {signed(high, digits)} (“{most}”)."
 
 

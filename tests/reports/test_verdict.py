@@ -143,8 +143,8 @@ def test_a_row_trained_otherwise_than_its_baseline_is_said_to_be(tmp_path: Path)
             file.write_text(file.read_text().replace('"batch_size": 64', '"batch_size": 32'))
     numbers = aggregate(store, plan)
     sentence = (
-        "“KT” and “all” and “none” were trained differently (batch size 32 against 64, so another number of optimiser "
-        "steps). Their improvements include the effect of that."
+        "“KT” and “all” differ from “none” in training too: batch size 32 against 64, so another number of optimiser "
+        "steps. Their improvements include the effect of that."
     )
     tables = [make(numbers) for make in (sweep_table, differences_table, additions_table, shapley_table, paper_table)]
     for table in tables:
