@@ -54,17 +54,26 @@ def data_facts(data: DataChoice, evaluation: EvaluationChoice, *, root: Path | N
         spec = synthetic_spec(data)
         return DataFacts(fingerprint=spec.fingerprint, train_people=spec.train, val_people=spec.val)
     from distilpose.data.coco import load_pose_data
+    from distilpose.data.download import checksum
+    from distilpose.evaluation.pck import torso
 
     folder = data_root(data, root=root, runs=runs)
     train, val = load_pose_data(folder, data.train), load_pose_data(folder, data.val)
+    if evaluation.best_by.endswith("-torso") and torso(val.skeleton) is None:
+        raise ValueError(
+            f"{val.annotation_file}: evaluation.best_by: {evaluation.best_by} needs the joints left_shoulder and "
+            f"right_hip, got {', '.join(val.skeleton.names)}"
+        )
     boxes = "gt"
     if evaluation.boxes != "gt":
-        boxes = _boxes_fingerprint(folder / evaluation.boxes)
+        boxes = _boxes_checksum(folder / evaluation.boxes)
     return DataFacts(
         fingerprint=digest([train.fingerprint, val.fingerprint]),
         train_people=len(train.people),
         val_people=len(val.people),
         boxes=boxes,
+        annotations=tuple(checksum(split.annotation_file, "sha256") for split in (train, val)),
+        name=folder.resolve().name,
     )
 
 
@@ -135,10 +144,12 @@ def _mark_of_soundness(folder: Path, split: str, runs: Path) -> Path | None:
     return runs / "data" / f"sound-{digest([fingerprint, str(annotations.resolve())])}.json"
 
 
-def _boxes_fingerprint(file: Path) -> str:
+def _boxes_checksum(file: Path) -> str:
+    from distilpose.data.download import checksum
+
     if not file.is_file():
         raise ValueError(
             f"{file}: evaluation.boxes must be a detector's result file below the data folder, got none there; "
             "put it there, or evaluate annotated boxes with `boxes: gt`"
         )
-    return digest(file.read_bytes().hex())
+    return checksum(file, "sha256")

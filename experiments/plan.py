@@ -90,6 +90,7 @@ class Plan:
     settings: dict[str, Any]
     problems: tuple[str, ...] = ()
     train_people: dict[str, int] = field(default_factory=dict)
+    facts: tuple[DataFacts, ...] = ()
     search: dict[str, Any] | None = None
     prunable: frozenset[str] = frozenset()
     parts: dict[str, Place] = field(default_factory=dict)
@@ -128,6 +129,7 @@ class Plan:
                 for cohort in self.cohorts
             ],
             "settings": self.settings,
+            "data": {one.fingerprint: {"name": one.name, "annotations": list(one.annotations)} for one in self.facts},
             **({} if self.search is None else {"search": self.search}),
         }
 
@@ -183,6 +185,7 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
         problems=tuple(data.problems),
         train_people=data.train_people,
         parts=_parts(sweep),
+        facts=tuple(data.known.values()),
     )
 
 
@@ -295,7 +298,8 @@ def _settings(
     def data(recipe: Recipe) -> str:
         facts = known.get((recipe.data, recipe.evaluation))
         counts = f" ({facts.train_people:,} + {facts.val_people:,} people)" if facts and facts.train_people else ""
-        return ("synthetic people" if recipe.data.synthetic else str(recipe.data.root)) + counts
+        name = (facts and facts.name) or str(recipe.data.root)
+        return ("synthetic people" if recipe.data.synthetic else name) + counts
 
     taught = [recipe for recipe in recipes if recipe.uses_teacher]
     return {

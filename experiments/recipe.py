@@ -33,7 +33,22 @@ Switch = Annotated[bool, Strict()]
 Init = Literal["fresh", "teacher_backbone", "imagenet"]
 Precision = Literal["fp32", "bf16"]
 
-Metric = Literal["AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL", "PCK@0.2", "PCK@0.1"]
+Metric = Literal[
+    "AP",
+    "AP50",
+    "AP75",
+    "APM",
+    "APL",
+    "AR",
+    "AR50",
+    "AR75",
+    "ARM",
+    "ARL",
+    "PCK@0.2",
+    "PCK@0.1",
+    "PCK@0.2-torso",
+    "PCK@0.1-torso",
+]
 
 VALIDATION_CROPS = 64
 """How many crops are evaluated at once; no result depends on it."""

@@ -251,4 +251,5 @@ def _merged(parts: Sequence[Plan]) -> Plan:
         data=tuple(dict.fromkeys(data for part in parts for data in part.data)),
         problems=tuple(dict.fromkeys(problem for part in parts for problem in part.problems)),
         train_people={run_id: people for part in parts for run_id, people in part.train_people.items()},
+        facts=tuple(dict.fromkeys(facts for part in parts for facts in part.facts)),
     )

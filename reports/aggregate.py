@@ -6,18 +6,19 @@ from typing import Any
 
 from experiments.store import Store
 from reports.agreement import improvement_agreement, rank_agreement
+from reports.confounds import confounds
 from reports.curves import mean_curve
 from reports.diagnoses import row_calibration, row_joints
 from reports.facts import provenance_facts
 from reports.loss_effects import loss_effects
-from reports.published import data_words, deviations, on_published_data
+from reports.published import deviations, on_published_data, setting
 from reports.reader import RunDetails, RunRead, RunReader, metric_scale
 from reports.records import Cost, Curve, LossEffects, Metric, Picture, RowNumbers, SweepNumbers, TeacherNumbers
 from reports.search import search_numbers, table_rows
 from reports.statistics import corrected, paired_difference, spread
 
 LOSS_ORDER = ("CS", "SH", "KT", "VT")
-OTHER_METRICS = ("AP", "PCK@0.2")  # shown after the sweep's own
+OTHER_METRICS = ("AP", "PCK@0.2", "PCK@0.2-torso")  # shown after the sweep's own
 # Drawings of more rows cannot be read, and their journals take long to read: the rest stands in the tables alone.
 DRAWN_ROWS = 12
 DRAWN_SEEDS = 12
@@ -46,6 +47,7 @@ def _numbers(
 ) -> RowNumbers:
     """A row by itself, before it is compared or drawn."""
     finished = [run for run in runs if run.numbers.state == "finished"]
+    last = {run.numbers.seed: run.numbers.last[metric] for run in finished if metric in run.numbers.last}
     return RowNumbers(
         name=row["name"],
         baseline=None if baseline == row["name"] else baseline,
@@ -62,11 +64,17 @@ def _numbers(
         curves={},
         pictures=(),
         cost=_row_cost(finished),
+        last=spread(last) if last else None,
     )
 
 
-def _compared(rows: Sequence[RowNumbers], metric: str, paper_metric: str) -> list[RowNumbers]:
-    """The rows with their improvements over their baselines, tested and corrected over all of them."""
+def _compared(
+    rows: Sequence[RowNumbers], recipes: Mapping[str, Mapping[str, Any]], metric: str, paper_metric: str
+) -> list[RowNumbers]:
+    """The rows with their improvements over their baselines, tested and corrected over all of them.
+
+    `recipes` holds one of each row that has begun.
+    """
     by_name = {row.name: row for row in rows}
     bases = [None if row.baseline is None else by_name.get(row.baseline) for row in rows]
     found = corrected(
@@ -84,6 +92,9 @@ def _compared(rows: Sequence[RowNumbers], metric: str, paper_metric: str) -> lis
             paper_improvement=row.paper[paper_metric] - base.paper[paper_metric]
             if base is not None and paper_metric in row.paper and paper_metric in base.paper
             else None,
+            unlike=confounds(recipes[row.name], recipes[base.name])
+            if base is not None and improvement is not None
+            else (),
         )
         for row, base, improvement in zip(rows, bases, found, strict=True)
     ]
@@ -188,6 +199,11 @@ def aggregate(store: Store, plan: Mapping[str, Any], reader: RunReader | None = 
             _numbers(row, runs, papers[row["name"]], row.get("baseline", baseline), metric.name)
             for row, runs in zip(planned_rows, students, strict=True)
         ],
+        {
+            row["name"]: next(run.recipe for run in runs if run.numbers.state == "finished")
+            for row, runs in zip(planned_rows, students, strict=True)
+            if any(run.numbers.state == "finished" for run in runs)
+        },
         metric.name,
         paper_metric,
     )
@@ -202,13 +218,15 @@ def aggregate(store: Store, plan: Mapping[str, Any], reader: RunReader | None = 
         teachers.append(
             TeacherNumbers(model=teacher["model"], run=found.numbers, pictures=reader.details(found).pictures)
         )
+    data = plan.get("data") or {}
     recipes = {
-        role: [run.recipe for run in read.values() if run.numbers.role == role and run.recipe]
+        role: [
+            setting(run.recipe, run.identity, data.get(run.identity.get("data")) or {})
+            for run in read.values()
+            if run.numbers.role == role and run.recipe
+        ]
         for role in ("student", "teacher")
     }
-    settings = {name: str(value) for name, value in (plan.get("settings") or {}).items()}
-    if "data" not in settings and recipes["student"]:
-        settings = {"data": data_words(recipes["student"][0].get("data")), **settings}
     return SweepNumbers(
         sweep=plan["sweep"],
         profile=plan["profile"],
@@ -234,7 +252,7 @@ def aggregate(store: Store, plan: Mapping[str, Any], reader: RunReader | None = 
         )
         if any(papers.values())
         else (),
-        settings=settings,
+        settings={name: str(value) for name, value in (plan.get("settings") or {}).items()},
         seconds=sum(run.numbers.seconds or 0.0 for run in read.values()),
         drawn=drawn,
         search=search,

@@ -2,82 +2,69 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import permutations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr
+from scipy import stats
 
 from reports.records import Agreement, ImprovementAgreement, Interval
-from reports.resampling import resample_counts, weighted_interval
+from reports.resampling import LEAST_SEEDS, resample_counts, weighted_interval
 
 Floats = NDArray[np.float64]
 
-_NORMAL_975 = 1.959963984540054
-_LEAST_SEEDS = 3
-
-
-def ranks(values: Sequence[float]) -> Floats:
-    """Ranks from 1, ties sharing their mean rank."""
-    numbers = np.asarray(values, dtype=np.float64)
-    _, place, counts = np.unique(numbers, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    found: Floats = (last - (counts - 1) / 2)[place]
-    return found
-
-
-def pearson(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
-    """The correlation; None for fewer than three values or where one side does not vary."""
-    if len(ours) < 3:
-        return None
-    mine, other = np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64)
-    mine, other = mine - mine.mean(), other - other.mean()
-    length = float(np.sqrt((mine**2).sum() * (other**2).sum()))
-    if length <= 1e-12:
-        return None
-    return max(-1.0, min(1.0, float((mine * other).sum() / length)))
+_EXACT_ROWS = 8
 
 
 def spearman(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
     """Spearman's rank correlation; None for fewer than three rows or where one side is all ties."""
-    return pearson(ranks(ours).tolist(), ranks(theirs).tolist())
-
-
-def correlation_interval(r: float, n: int, *, of_ranks: bool) -> Interval | None:
-    """The 95 % interval of a correlation over `n` pairs by Fisher's z; None below four pairs and for r = -1 or 1.
-
-    For rank correlations the standard error is Bonett and Wright's (2000), sqrt((1 + r^2 / 2) / (n - 3)).
-    """
-    if n < 4 or abs(r) > 1 - 1e-12:
+    if len(ours) < 3 or len(set(ours)) == 1 or len(set(theirs)) == 1:
         return None
-    error = math.sqrt((1 + r * r / 2 if of_ranks else 1.0) / (n - 3))
-    centre = math.atanh(r)
-    return Interval(low=math.tanh(centre - _NORMAL_975 * error), high=math.tanh(centre + _NORMAL_975 * error))
+    return float(stats.spearmanr(ours, theirs).statistic)
 
 
-def _by_luck(ours: Sequence[float], theirs: Sequence[float], rho: float) -> float:
-    """The chance of an agreement this good by luck: exact to eight rows, the t approximation beyond."""
-    n = len(ours)
-    if n > 8:
-        return float(stdtr(n - 2, -rho * np.sqrt((n - 2) / max(1e-12, 1 - rho * rho))))
-    mine, other = ranks(ours), ranks(theirs)
-    orders = np.array(list(permutations(range(n))))
-    return float(np.mean(mine[orders] @ other >= mine @ other - 1e-9))
+def rank_interval(rho: float, n: int) -> Interval | None:
+    """The 95 % interval of a rank correlation over `n` rows; None below four, and for rho = -1 or 1.
+
+    Fisher's z with Bonett and Wright's (2000) standard error, sqrt((1 + rho^2 / 2) / (n - 3)).
+    """
+    if n < 4 or abs(rho) > 1 - 1e-12:
+        return None
+    width = stats.norm.ppf(0.975) * math.sqrt((1 + rho * rho / 2) / (n - 3))
+    low, high = (math.tanh(math.atanh(rho) + end) for end in (-width, width))
+    return Interval(low=low, high=high)
+
+
+def _by_luck(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """The one-sided p: how often a random order agrees at least as well; exact to eight rows, approximated beyond."""
+    if len(ours) > _EXACT_ROWS:
+        return float(stats.spearmanr(ours, theirs, alternative="greater").pvalue)
+    published = stats.rankdata(theirs)
+
+    def likeness(ranks: Floats, axis: int) -> Floats:
+        found: Floats = (ranks * published).sum(axis)
+        return found
+
+    tested = stats.permutation_test(
+        (stats.rankdata(ours),), likeness, permutation_type="pairings", vectorized=True, n_resamples=np.inf,
+        alternative="greater",
+    )  # fmt: skip
+    return float(tested.pvalue)
 
 
 def _over_seeds(values: Floats, theirs: Sequence[float]) -> Interval | None:
     """The bootstrap interval of the rank correlation: whole seeds [rows, seeds] are drawn again, all rows of each."""
     seeds = values.shape[1]
-    if seeds < _LEAST_SEEDS:
+    if seeds < LEAST_SEEDS:
         return None
     counts, chances = resample_counts(seeds)
     means = values @ counts.T / seeds
-    found = [spearman(column.tolist(), theirs) for column in means.T]
-    known = np.array([value is not None for value in found])
-    if not known.any():
+    varied = np.ptp(means, axis=0) > 0
+    if not varied.any():
         return None
-    rhos = np.array([value for value in found if value is not None])
-    return weighted_interval(rhos, chances[known] / chances[known].sum())
+    published = stats.rankdata(theirs)[:, None]
+    rhos = stats.pearsonr(stats.rankdata(means[:, varied], axis=0), published, axis=0).statistic
+    return weighted_interval(rhos, chances[varied] / chances[varied].sum())
 
 
 def rank_agreement(ours: Mapping[str, Mapping[int, float]], theirs: Mapping[str, float]) -> Agreement | None:
@@ -99,11 +86,17 @@ def rank_agreement(ours: Mapping[str, Mapping[int, float]], theirs: Mapping[str,
     return Agreement(
         rho=rho,
         n=len(names),
-        p=_by_luck(means, published, rho),
+        p=_by_luck(means, published),
         per_seed={seed: value for seed, value in by_seed.items() if value is not None},
-        over_rows=correlation_interval(rho, len(names), of_ranks=True),
+        over_rows=rank_interval(rho, len(names)),
         over_seeds=_over_seeds(values, published),
     )
+
+
+def _bounds(correlation: Any) -> Interval | None:
+    """Fisher's 95 % interval of scipy's correlation; None where it bounds nothing."""
+    low, high = correlation.confidence_interval(0.95)
+    return Interval(low=float(low), high=float(high)) if -1 < low < high < 1 else None
 
 
 def improvement_agreement(ours: Mapping[str, float], theirs: Mapping[str, float]) -> ImprovementAgreement | None:
@@ -118,12 +111,13 @@ def improvement_agreement(ours: Mapping[str, float], theirs: Mapping[str, float]
         return None
     mine, other = [ours[name] for name in names], [theirs[name] for name in names]
     gaps = [a - b for a, b in zip(mine, other, strict=True)]
-    r = pearson(mine, other)
+    varied = len(names) > 2 and min(np.ptp(mine), np.ptp(other)) > 1e-9
+    close = stats.pearsonr(mine, other) if varied else None
     return ImprovementAgreement(
         n=len(names),
         same_sign=sum(a * b > 0 for a, b in zip(mine, other, strict=True)),
-        pearson=r,
-        interval=None if r is None else correlation_interval(r, len(names), of_ranks=False),
+        pearson=None if close is None else float(close.statistic),
+        interval=None if close is None else _bounds(close),
         mean_gap=sum(gaps) / len(gaps),
         mean_absolute_gap=sum(map(abs, gaps)) / len(gaps),
     )

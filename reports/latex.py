@@ -85,7 +85,7 @@ def latex_table(table: Table) -> str:
             r"% \usepackage{booktabs,amssymb,graphicx}",
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{escape_latex(' '.join([table.caption + '.', *table.notes]))}}}",
+            rf"\caption{{{escape_latex(' '.join([table.caption + '.', *table.footnotes]))}}}",
             rf"\label{{tab:{table.name}}}",
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{{align}}}",

@@ -35,7 +35,7 @@ def _block(block: Block, drawings: str) -> list[str]:
         case Table():
             return [f"*{escape_markdown(block.caption)}.*\n", markdown_table(block)]
         case Drawing():
-            caption = escape_markdown(block.caption)
+            caption = escape_markdown(block.legend)
             return [f"![{caption}]({drawings}/{block.name}.svg)\n\n{caption}\n"]
         case FactList():
             return [_facts(block)]

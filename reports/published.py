@@ -1,11 +1,11 @@
 """How the runs of a sweep differ from the setting of the published table, said field by field.
 
 The published values are those of DistilPose (Ye et al., CVPR 2023, section 4 and the authors' configurations), and of
-SDPose (Chen et al., CVPR 2024, the authors' configurations) for runs that learn by circulation. Of its table of
-generalisation (SimpleBaseline and DeepPose), DistilPose says the models and the data, and not how they were trained.
+SDPose (Chen et al., CVPR 2024, the authors' configurations) for runs that learn by circulation. In the table of
+generalisation, the untaught models are those of mmpose's model zoo; how the taught student was trained is not stated.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -13,6 +13,19 @@ from typing import Any
 from reports.records import Deviation
 
 Values = Mapping[str, Any]
+
+COCO_ANNOTATIONS = (
+    "sha256:7fc1549d934547c470384d8a207c38707ca33fc016d00e33b795e408603af83e",
+    "sha256:788e2dae83c86bd547be7fab269d6399df5671063d29a61360cdb2cc370d2b14",
+)
+"""Checksums of person_keypoints_train2017.json and person_keypoints_val2017.json."""
+DETECTIONS = "sha256:53ba0ad8d0fd461c5a000cd90797fa8c39cd8c38cd125125c0412626ff592d59"
+"""Checksum of COCO_val2017_detections_AP_H_56_person.json."""
+TARGET_SIGMA, DARK_KERNEL = 2, 11
+"""In heatmap pixels, here as published."""
+
+_COCO = "COCO, train2017 / val2017 (17 joints)"
+_DETECTOR = "a detector's (56 AP on persons)"
 
 
 def field_value(recipe: Values, dotted: str) -> Any:
@@ -25,7 +38,8 @@ def field_value(recipe: Values, dotted: str) -> Any:
     return value
 
 
-def _plain(value: Any) -> str:
+def value_words(value: Any) -> str:
+    """A value of a recipe, for people."""
     match value:
         case bool():
             return "yes" if value else "no"
@@ -34,164 +48,203 @@ def _plain(value: Any) -> str:
         case float():
             return f"{value:g}"
         case list() | tuple():
-            return ", ".join(_plain(item) for item in value) or "none"
+            return ", ".join(value_words(item) for item in value) or "none"
     return str(value)
 
 
-def _size(value: Any) -> str:
-    return "×".join(str(side) for side in value) if isinstance(value, list | tuple) else str(value)
+def setting(recipe: Values, identity: Values, facts: Values) -> Values:
+    """A run's recipe as `deviations` compares it: `data` and `boxes` in words, known by their content, and `derived`.
+
+    Args:
+        recipe: as run.json holds it.
+        identity: what the run's id is a hash of.
+        facts: what the plan says of the run's data: their `name`, and the checksums of their `annotations`.
+    """
+    return {
+        **recipe,
+        "data": data_words(recipe["data"], facts) if "data" in recipe else None,
+        "boxes": _boxes_words(field_value(recipe, "evaluation.boxes"), field_value(identity, "evaluation.boxes")),
+        "derived": _derived(recipe, identity),
+    }
 
 
-def data_words(data: Any) -> str:
-    """A data choice in words, without where it lies on this machine."""
+def data_words(data: Any, facts: Values) -> str:
+    """A data choice in words, without where it lies on this machine; COCO is known by its annotation files alone."""
     if not isinstance(data, Mapping):
         return "unknown"
     if isinstance(data.get("synthetic"), Mapping):
         spec = data["synthetic"]
-        return f"synthetic people: {_plain(spec.get('train'))} to train on, {_plain(spec.get('val'))} to validate on"
-    return f"{PurePath(str(data.get('root'))).name}, {data.get('train')} / {data.get('val')}"
+        train, val = (value_words(spec.get(split)) for split in ("train", "val"))
+        return f"synthetic people: {train} to train on, {val} to validate on"
+    if tuple(facts.get("annotations") or ()) == COCO_ANNOTATIONS:
+        return _COCO
+    splits = f"{data.get('train')} / {data.get('val')}"
+    other = " (not COCO's annotation files)" if splits in _COCO else ""
+    return f"{facts.get('name') or PurePath(str(data.get('root'))).name}, {splits}{other}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def _boxes_words(told: Any, checksum: Any) -> str | None:
+    if told is None or told == "gt":
+        return "ground truth" if told else None
+    return _DETECTOR if checksum == DETECTIONS else f"another detector's ({PurePath(str(told)).name})"
+
+
+def _derived(recipe: Values, identity: Values) -> Values:
+    """What follows from the sizes: the input, its visual tokens, and the target and DARK's blur beside the heatmap."""
+    if not recipe.get("input_size"):
+        return {}
+    width, height = recipe["input_size"]
+    found: dict[str, Any] = {
+        "input": f"{width}×{height}",
+        "target": _of_columns(TARGET_SIGMA, width // 4),
+        "dark": _of_columns(DARK_KERNEL, width // 4),
+    }
+    patch = field_value(identity, "model.patch")
+    if patch and all(patch):
+        stride = 1 if field_value(recipe, "model.model") == "tokenpose_t" else 4
+        found["visual_tokens"] = (height // stride // patch[0]) * (width // stride // patch[1])
+    return found
+
+
+def _of_columns(pixels: int, columns: int) -> str:
+    return f"{pixels} of {columns} heatmap columns ({100 * pixels / columns:.0f} %)"
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
-    """One published setting: where a run's recipe says it, the values that are the paper's, and how both are worded.
+    """One published setting: where a run's recipe says it, and the values that are the paper's.
 
-    The values in `also` are the paper's in company only: where another run of the sweep has one of `values`.
+    The values in `also` are the paper's in company only: where another run of the sweep has one of `values`. A size
+    that a recipe leaves out is the published one.
     """
 
     setting: str
     field: str
-    values: tuple[Any, ...]
+    values: tuple[str, ...]
     words: str
-    also: tuple[Any, ...] = ()
-    show: Callable[[Any], str] = _plain
+    also: tuple[str, ...] = ()
 
 
-_DATA = (
-    Published(
-        setting="data",
-        field="data",
-        values=("coco, train2017 / val2017",),
-        words="COCO, train2017 / val2017 (17 joints)",
-        show=data_words,
-    ),
-    Published(setting="input (w×h pixels)", field="input_size", values=("192×256",), words="192×256", show=_size),
-)
-_TRAINING = (
-    Published(setting="learning rate", field="schedule.lr", values=("0.001",), words="0.001"),
-    Published(setting="warm-up steps", field="schedule.warmup_steps", values=("500",), words="500"),
-    Published(setting="rate drops at epochs", field="schedule.milestones", values=("200, 260",), words="200, 260"),
-    Published(setting="flip probability", field="augmentation.flip", values=("0.5",), words="0.5"),
-    Published(setting="half-body probability", field="augmentation.half_body", values=("0.3",), words="0.3"),
-    Published(setting="scale jitter", field="augmentation.scale", values=("0.35",), words="0.35"),
-    Published(setting="rotation (degrees)", field="augmentation.rotation", values=("45",), words="45"),
-    Published(setting="precision", field="precision", values=("fp32",), words="fp32"),
-)
+def _is(setting: str, field: str, *values: str, words: str = "", also: tuple[str, ...] = ()) -> Published:
+    return Published(setting, field, values, words or values[0], also)
+
+
+def _training(
+    of: str = "",
+    *,
+    epochs: str = "300",
+    rate: str = "0.001",
+    drops: str = "200, 260",
+    scale: tuple[str, ...] = ("0.35",),
+    rotation: tuple[str, ...] = ("45",),
+    shift: str = "0.2",
+    drawn: str = "for 30 % of the people, drawn once",
+) -> tuple[Published, ...]:
+    """How a model was trained; `of` stands in front of each setting. Of several values all but the first are `also`."""
+    return (
+        _is(f"{of}epochs", "schedule.epochs", epochs),
+        _is(f"{of}learning rate", "schedule.lr", rate),
+        _is(f"{of}warm-up steps", "schedule.warmup_steps", "500"),
+        _is(f"{of}rate drops at epochs", "schedule.milestones", drops),
+        _is(f"{of}flip probability", "augmentation.flip", "0.5"),
+        _is(f"{of}half-body probability", "augmentation.half_body", "0.3"),
+        _is(f"{of}scale jitter", "augmentation.scale", scale[0], also=scale[1:]),
+        _is(f"{of}rotation (degrees)", "augmentation.rotation", rotation[0], also=rotation[1:]),
+        _is(f"{of}rotation probability", "augmentation.rotation_p", "0.6"),
+        _is(f"{of}shift of the box", "augmentation.shift", shift, words=f"{shift} {drawn}"),
+        _is(f"{of}precision", "precision", "fp32"),
+    )
+
+
+def _heatmaps(of: str = "") -> tuple[Published, ...]:
+    """How heatmaps are learned and read."""
+    return (
+        _is(f"{of}target sigma", "derived.target", _of_columns(TARGET_SIGMA, 48)),
+        _is(f"{of}DARK kernel", "derived.dark", _of_columns(DARK_KERNEL, 48)),
+    )
+
+
+_DATA = (_is("data", "data", _COCO), _is("input (w×h pixels)", "derived.input", "192×256"))
 _TEST = (
-    Published(setting="flip test", field="evaluation.flip_test", values=("yes",), words="yes"),
-    Published(setting="best weights chosen by", field="evaluation.best_by", values=("AP",), words="AP"),
-    Published(
-        setting="test boxes",
-        field="evaluation.boxes",
-        values=("COCO_val2017_detections_AP_H_56_person.json",),
-        words="a detector's (56 AP on persons)",
-        show=lambda boxes: "ground truth" if boxes == "gt" else PurePath(str(boxes)).name,
-    ),
+    _is("flip test", "evaluation.flip_test", "yes"),
+    _is("best weights chosen by", "evaluation.best_by", "AP"),
+    _is("test boxes", "boxes", _DETECTOR),
 )
 STUDENT = (
     *_DATA,
-    Published(
-        setting="student",
-        field="model.model",
-        values=("distilpose_s", "distilpose_l", "base_stemnet", "base_hr48_3stage"),
+    _is(
+        "student",
+        "model.model",
+        *("distilpose_s", "distilpose_l", "base_stemnet", "base_hr48_3stage"),
         words="DistilPose-S (DistilPose-L where the backbone is HRNet-W48-stage3)",
     ),
-    Published(setting="stem channels", field="model.width", values=(None,), words="64"),
-    Published(setting="token dimensions", field="model.dim", values=(None,), words="192"),
-    Published(setting="encoder layers", field="model.depth", values=(None,), words="12"),
-    Published(setting="attention heads", field="model.heads", values=(None,), words="8"),
-    Published(setting="patch (rows, columns)", field="model.patch", values=(None,), words="4, 3"),
-    Published(setting="epochs", field="schedule.epochs", values=("300",), words="300"),
-    Published(
-        setting="batch",
-        field="schedule.batch_size",
-        values=("256",),
-        also=("512",),
-        words="256 (512 without a teacher)",
-    ),
-    *_TRAINING,
-    Published(setting="simulated heatmap loss", field="losses.SH.form", values=("official",), words="official"),
-    Published(setting="confidence read at", field="losses.CS.cell", values=("official",), words="official"),
-    Published(
-        setting="flipped coordinates", field="evaluation.flip_coordinates", values=("official",), words="official"
-    ),
-    Published(setting="flipped scores", field="evaluation.flip_scores", values=("official",), words="official"),
+    _is("stem channels", "model.width", words="64"),
+    _is("token dimensions", "model.dim", words="192"),
+    _is("encoder layers", "model.depth", words="12"),
+    _is("attention heads", "model.heads", words="8"),
+    _is("patch (rows, columns)", "model.patch", words="4, 3"),
+    _is("visual tokens", "derived.visual_tokens", "256"),
+    _is("batch", "schedule.batch_size", "256", also=("512",), words="256 (512 without a teacher)"),
+    *_training(),
+    _is("simulated heatmap loss", "losses.SH.form", "official"),
+    _is("confidence read at", "losses.CS.cell", "official"),
+    _is("flipped coordinates", "evaluation.flip_coordinates", "official"),
+    _is("flipped scores", "evaluation.flip_scores", "official"),
     *_TEST,
 )
 CIRCULATION = (
     *_DATA,
-    Published(
-        setting="first channels",
-        field="model.width",
-        values=(None,),
-        words="64 (SDPose-B, TokenPose-B: 32)",
-    ),
-    Published(setting="token dimensions", field="model.dim", values=(None,), words="192"),
-    Published(setting="encoder layers", field="model.depth", values=(None,), words="12 (SDPose-T: 6)"),
-    Published(setting="attention heads", field="model.heads", values=(None,), words="8 (TokenPose-T: 16)"),
-    Published(
-        setting="patch (rows, columns)",
-        field="model.patch",
-        values=(None,),
-        words="4, 3 (S-V2: 2, 2; TokenPose-T: 16, 12 of the picture)",
-    ),
-    Published(setting="epochs", field="schedule.epochs", values=("300",), words="300"),
-    Published(
-        setting="batch",
-        field="schedule.batch_size",
-        values=("512", "192", "256"),
-        words="512 (SDPose-S-V2: 192, SDPose-B: 256)",
-    ),
-    *_TRAINING,
+    _is("first channels", "model.width", words="64 (SDPose-B, TokenPose-B: 32)"),
+    _is("token dimensions", "model.dim", words="192"),
+    _is("encoder layers", "model.depth", words="12 (SDPose-T: 6)"),
+    _is("attention heads", "model.heads", words="8 (TokenPose-T: 16)"),
+    _is("patch (rows, columns)", "model.patch", words="4, 3 (S-V2: 2, 2; TokenPose-T: 16, 12 of the picture)"),
+    _is("visual tokens", "derived.visual_tokens", "256", "768", words="256 (S-V2: 768)"),
+    *_heatmaps(),
+    _is("batch", "schedule.batch_size", "512", "192", "256", words="512 (SDPose-S-V2: 192, SDPose-B: 256)"),
+    *_training(shift="0.16", drawn="at probability 0.3"),
     *_TEST,
-)
-_NOT_STATED = (
-    Published(setting="epochs", field="schedule.epochs", values=(), words="not stated"),
-    Published(setting="batch", field="schedule.batch_size", values=(), words="not stated"),
 )
 GENERALISATION = (
     *_DATA,
-    Published(setting="student", field="model.model", values=("deeppose_r50",), words="DeepPose (ResNet-50)"),
-    Published(setting="first channels", field="model.width", values=(None,), words="64"),
-    *_NOT_STATED,
+    _is("student", "model.model", "deeppose_r50", words="DeepPose (ResNet-50)"),
+    _is("student starts from", "model.init", "imagenet"),
+    _is("first channels", "model.width", words="64"),
+    _is("batch", "schedule.batch_size", "512"),
+    *_training(epochs="210", rate="0.0005", drops="170, 200", scale=("0.5",), rotation=("40",)),
     *_TEST,
 )
 GENERALISATION_TEACHER = (
-    Published(
-        setting="teacher", field="model.model", values=("simplebaseline_r50",), words="SimpleBaseline (ResNet-50)"
-    ),
-    Published(setting="teacher's first channels", field="model.width", values=(None,), words="64"),
+    _is("teacher", "model.model", "simplebaseline_r50", words="SimpleBaseline (ResNet-50)"),
+    _is("teacher starts from", "model.init", "imagenet"),
+    _is("teacher's first channels", "model.width", words="64"),
+    *_heatmaps("teacher's "),
+    _is("teacher's batch", "schedule.batch_size", "512"),
+    *_training("teacher's ", epochs="210", rate="0.0005", drops="170, 200", scale=("0.5",), rotation=("40",)),
 )
 TEACHER = (
-    Published(
-        setting="teacher",
-        field="model.model",
-        values=("teacher_tokenpose_l",),
+    _is(
+        "teacher",
+        "model.model",
+        "teacher_tokenpose_l",
         also=("teacher_stemnet",),
         words="TokenPose-L on HRNet-W48, 69.4 M parameters",
     ),
-    Published(setting="teacher's stem channels", field="model.width", values=(None,), words="64"),
-    Published(setting="teacher's token dimensions", field="model.dim", values=(None,), words="192"),
-    Published(setting="teacher's encoder layers", field="model.depth", values=(None,), words="12"),
-    Published(setting="teacher's epochs", field="schedule.epochs", values=("300",), words="300"),
-    Published(setting="teacher's batch", field="schedule.batch_size", values=("512",), words="512"),
+    _is("teacher starts from", "model.init", "imagenet", also=("fresh",)),
+    _is("teacher's stem channels", "model.width", words="64"),
+    _is("teacher's token dimensions", "model.dim", words="192"),
+    _is("teacher's encoder layers", "model.depth", words="12"),
+    _is("teacher's visual tokens", "derived.visual_tokens", "256"),
+    *_heatmaps("teacher's "),
+    _is("teacher's batch", "schedule.batch_size", "512"),
+    *_training("teacher's ", scale=("0.5", "0.35"), rotation=("40", "45")),
 )
 
 
 def _compare(published: Published, recipes: Iterable[Values]) -> Deviation | None:
     """The difference, if any recipe has one; several values of ours are all named."""
     found = [field_value(recipe, published.field) for recipe in recipes]
-    here = list(dict.fromkeys(None if value is None else published.show(value) for value in found))
+    here = list(dict.fromkeys(None if value is None else value_words(value) for value in found))
     theirs = published.values + (published.also if any(value in published.values for value in here) else ())
     differing = [value for value in here if value not in theirs and value is not None]
     if not differing:
@@ -207,26 +260,25 @@ def _of_student(recipe: Values) -> tuple[Published, ...]:
     return GENERALISATION if field_value(recipe, "model.model") == "deeppose_r50" else STUDENT
 
 
-def on_published_data(recipe: Values) -> bool:
-    """Whether a run is trained and measured on the papers' data."""
-    (data, *_) = _DATA
-    return data_words(recipe.get("data")) in data.values
+def on_published_data(found: Values) -> bool:
+    """Whether a run's `setting` has the papers' data, measured in the papers' boxes."""
+    return found.get("data") == _COCO and found.get("boxes") == _DETECTOR
 
 
 def deviations(students: Iterable[Values], teachers: Iterable[Values], *, seeds: int) -> tuple[Deviation, ...]:
-    """Every setting in which a run's recipe differs from the published one, students' before teachers'.
+    """Every setting in which a run differs from the published one, students' before teachers'.
 
     Args:
-        students: recipes of the student runs.
-        teachers: recipes of the teacher runs.
+        students: the `setting` of every student run.
+        teachers: the same of the teacher runs.
         seeds: how many seeds a row asks for; the paper does not say its own number, so more than one is said.
     """
     groups: dict[tuple[Published, ...], list[Values]] = {}
-    for recipe in students:
-        groups.setdefault(_of_student(recipe), []).append(recipe)
-    for recipe in teachers:
-        resnet = field_value(recipe, "model.model") == "simplebaseline_r50"
-        groups.setdefault(GENERALISATION_TEACHER if resnet else TEACHER, []).append(recipe)
-    found = dict.fromkeys(_compare(one, recipes) for settings, recipes in groups.items() for one in settings)
+    for found in students:
+        groups.setdefault(_of_student(found), []).append(found)
+    for found in teachers:
+        resnet = field_value(found, "model.model") == "simplebaseline_r50"
+        groups.setdefault(GENERALISATION_TEACHER if resnet else TEACHER, []).append(found)
+    compared = dict.fromkeys(_compare(one, of_group) for settings, of_group in groups.items() for one in settings)
     seeds_said = [Deviation(setting="seeds a row", paper="not stated", here=str(seeds))] if seeds else []
-    return (*(one for one in found if one is not None), *seeds_said)
+    return (*(one for one in compared if one is not None), *seeds_said)

@@ -29,6 +29,7 @@ class RunRead:
 
     numbers: RunNumbers
     recipe: Mapping[str, Any]
+    identity: Mapping[str, Any]
     provenance: Mapping[str, Any]
 
 
@@ -146,4 +147,4 @@ def _read(run: RunDir, run_id: str, row: str, seed: int, role: str) -> RunRead:
         teacher_id=spec.get("teacher_id"),
         cost=_cost(result.get("parameters"), run.cost()) if result else None,
     )
-    return RunRead(numbers, recipe, result.get("provenance") or {})
+    return RunRead(numbers, recipe, spec.get("identity") or {}, result.get("provenance") or {})

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from reports.search import SearchNumbers
 
+SIGNIFICANT = 0.05
 State = Literal["finished", "running", "interrupted", "failed", "planned", "pruned", "missing"]
 
 
@@ -58,8 +59,7 @@ class Difference:
     `low` and `high` bound the 95 % paired t interval; `p` is its two-sided test and `p_adjusted` the same after
     Holm's correction over the rows of the table. `flip_p` is the two-sided sign-flip test, which assumes no normal
     distribution, and `flip_p_adjusted` the same after Holm's; it cannot go below `least_flip_p`. `bootstrap` bounds
-    the 95 % percentile bootstrap interval, from three pairs on. All are None for a single pair, and where the pairs do
-    not vary.
+    the 95 % percentile bootstrap interval. All are None for fewer than three pairs, and where the pairs do not vary.
     """
 
     pairs: Mapping[int, float]
@@ -81,8 +81,8 @@ class Difference:
 
     @property
     def distinguishable(self) -> bool | None:
-        """Whether the difference is more than seeds explain (adjusted p below 0.05); None where that cannot be said."""
-        return None if self.p_adjusted is None else self.p_adjusted < 0.05
+        """Whether the difference is significant (adjusted p below 0.05); None where it was not tested."""
+        return None if self.p_adjusted is None else self.p_adjusted < SIGNIFICANT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +115,11 @@ class Calibration:
     score: tuple[float, ...]
     oks: tuple[float, ...]
     spearman: Mapping[int, float]
+
+    @property
+    def constant(self) -> bool:
+        """Whether every score is 1, as of a model without a confidence output in annotated boxes."""
+        return not any(self.people[:-1]) and self.score[-1] > 1 - 1e-9
 
     @property
     def error(self) -> float:
@@ -193,6 +198,16 @@ class RowNumbers:
     cost: Cost | None = None
     calibration: Calibration | None = None
     joints: JointErrors | None = None
+    last: Spread | None = None
+    """The sweep's metric at the last validation of each finished run; `measured` is of the best."""
+    unlike: tuple[str, ...] = ()
+    """How the row was trained differently from its baseline, in words, beyond models and losses."""
+
+    @property
+    def shares_teacher(self) -> bool:
+        """Whether several finished seeds learned from one teacher."""
+        teachers = [run.teacher_id for run in self.runs if run.state == "finished"]
+        return len(teachers) > 1 and len(set(teachers)) == 1 and teachers[0] is not None
 
     @property
     def wanted(self) -> int:

@@ -1,10 +1,11 @@
 """Cells in words, and a `Table` as Markdown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from reports.records import Spread
 from reports.tables import Bounds, Cell, Chance, Change, Column, Gap, Measured, Number, Table, Text, Tick
 
+_MOST_NAMES = 12
 _MARKDOWN = str.maketrans(
     {character: "\\" + character for character in "\\`*_[]|#~$"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 )
@@ -30,6 +31,13 @@ def count(spread: Spread, wanted: int) -> str:
     if spread.n == wanted:
         return "n = 1" if spread.n == 1 else str(spread.n)
     return f"{spread.n}/{wanted}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: `a`, `a and b`, `a, b and c`; of a great many, the first and how many others."""
+    if len(names) > _MOST_NAMES:
+        return f"{', '.join(names[: _MOST_NAMES - 1])} and {len(names) - _MOST_NAMES + 1} others"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
 
 
 def duration(seconds: float) -> str:
@@ -95,4 +103,4 @@ def markdown_table(table: Table) -> str:
         [align.get(column.kind, "--:") for column in table.columns],
         [[cell(one) for one in row] for row in table.rows],
     )
-    return "\n".join([*lines, *("\n" + escape_markdown(note) for note in table.notes)]) + "\n"
+    return "\n".join([*lines, *("\n" + escape_markdown(note) for note in table.footnotes)]) + "\n"

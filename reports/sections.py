@@ -15,6 +15,7 @@ from reports.layouts.published import dev_table, val_table
 from reports.layouts.results import sweep_table
 from reports.layouts.runs import runs_table, setting_table, unfinished_table
 from reports.layouts.search import chosen_table, search_sentences, trials_table
+from reports.metrics import definitions
 from reports.plots.calibration import calibration_drawing
 from reports.plots.cost import cost_drawing
 from reports.plots.curves import curve_drawings
@@ -105,11 +106,11 @@ def results(numbers: SweepNumbers) -> Section:
 
 
 def tests(numbers: SweepNumbers) -> Section | None:
-    """What the seeds bear."""
+    """Which differences are significant."""
     table = differences_table(numbers)
     if table is None:
         return None
-    return Section(key="tests", title="What the seeds bear out", short="Tests", blocks=(table,))
+    return Section(key="tests", title="Significance tests", short="Tests", blocks=(table,))
 
 
 def losses(numbers: SweepNumbers) -> Section | None:
@@ -164,15 +165,16 @@ def errors(numbers: SweepNumbers) -> Section | None:
     """Confidence and joints."""
     if not any(run.state == "finished" for run in numbers.runs):
         return None
-    blocks = _there(calibration_drawing(numbers), joints_drawing(numbers))
+    calibration = calibration_drawing(numbers)
+    blocks = _there(calibration, joints_drawing(numbers))
     recorded = [row for row in numbers.drawn_rows if row.calibration is not None or row.joints is not None]
     if not recorded:
         text: tuple[str, ...] = (
             "These runs did not record how their errors are spread over scores and joints; `distilpose diagnose` works "
             "it out of their predictions, where the data are at hand.",
         )
-    elif calibration_drawing(numbers) is None:
-        text = ("No row's scores differ, so there is no calibration to draw.",)
+    elif calibration is None:
+        text = ("No row has scores in more than one twentieth, so there is no calibration to draw.",)
     else:
         text = ()
     return Section(key="errors", title="Confidence and joints", short="Errors", text=text, blocks=blocks)
@@ -234,7 +236,8 @@ def teacher(numbers: SweepNumbers) -> Section | None:
         lists.append(FactList(lines=tuple(FactLine(name=name, values=(value,)) for name, value in lines)))
     if not lists:
         return None
-    return Section(key="teacher", title="Teacher", short="Teacher", blocks=tuple(lists))
+    named = " ".join(name for one in numbers.teachers for name in one.run.metrics)
+    return Section(key="teacher", title="Teacher", short="Teacher", blocks=tuple(lists), after=definitions(named))
 
 
 def provenance(numbers: SweepNumbers) -> Section:

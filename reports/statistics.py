@@ -1,14 +1,13 @@
 """Means and paired differences: what may be said of a handful of seeds."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy import stats
 
 from reports.records import Difference, Spread
-from reports.resampling import bootstrap_interval, sign_flip_p, smallest_sign_flip_p
+from reports.resampling import LEAST_SEEDS, bootstrap_interval, sign_flip_p, smallest_sign_flip_p
 
 
 def spread(values: Mapping[int, float]) -> Spread:
@@ -37,8 +36,9 @@ def paired_difference(row: Mapping[int, float], baseline: Mapping[int, float]) -
 def difference(pairs: Mapping[int, float]) -> Difference | None:
     """Differences by seed with their 95 % paired t interval, its two-sided p, and the same by resampling.
 
-    None without pairs. One pair has a mean and nothing else. Differences that do not vary at all have no interval and
-    no p either: they say that the seeds change nothing, not that chance is ruled out.
+    None without pairs. One or two pairs have a mean, two a standard deviation, and neither an interval or a p: the
+    interval of two is as often a tenth as ten times as wide as it should be. Differences that do not vary at all have
+    none either: they say that the seeds change nothing, not that chance is ruled out.
     """
     if not pairs:
         return None
@@ -50,15 +50,17 @@ def difference(pairs: Mapping[int, float]) -> Difference | None:
     std = float(numbers.std(ddof=1))
     if std <= 1e-9 * max(1.0, abs(mean)):
         return replace(untested, std=0.0)
-    error = std / math.sqrt(n)
-    width = reach(n) * error
+    if n < LEAST_SEEDS:
+        return replace(untested, std=std)
+    tested = stats.ttest_1samp(numbers, 0.0)
+    interval = tested.confidence_interval(0.95)
     return Difference(
         pairs=pairs,
         mean=mean,
         std=std,
-        low=mean - width,
-        high=mean + width,
-        p=float(2 * stdtr(n - 1, -abs(mean) / error)),
+        low=float(interval.low),
+        high=float(interval.high),
+        p=float(tested.pvalue),
         flip_p=sign_flip_p(numbers.tolist()),
         least_flip_p=smallest_sign_flip_p(n),
         bootstrap=bootstrap_interval(numbers.tolist()),
@@ -67,7 +69,7 @@ def difference(pairs: Mapping[int, float]) -> Difference | None:
 
 def reach(pairs: int) -> float:
     """How many standard errors a 95 % t interval of so many pairs (two or more) reaches to either side."""
-    return float(stdtrit(pairs - 1, 0.975))
+    return float(stats.t.ppf(0.975, pairs - 1))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

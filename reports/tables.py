@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from reports.metrics import definitions
 from reports.records import Difference, Interval, RowNumbers, Spread
 
 ColumnKind = Literal["text", "tick", "measured", "change", "number", "interval", "chance"]
@@ -96,6 +97,11 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def footnotes(self) -> tuple[str, ...]:
+        """The notes, and what the metrics of the table are."""
+        return *self.notes, *definitions(" ".join([self.caption, *(column.title for column in self.columns)]))
 
 
 def gap(row: RowNumbers) -> Gap:

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from reports.records import Interval, RowNumbers, Spread, SweepNumbers
-from reports.renderers import plain, signed
-from reports.resampling import smallest_sign_flip_p
-from reports.statistics import reach
-
-_MOST_NAMES = 12
+from reports.confounds import confound_sentences
+from reports.records import SIGNIFICANT, Interval, RowNumbers, Spread, SweepNumbers
+from reports.renderers import listed, plain, signed
+from reports.resampling import LEAST_SEEDS, smallest_sign_flip_p
+from reports.statistics import paired_difference
 
 
 class Verdict(NamedTuple):
@@ -18,13 +17,6 @@ class Verdict(NamedTuple):
     support: tuple[str, ...]
 
 
-def listed(names: Sequence[str]) -> str:
-    """Names in a sentence: `a`, `a and b`, `a, b and c`; of a great many, the first and how many others."""
-    if len(names) > _MOST_NAMES:
-        return f"{', '.join(names[: _MOST_NAMES - 1])} and {len(names) - _MOST_NAMES + 1} others"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
-
-
 def _value(spread: Spread, digits: int) -> str:
     std = "" if spread.std is None else f" ± {plain(spread.std, digits)}"
     return plain(spread.mean, digits) + std
@@ -32,22 +24,40 @@ def _value(spread: Spread, digits: int) -> str:
 
 def _headline(numbers: SweepNumbers) -> str:
     metric, digits = numbers.metric.name, numbers.metric.digits
-    measured = [row for row in numbers.rows if metric in row.measured]
+    measured = sorted(
+        (row for row in numbers.rows if metric in row.measured), key=lambda row: -row.measured[metric].mean
+    )
     if not measured:
         return "Nothing has finished yet, so there is nothing to say."
-    others = [row for row in measured if row.baseline is not None]
-    top = max(others or measured, key=lambda row: row.measured[metric].mean)
-    baseline = next((row for row in measured if row.name == top.baseline), None)
-    if baseline is None:
+    by_name = {row.name: row for row in measured}
+    top = measured[0]
+    nearest = next((row for row in measured if row.baseline in by_name), None)
+    if nearest is None:
         lacking = f"; “{top.baseline}”, which it is measured against, has not finished" if top.baseline else ""
         return f"“{top.name}” reaches {metric} {_value(top.measured[metric], digits)} ({_seeds(top)}){lacking}."
-    ours, base = top.measured[metric], baseline.measured[metric]
-    against = f"{_value(ours, digits)} {metric} against {_value(base, digits)} for “{baseline.name}”"
-    if ours.mean > base.mean or numbers.own_baselines:
-        start = f"“{top.name}” is best, with {against}"
-    else:
-        start = f"No row improves on “{baseline.name}”: the nearest, “{top.name}”, has {against}"
-    return start + _change(top, digits, numbers.paper_metric) + "."
+    ours = nearest.measured[metric]
+    base = by_name[nearest.baseline or ""].measured[metric]
+    against = (
+        f"{_value(ours, digits)} {metric} against {_value(base, digits)} for “{nearest.baseline}”"
+        f"{_change(nearest, digits, numbers.paper_metric)}."
+    )
+    if top is nearest:
+        highest = f"has the highest {'mean' if ours.n > 1 else 'value'},"
+        claim = "is best, with" if _is_best(measured, metric) else highest
+        return f"“{top.name}” {claim} {against}"
+    higher = f"No row has a higher {'mean' if ours.n > 1 else 'value'} than “{top.name}”"
+    if top.name != nearest.baseline:
+        higher += f" ({_value(top.measured[metric], digits)} {metric})"
+    return f"{higher}: the nearest with a baseline, “{nearest.name}”, has {against}"
+
+
+def _is_best(ranked: Sequence[RowNumbers], metric: str) -> bool:
+    """Whether the first row is told apart from its baseline and from the second, of as many as could have been it."""
+    first, second = ranked[:2]
+    if first.improvement is None or not first.improvement.distinguishable:
+        return False
+    found = paired_difference(first.measured[metric].values, second.measured[metric].values)
+    return found is not None and found.p is not None and found.p * (len(ranked) - 1) < SIGNIFICANT
 
 
 def _seeds(row: RowNumbers) -> str:
@@ -68,40 +78,46 @@ def _change(row: RowNumbers, digits: int, paper_metric: str) -> str:
 
 
 def _told_apart(numbers: SweepNumbers) -> list[str]:
-    """Which rows differ from the baseline by more than seeds explain, and which do not."""
-    against = numbers.against
+    """Which rows differ significantly from their baselines, and which do not."""
     compared = [row for row in numbers.rows if row.improvement is not None]
-    tested = [row for row in compared if row.improvement is not None and row.improvement.p_adjusted is not None]
     if not compared:
         return []
+    most = max(row.improvement.n for row in compared if row.improvement is not None)
+    if most < LEAST_SEEDS:
+        few = "One seed a row is" if most == 1 else "Two seeds a row are"
+        return [f"{few} too few for any test or interval; run at least 5 seeds to decide anything."]
+    tested = {row.name for row in compared if row.improvement is not None and row.improvement.p_adjusted is not None}
     if not tested:
-        if all(row.improvement is not None and row.improvement.n == 1 for row in compared):
-            return ["One seed a row: no difference can be told from chance, whatever its size."]
         return ["The differences do not vary between seeds, so nothing can be tested."]
-    groups: dict[str, list[str]] = {"better": [], "worse": [], "unclear": []}
-    for row in tested:
-        assert row.improvement is not None
-        direction = "better" if row.improvement.mean > 0 else "worse"
-        groups[direction if row.improvement.distinguishable else "unclear"].append(f"“{row.name}”")
+    groups: dict[tuple[str, str | None], list[str]] = {}
+    for row in compared:
+        found = row.improvement
+        if found is not None and row.name in tested:
+            direction = "better" if found.mean > 0 else "worse"
+            group = (direction if found.distinguishable else "unclear", row.baseline)
+            groups.setdefault(group, []).append(f"“{row.name}”")
     said = []
-    for direction in ("better", "worse"):
-        if groups[direction]:
-            verb = "is" if len(groups[direction]) == 1 else "are"
-            said.append(f"{listed(groups[direction])} {verb} {direction} than {against} by more than seeds explain")
-    if groups["unclear"]:
-        said.append(f"{listed(groups['unclear'])} cannot be told from {against}")
-    known = {row.name for row in tested}
-    untested = [f"“{row.name}”" for row in compared if row.name not in known]
+    for (direction, baseline), names in sorted(groups.items(), key=lambda one: one[0][0]):
+        if direction == "unclear":
+            verb = "does" if len(names) == 1 else "do"
+            said.append(f"{listed(names)} {verb} not differ significantly from “{baseline}”")
+        else:
+            verb = "is" if len(names) == 1 else "are"
+            said.append(f"{listed(names)} {verb} significantly {direction} than “{baseline}”")
+    untested = [f"“{row.name}”" for row in compared if row.name not in tested]
     if untested:
-        said.append(f"{listed(untested)} cannot be tested (fewer than two pairs, or pairs that do not vary)")
-    pairs = min(row.improvement.n for row in tested if row.improvement is not None)
-    tests = f"paired t tests over seeds, Holm's correction over {len(tested)} comparisons, p < 0.05"
+        said.append(f"{listed(untested)}: not tested (fewer than three pairs, or pairs that do not vary)")
+    pairs = min(row.improvement.n for row in compared if row.improvement is not None and row.name in tested)
+    tests = f"paired t tests over seeds, Holm's correction over {len(tested)} comparisons, p < {SIGNIFICANT:g}"
     sentences = [f"{'; '.join(said)}: {tests}."]
-    if smallest_sign_flip_p(pairs) >= 0.05:
+    if pairs < 5:
         sentences.append(
-            f"With {pairs} pairs an interval reaches {reach(pairs):.1f} standard errors either way, so that large "
-            "differences may stay undecided. It also rests on differences being normally distributed: a sign-flip "
-            f"test, which assumes nothing of the kind, cannot go below p = {smallest_sign_flip_p(pairs):g}."
+            f"With {pairs} seeds the 95 % intervals are very wide; run at least 5 seeds to decide anything."
+        )
+    if smallest_sign_flip_p(pairs) >= SIGNIFICANT:
+        sentences.append(
+            "The t tests assume normally distributed differences. A sign-flip test, which does not, cannot go below "
+            f"p = {smallest_sign_flip_p(pairs):g} with {pairs} seeds."
         )
     return sentences
 
@@ -114,16 +130,16 @@ def _ordering(numbers: SweepNumbers) -> list[str]:
     found = numbers.agreement
     if found is None:
         return []
-    strength = "agrees with" if found.p < 0.05 else "does not clearly agree with"
+    strength = "agrees with" if found.p < SIGNIFICANT else "does not clearly agree with"
     by_seed = ""
     if len(found.per_seed) > 1:
         low, high = min(found.per_seed.values()), max(found.per_seed.values())
-        by_seed = f"; seed by seed from {plain(low, 2)} to {plain(high, 2)}"
+        by_seed = f"; per seed {plain(low, 2)} to {plain(high, 2)}"
     ours = numbers.metric.name
     unlike = "" if numbers.paper_metric == ours else f", by {ours} here and {numbers.paper_metric} there"
     return [
         f"The order of the rows {strength} the paper's{unlike}: Spearman's ρ = {plain(found.rho, 2)} "
-        f"over n = {found.n} rows (p = {found.p:.2g} for an agreement as good by luck{by_seed})."
+        f"over n = {found.n} rows (one-sided p = {found.p:.2g}{by_seed})."
     ]
 
 
@@ -136,7 +152,9 @@ def agreement_sentences(numbers: SweepNumbers) -> tuple[str, ...]:
         if found.over_rows is not None:
             bounds.append(f"{_within(found.over_rows)} for rows like these (Bonett and Wright, n = {found.n})")
         if found.over_seeds is not None:
-            bounds.append(f"{_within(found.over_seeds)} for these rows and other seeds (bootstrap)")
+            bounds.append(
+                f"{_within(found.over_seeds)} for these rows and other seeds (bootstrap, too narrow for few seeds)"
+            )
         intervals = f"; 95 % intervals: {', '.join(bounds)}" if bounds else "; so few rows or seeds give no interval"
         said.append(f"Order: Spearman's rank correlation with the paper's is ρ = {plain(found.rho, 2)}{intervals}.")
     gains = numbers.improvements
@@ -165,5 +183,5 @@ def _complete(numbers: SweepNumbers) -> list[str]:
 
 def verdict(numbers: SweepNumbers) -> Verdict:
     """The headline and its support. Only what was measured is claimed; one seed is said to be one seed."""
-    support = [*_complete(numbers), *_told_apart(numbers), *_ordering(numbers)]
+    support = [*_complete(numbers), *_told_apart(numbers), *confound_sentences(numbers), *_ordering(numbers)]
     return Verdict(_headline(numbers), tuple(support))

@@ -32,5 +32,5 @@ def test_the_page_runs_as_it_stands(
         for line in block.splitlines() if kind == "sh" else ():
             done = subprocess.run([*COMMAND, *shlex.split(line)[1:]], capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
-    assert capsys.readouterr().out.count("PCK@0.2") == 5
+    assert capsys.readouterr().out.count("'PCK@0.2'") == 5
     assert "limbs squared" in Path("runs/reports/mine.default/report.md").read_text()

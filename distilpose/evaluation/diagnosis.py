@@ -147,17 +147,9 @@ def calibration_bins(
     )
 
 
-def _ranks(values: Floats) -> Floats:
-    """Ranks from 0, ties sharing their mean rank."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: Floats = (np.cumsum(counts) - (counts + 1) / 2)[place]
-    return ranks
+def _rank_correlation(scores: Floats, oks: Floats) -> float | None:
+    from scipy.stats import spearmanr  # more than a second of importing: only where errors are worked out
 
-
-def _rank_correlation(a: Floats, b: Floats) -> float | None:
-    if len(a) < 3:
+    if len(scores) < 3 or np.ptp(scores) == 0 or np.ptp(oks) == 0:
         return None
-    one, other = _ranks(a), _ranks(b)
-    one, other = one - one.mean(), other - other.mean()
-    length = float(np.sqrt((one**2).sum() * (other**2).sum()))
-    return None if length == 0 else float((one * other).sum() / length)
+    return float(spearmanr(scores, oks).statistic)

@@ -22,7 +22,7 @@ from distilpose.evaluation.boxes import detected_people
 from distilpose.evaluation.decode import Points, Readable, Refinement, crop_to_image
 from distilpose.evaluation.flip import FlipTest
 from distilpose.evaluation.oks import rescore, suppress
-from distilpose.evaluation.pck import pck
+from distilpose.evaluation.pck import pck, torso, torso_lengths
 from distilpose.evaluation.protocol import PUBLISHED, Protocol
 
 log = logging.getLogger(__name__)
@@ -33,8 +33,8 @@ class Evaluation:
     """What one model is worth on a split.
 
     metrics: AP, AP50, AP75, APM, APL, AR, AR50, AR75, ARM, ARL (COCO's, on the data's sigmas), PCK@0.2 and PCK@0.1 (of
-        the longer side of the annotated box), each in [0, 1]; one that the data leave undefined is absent. All are, for
-        a split without labels.
+        the longer side of the annotated box), PCK@0.2-torso and PCK@0.1-torso (of the distance from left shoulder to
+        right hip), each in [0, 1]; one that the data leave undefined is absent. All are, for a split without labels.
     results: rows of COCO's results format, rescored, after suppression.
     keypoints: x, y in image pixels and score of every person, in the order of the split's people (or of the detector's
         boxes), before suppression.
@@ -197,6 +197,8 @@ def _score(
     metrics = {} if truth is None else average_precision(truth, results, evaluator=protocol.evaluator)
     if people is data:
         annotated = np.stack([person.keypoints for person in data.people])
-        sizes = np.array([person.bbox[2:] for person in data.people])
-        metrics |= pck(keypoints[..., :2], annotated[..., :2], annotated[..., 2], sizes)
+        points, truth_points, labelled = keypoints[..., :2], annotated[..., :2], annotated[..., 2]
+        metrics |= pck(points, truth_points, labelled, np.array([max(person.bbox[2:]) for person in data.people]))
+        torsos = torso_lengths(truth_points, labelled, torso(data.skeleton))
+        metrics |= pck(points, truth_points, labelled, torsos, suffix="-torso")
     return Evaluation(metrics=metrics, results=results, keypoints=keypoints)

@@ -136,7 +136,8 @@ def _notes(numbers: SweepNumbers, students: Mapping[str, RowNumbers]) -> tuple[s
     devices = sorted({cost.speed.device for cost in costs if cost.speed is not None})
     if devices:
         said.append(
-            f"Images a second are single forward passes on {', '.join(devices)}: their ratio says more than their size."
+            f"Images a second are single forward passes on {', '.join(devices)}. Compare the speeds with each other, "
+            "not with other machines."
         )
     else:
         said.append("These runs did not record their speed.")

@@ -1,10 +1,10 @@
 """The tests behind the improvements: both intervals and both p values, with what so few seeds can show at all."""
 
-from reports.records import Interval, SweepNumbers
-from reports.statistics import reach
-from reports.tables import Column, Gap, Number, Table, Text, bounds, chance, change
-
-_ALPHA = 0.05
+from reports.confounds import confound_sentences
+from reports.records import SIGNIFICANT, Interval, RowNumbers, SweepNumbers
+from reports.resampling import LEAST_SEEDS
+from reports.statistics import paired_difference, reach
+from reports.tables import Column, Gap, Number, Table, Text, bounds, chance, change, number
 
 
 def differences_table(numbers: SweepNumbers) -> Table | None:
@@ -17,6 +17,7 @@ def differences_table(numbers: SweepNumbers) -> Table | None:
         Column(title="row"),
         *([Column(title="baseline")] if numbers.own_baselines else []),
         Column(title="difference", kind="change"),
+        Column(title="at the last epoch", kind="number"),
         Column(title="pairs", kind="number"),
         Column(title="t", group="95 % interval", kind="interval"),
         Column(title="bootstrap", group="95 % interval", kind="interval"),
@@ -31,12 +32,13 @@ def differences_table(numbers: SweepNumbers) -> Table | None:
         found = row.improvement
         assert found is not None
         interval = None if found.low is None or found.high is None else Interval(low=found.low, high=found.high)
-        untested = Gap("n = 1") if found.n == 1 else Gap("no variation")
+        untested = Gap(f"n = {found.n}") if found.n < LEAST_SEEDS else Gap("no variation")
         rows.append(
             (
                 Text(row.name),
                 *([Text(row.baseline or "")] if numbers.own_baselines else []),
                 change(found, digits),
+                number(_at_last(row, numbers), digits, signed=True),
                 Number(found.n, 0),
                 bounds(interval, digits) if interval else untested,
                 bounds(found.bootstrap, digits),
@@ -47,11 +49,21 @@ def differences_table(numbers: SweepNumbers) -> Table | None:
     return Table(name="tests", caption=caption, columns=columns, rows=tuple(rows), notes=_notes(numbers))
 
 
+def _at_last(row: RowNumbers, numbers: SweepNumbers) -> float | None:
+    """The difference at the last validation, which no run chose."""
+    base = next((one for one in numbers.rows if one.name == row.baseline), None)
+    if row.last is None or base is None or base.last is None:
+        return None
+    found = paired_difference(row.last.values, base.last.values)
+    return None if found is None else found.mean
+
+
 def _notes(numbers: SweepNumbers) -> tuple[str, ...]:
     found = [row.improvement for row in numbers.rows if row.improvement is not None]
     tested = [one for one in found if one.p is not None]
     if not tested:
-        return ("A difference of one pair has no interval and no test: one seed is one seed.",)
+        few = f"Fewer than {LEAST_SEEDS} pairs of seeds have no interval and no test."
+        return (few, *confound_sentences(numbers))
     pairs = min(one.n for one in tested)
     least = max(one.least_flip_p or 0.0 for one in tested)
     said = [
@@ -62,8 +74,8 @@ def _notes(numbers: SweepNumbers) -> tuple[str, ...]:
         + (
             f"With {pairs} pairs its least p is {least:.3g}"
             + (
-                f": it cannot fall below {_ALPHA:g}, whatever the difference."
-                if least >= _ALPHA
+                f": it cannot fall below {SIGNIFICANT:g}, whatever the difference."
+                if least >= SIGNIFICANT
                 else f", {min(1.0, least * len(tested)):.3g} after Holm's correction of that many comparisons."
             )
         ),
@@ -73,4 +85,6 @@ def _notes(numbers: SweepNumbers) -> tuple[str, ...]:
             "The bootstrap interval is the central 95 % of the means of seeds drawn again; with fewer than about ten "
             "seeds it is too narrow, and the t interval is the one to trust."
         )
-    return tuple(said)
+    if any(row.shares_teacher for row in numbers.rows):
+        said.append("Intervals and tests are for this teacher: all seeds of a row learned from one.")
+    return (*said, *confound_sentences(numbers))

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from reports.confounds import confound_sentences
 from reports.records import Addition, Difference, Interval, LossEffects, SweepNumbers
+from reports.resampling import LEAST_SEEDS
 from reports.tables import Cell, Column, Gap, Table, Text, bounds, chance, change, number
 
 
@@ -12,7 +14,7 @@ def _named(losses: Sequence[str]) -> str:
 
 def _interval(found: Difference | None, digits: int) -> Cell:
     if found is None or found.low is None or found.high is None:
-        return Gap() if found is None or found.n > 1 else Gap("n = 1")
+        return Gap() if found is None or found.n >= LEAST_SEEDS else Gap(f"n = {found.n}")
     return bounds(Interval(low=found.low, high=found.high), digits)
 
 
@@ -55,8 +57,8 @@ def additions_table(numbers: SweepNumbers) -> Table | None:
     )
     notes = (
         "A loss put in alone is held against none, a loss left out against all: “not trained” says that the sweep "
-        "lacks one of the two. Differences are paired by seed; these p values are not corrected, for the table asks "
-        "how much, and not whether.",
+        "lacks one of the two. Differences are paired by seed. p values here are not corrected for multiple tests.",
+        *confound_sentences(numbers),
     )
     return Table(name="additions", caption="What each loss adds", columns=columns, rows=rows, notes=notes)
 
@@ -84,7 +86,13 @@ def shapley_table(numbers: SweepNumbers) -> Table | None:
         for game in effects.games
         for value in game.values
     )
-    return Table(name="shapley", caption="Shapley values", columns=columns, rows=rows, notes=_notes(effects))
+    return Table(
+        name="shapley",
+        caption="Shapley values",
+        columns=columns,
+        rows=rows,
+        notes=(*_notes(effects), *confound_sentences(numbers)),
+    )
 
 
 def _notes(effects: LossEffects) -> tuple[str, ...]:

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 
-from reports.agreement import ranks
+from scipy import stats
+
+from reports.confounds import confound_sentences
 from reports.records import RowNumbers, SweepNumbers
 from reports.tables import Cell, Column, Gap, Table, Text, change, measured, number
 
 
 def _ranked(values: Mapping[str, float]) -> dict[str, float]:
     """Ranks by name, 1 for the greatest."""
-    return dict(zip(values, ranks([-value for value in values.values()]).tolist(), strict=True))
+    return dict(zip(values, stats.rankdata([-value for value in values.values()]).tolist(), strict=True))
 
 
 def paper_table(numbers: SweepNumbers) -> Table | None:
@@ -33,6 +35,7 @@ def paper_table(numbers: SweepNumbers) -> Table | None:
     columns += [Column(title=title, group="rank", kind="number") for title in ("paper", "ours")]
     if improvements:
         group = numbers.over
+        columns += [Column(title="baseline")] if numbers.own_baselines else []
         columns += [
             Column(title="paper", group=group, kind="number"),
             Column(title="ours", group=group, kind="change"),
@@ -58,7 +61,8 @@ def paper_table(numbers: SweepNumbers) -> Table | None:
 def _improvement_cells(row: RowNumbers, numbers: SweepNumbers) -> list[Cell]:
     digits = numbers.metric.digits
     ours, theirs = row.improvement, row.paper_improvement
-    cells = [number(theirs, digits, signed=True), change(ours, digits)]
+    baseline: list[Cell] = [Text(row.baseline or "–")] if numbers.own_baselines else []
+    cells = [*baseline, number(theirs, digits, signed=True), change(ours, digits)]
     if ours is None or theirs is None:
         return [*cells, Gap(), Gap()]
     return [
@@ -76,4 +80,4 @@ def _notes(numbers: SweepNumbers) -> list[str]:
             "measures, and only orders and signs can be compared."
         )
     said.append("Ranks are among the rows that both have, 1 for the greatest mean; ties share their mean rank.")
-    return said
+    return [*said, *confound_sentences(numbers)]

@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from reports.aggregate import LOSS_ORDER, OTHER_METRICS
+from reports.confounds import pairing_sentences
 from reports.layouts.cost import cost_cells, cost_columns
 from reports.literature import of_model
 from reports.records import RowNumbers, Spread, SweepNumbers, TeacherNumbers
+from reports.renderers import signed
+from reports.statistics import paired_difference
 from reports.tables import Cell, Column, Gap, Measured, Table, Text, Tick, change, measured, number
+
+LAST = ", last epoch"
 
 
 def _paper(row: RowNumbers, metric: str, digits: int) -> Cell:
@@ -35,20 +40,21 @@ def notes(numbers: SweepNumbers, columns: Sequence[Column]) -> tuple[str, ...]:
     counts = _seeds(numbers)
     said = []
     if counts and max(counts) > 1:
+        teacher = "" if not any(row.shares_teacher for row in numbers.rows) else " or of the teacher, which they share"
         said.append(
-            "Mean ± sample standard deviation over seeds, in parentheses how many seeds. The spread is that of "
-            "training: another validation split would add its own."
+            "Mean ± sample standard deviation over seeds, in parentheses how many seeds. ± covers random seeds only, "
+            f"not the choice of validation images{teacher}."
         )
     if counts:
         said.append(
-            f"{numbers.metric.name} is that of each run's best evaluation, as published: it is chosen on the "
-            "validation split itself, which is a little optimistic."
+            f"{numbers.metric.name} is that of each run's best validation, chosen on the validation split itself."
+            + _best_over_last(numbers)
         )
     if 1 in counts:
         which = "Every row was" if max(counts) == 1 else "Rows with n = 1 were"
         said.append(f"{which} trained with one seed: one seed has no spread, and its order may be chance.")
     if any(column.kind == "change" for column in columns):
-        said.append(f"Improvements over {numbers.against} are paired: the same seed, the same batches.")
+        said += pairing_sentences(numbers)
     if any(
         0 < row.measured[numbers.metric.name].n < row.wanted
         for row in numbers.rows
@@ -56,6 +62,24 @@ def notes(numbers: SweepNumbers, columns: Sequence[Column]) -> tuple[str, ...]:
     ):
         said.append("A fraction of seeds, such as 1/2, means that some of those asked for have not finished.")
     return tuple(said)
+
+
+def _best_over_last(numbers: SweepNumbers) -> str:
+    """How much more the best validation has than the last, from the row with the least to that with the greatest."""
+    metric, digits = numbers.metric.name, numbers.metric.digits + 1
+    found = [
+        (gap.mean, row.name)
+        for row in numbers.rows
+        if row.last is not None
+        and metric in row.measured
+        and (gap := paired_difference(row.measured[metric].values, row.last.values)) is not None
+    ]
+    if not found:
+        return ""
+    (low, least), (high, most) = min(found), max(found)
+    if signed(low, digits) == signed(high, digits):
+        return f" Best minus last epoch: {signed(low, digits)} in every row."
+    return f" Best minus last epoch: {signed(low, digits)} (“{least}”) to {signed(high, digits)} (“{most}”)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +99,11 @@ def _results(numbers: SweepNumbers) -> tuple[_Result, ...]:
     found = [
         _Result(Column(title=metric, group="ours", kind="measured"), lambda row: measured(row, metric, digits, best))
     ]
+    if any(row.last is not None for row in numbers.rows):
+        column = Column(title=f"{metric}{LAST}", group="ours", kind="measured")
+        found.append(_Result(column, lambda row: Gap() if row.last is None else Measured(row.last, row.wanted, digits)))
+    if compared and numbers.own_baselines:
+        found.append(_Result(Column(title="baseline", group="ours"), lambda row: Text(row.baseline or "–")))
     if compared:
         column = Column(title=numbers.over, group="ours", kind="change")
         found.append(_Result(column, lambda row: change(row.improvement, digits)))
@@ -165,7 +194,8 @@ def _teacher_line(teacher: TeacherNumbers, numbers: SweepNumbers, results: Seque
 
     def cell(column: Column) -> Cell:
         if column.kind == "measured":
-            value = teacher.run.metrics.get(column.title)
+            metric = column.title.removesuffix(LAST)
+            value = (teacher.run.metrics if metric == column.title else teacher.run.last).get(metric)
             if value is None:
                 return Gap(teacher.run.state if teacher.run.state != "finished" else "not measured")
             found = Spread(values={teacher.run.seed: value}, mean=value, std=None)

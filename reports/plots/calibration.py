@@ -10,7 +10,7 @@ from reports.records import Calibration, RowNumbers, SweepNumbers
 
 
 def _told(calibration: Calibration) -> bool:
-    """Whether scores differ at all."""
+    """Whether scores fall into more than one bin."""
     return sum(count > 0 for count in calibration.people) > 1
 
 
@@ -73,8 +73,11 @@ def calibration_drawing(numbers: SweepNumbers) -> Drawing | None:
     if figure is None:
         return None
     told = {row.name for row, _ in _told_rows(numbers)}
-    silent = [f"“{row.name}”" for row in numbers.drawn_rows if row.calibration is not None and row.name not in told]
-    without = f" Not drawn, for every score is the same there: {', '.join(silent)}." if silent else ""
+    silent = [row for row in numbers.drawn_rows if row.calibration is not None and row.name not in told]
+    constant = [f"“{row.name}”" for row in silent if row.calibration is not None and row.calibration.constant]
+    narrow = [f"“{row.name}”" for row in silent if row.calibration is not None and not row.calibration.constant]
+    without = f" Omitted: models without a confidence output ({', '.join(constant)})." if constant else ""
+    without += f" Omitted: rows whose scores all fall into one twentieth ({', '.join(narrow)})." if narrow else ""
     return Drawing(
         name="calibration",
         figure=figure,

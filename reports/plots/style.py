@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reports.metrics import definitions
 from reports.vector import svg_text
 
 OURS, PAPER, INK, MUTED, FAINT = "#0072b2", "#d55e00", "#1c1c1a", "#6b6b66", "#c9c8c2"
@@ -32,6 +33,11 @@ class Drawing:
     wide: bool = False
     svg: str = field(init=False)
     """The figure as SVG; every format shows this one."""
+
+    @property
+    def legend(self) -> str:
+        """The caption, and what the metrics in it are."""
+        return " ".join([self.caption, *definitions(self.caption)])
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "svg", svg_text(self.figure, self.name))

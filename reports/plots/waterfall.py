@@ -115,7 +115,7 @@ def waterfall_drawing(numbers: SweepNumbers) -> Drawing | None:
     return Drawing(
         name="waterfall",
         figure=figure,
-        caption=f"From no loss to all losses along every longest way that was trained: what "
-        f"each step adds to {numbers.metric.name} (lines: 95 % paired t intervals of the step; hatched: a loss)"
-        f"{paper}. What a loss adds depends on what is there before it, so the ways differ.",
+        caption=f"Cumulative gains in {numbers.metric.name}, one panel per order of adding losses. Lines: 95 % paired "
+        f"t intervals of the step, from three seeds on; hatched: a decrease{paper}. What a loss adds depends on what "
+        "is there before it, so the orders differ.",
     )

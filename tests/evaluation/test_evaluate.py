@@ -33,7 +33,9 @@ def test_a_model_that_knows_every_pose_scores_1(data, flip_test):
     evaluation = score(Knowing(data), data, protocol=Protocol(flip_test=flip_test))
     assert evaluation.metrics["AP"] == pytest.approx(1)
     assert evaluation.metrics["PCK@0.2"] == 1
-    assert set(evaluation.metrics) <= {*AP_METRICS, "PCK@0.2", "PCK@0.1"}
+    pcks = {f"PCK@{threshold}{size}" for threshold in (0.1, 0.2) for size in ("", "-torso")}
+    assert set(evaluation.metrics) <= {*AP_METRICS, *pcks}
+    assert evaluation.metrics["PCK@0.1-torso"] == 1
 
 
 def test_keypoints_are_the_peoples_in_image_pixels(data):

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -123,6 +124,16 @@ def test_the_saved_plan_says_what_reports_need(plan: Plan) -> None:
     assert saved["teachers"] == [{"run_id": plan.teachers[0].run_id, "model": "teacher_stemnet"}]
     assert saved["settings"]["data"] == "data/people (40 + 8 people)"
     assert saved["settings"]["input"] == "48x64"
+
+
+def test_the_saved_plan_says_which_data_were_read(tmp_path: Path) -> None:
+    """By name the folder of `--data`, not the sweep file's; by content the annotation files."""
+    named = dataclasses.replace(FACTS, name="elsewhere", annotations=("sha256:1", "sha256:2"))
+    file = tmp_path / "small.yaml"
+    file.write_text(SMALL)
+    saved = make_plan(read_sweep(file).profile(), lambda data, evaluation: named).json()
+    assert saved["settings"]["data"] == "elsewhere (40 + 8 people)"
+    assert saved["data"] == {FACTS.fingerprint: {"name": "elsewhere", "annotations": ["sha256:1", "sha256:2"]}}
 
 
 def test_missing_data_is_a_problem_of_the_plan_said_once(tmp_path: Path) -> None:

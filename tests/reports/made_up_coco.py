@@ -7,6 +7,7 @@ from typing import Any
 from made_up_store import run_name, write_run
 
 from experiments.store import Store
+from reports.published import COCO_ANNOTATIONS, DETECTIONS
 
 TEACHER = "7eac4e400000"
 SMALL, LARGE = (5_364_101, 2.38, 40.0), (21_265_637, 10.33, 14.0)
@@ -47,6 +48,8 @@ def write_coco(root: Path, *, table: str = "matrix") -> tuple[Store, dict[str, A
             spec = json.loads((path / "run.json").read_text())
             spec["recipe"]["model"] = {"model": "distilpose_s" if cost is SMALL else "distilpose_l"}
             spec["recipe"]["data"] = {"root": "data/coco", "train": "train2017", "val": "val2017", "synthetic": None}
+            spec["recipe"]["evaluation"]["boxes"] = "boxes.json"
+            spec["identity"] = {"data": "c0c0", "evaluation": {"boxes": DETECTIONS}}
             (path / "run.json").write_text(json.dumps({**spec, "teacher_id": TEACHER if teacher != "none" else None}))
             run = Store(root).run(path.name)
             run.write_cost(_cost(*cost[:2], cost[2] + seed))
@@ -60,5 +63,6 @@ def write_coco(root: Path, *, table: str = "matrix") -> tuple[Store, dict[str, A
         "schema": 1, "sweep": "made_up", "profile": "coco", "title": "Students and teachers", "table": table,
         "metric": "AP", "baseline": "stemnet, none", "rows": rows,
         "teachers": [{"run_id": TEACHER, "model": "teacher_tokenpose_l"}], "settings": {"data": "COCO"},
+        "data": {"c0c0": {"name": "coco", "annotations": list(COCO_ANNOTATIONS)}},
     }  # fmt: skip
     return Store(root), plan

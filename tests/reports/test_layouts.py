@@ -1,5 +1,6 @@
 """The tables and drawings of runs of full size: costs beside the published, comparisons, heat maps, calibration."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,9 +21,10 @@ from reports.plots.cost import cost_figure
 from reports.plots.joints import joints_figure
 from reports.plots.matrix import matrix_figure
 from reports.plots.waterfall import chains, waterfall_figure
-from reports.records import SweepNumbers
+from reports.records import Calibration, SweepNumbers
 from reports.sections import SECTIONS, make_sections
 from reports.tables import Bounds, Chance, Change, Gap, Measured, Number, Table, Text, Tick
+from reports.verdict import verdict
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +116,17 @@ def test_calibration_is_drawn_for_rows_whose_scores_differ(numbers: SweepNumbers
     assert figure is not None
     assert drawing is not None
     assert len([axes for axes in figure.axes if axes.get_visible()]) == 2
-    assert "every score is the same there: “stemnet, none”" in drawing.caption
+    assert "Omitted: models without a confidence output (“stemnet, none”" in drawing.caption
+
+
+def test_scores_that_fall_into_one_bin_are_not_called_constant(numbers: SweepNumbers) -> None:
+    taught = next(row for row in numbers.rows if row.name == "stemnet, HRNet-W48")
+    low = Calibration(people=(32, *[0] * 19), score=(0.01, *[0.0] * 19), oks=(0.2, *[0.0] * 19), spearman={})
+    narrow = replace(taught, name="narrow", calibration=low)
+    drawing = calibration_drawing(replace(numbers, rows=(*numbers.rows, narrow), drawn=(*numbers.drawn, "narrow")))
+    assert drawing is not None
+    assert "Omitted: rows whose scores all fall into one twentieth (“narrow”)." in drawing.caption
+    assert "models without a confidence output (“stemnet, none”, “HRNet-W48-stage3, none”)" in drawing.caption
 
 
 def test_a_joint_that_nobody_labelled_is_left_out(numbers: SweepNumbers) -> None:
@@ -159,7 +171,18 @@ def test_one_pair_is_not_tested(single_numbers: SweepNumbers) -> None:
     table = differences_table(single_numbers)
     assert cells(table, 0)["95 % interval: t"] == Gap("n = 1")
     assert table is not None
-    assert "one seed is one seed" in table.notes[0]
+    assert table.notes == ("Fewer than 3 pairs of seeds have no interval and no test.",)
+
+
+def test_two_pairs_are_not_tested_anywhere(own_store: tuple[Store, dict[str, Any]]) -> None:
+    found = aggregate(*own_store)
+    row = cells(differences_table(found), 0)
+    assert row["95 % interval: t"] == Gap("n = 2")
+    assert row["95 % interval: bootstrap"] == row["paired t test: p"] == row["sign-flip test: p"] == Gap()
+    text = " ".join([verdict(found).headline, *verdict(found).support])
+    assert "95 % interval" not in verdict(found).headline
+    assert "Two seeds a row are too few for any test or interval; run at least 5 seeds" in text
+    assert "significant" not in text
 
 
 def test_ours_stands_beside_the_papers_with_ranks_and_signs(complete_numbers: SweepNumbers) -> None:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -161,8 +162,11 @@ def test_drawings_show_every_row_by_name(complete_numbers: SweepNumbers) -> None
     assert [axes.get_title(loc="left") for axes in panels.axes] == [row.name for row in complete_numbers.rows]
 
 
-def test_an_interval_past_the_edge_ends_in_an_arrowhead(troubled_numbers: SweepNumbers) -> None:
-    figure = effect_figure(troubled_numbers)
+def test_an_interval_past_the_edge_ends_in_an_arrowhead(complete_numbers: SweepNumbers) -> None:
+    first, second, *rest = complete_numbers.rows
+    assert second.improvement is not None
+    wide = replace(second, improvement=replace(second.improvement, low=-100.0))
+    figure = effect_figure(replace(complete_numbers, rows=(first, wide, *rest)))
     assert figure is not None
     assert "<" in {str(line.get_marker()) for line in figure.axes[0].lines}
 
@@ -234,7 +238,7 @@ def test_markdown_escapes_names_and_says_what_failed(
 
 def test_the_summary_is_one_sentence_and_the_table(own_store: Sweep, tmp_path: Path) -> None:
     sentence, table = write_report(*own_store, tmp_path).summary.split("\n\n", 1)
-    assert sentence.startswith("“all” is best")
+    assert sentence.startswith("“all” has the highest mean, 37.1 ± 0.0 AP against")
     assert "| all | ✓ | ✓ | ✓ | ✓ |" in table
 
 

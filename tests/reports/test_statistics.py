@@ -1,5 +1,7 @@
 """Statistics against scipy.stats, hand-worked cases and properties."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,14 +49,21 @@ def test_one_pair_has_no_interval_and_no_test() -> None:
     assert found.distinguishable is None
 
 
+def test_two_pairs_have_a_spread_and_no_interval_or_test() -> None:
+    found = paired_difference({0: 15.0, 1: 15.2}, {0: 2.4, 1: 2.5})
+    assert found is not None
+    assert found.std == pytest.approx(0.05 * 2**0.5)
+    assert (found.low, found.high, found.p, found.flip_p, found.bootstrap) == (None,) * 5
+
+
 def test_pairs_that_do_not_vary_are_not_tested() -> None:
     found = paired_difference({0: 5.1, 1: 6.1, 2: 7.1}, {0: 1.0, 1: 2.0, 2: 3.0})
     assert found is not None
     assert (found.std, found.low, found.p) == (0.0, None, None)
 
 
-@given(st.lists(st.tuples(points, points), min_size=2, max_size=8))
-def test_interval_and_p_agree_with_scipy(pairs: list[tuple[float, float]]) -> None:
+@given(st.lists(st.tuples(points, points), min_size=3, max_size=8))
+def test_interval_and_p_are_those_of_the_paired_t_test(pairs: list[tuple[float, float]]) -> None:
     ours = {seed: pair[0] for seed, pair in enumerate(pairs)}
     base = {seed: pair[1] for seed, pair in enumerate(pairs)}
     found = paired_difference(ours, base)
@@ -66,6 +75,8 @@ def test_interval_and_p_agree_with_scipy(pairs: list[tuple[float, float]]) -> No
     interval = oracle.confidence_interval(0.95)
     assert found.p == pytest.approx(oracle.pvalue, rel=1e-6)
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-6, abs=1e-6)
+    width = reach(len(pairs)) * differences.std(ddof=1) / len(pairs) ** 0.5
+    assert (found.low, found.high) == pytest.approx((differences.mean() - width, differences.mean() + width))
 
 
 def test_holm_by_hand() -> None:
@@ -108,6 +119,17 @@ def test_rows_without_a_result_or_a_published_value_do_not_count_in_the_order() 
     found = rank_agreement(ours, {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0})
     assert found is not None
     assert found.n == 3
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=6))
+def test_the_chance_of_an_agreement_by_luck_is_that_of_counting_every_order(pairs: list[tuple[int, int]]) -> None:
+    ours, theirs = {str(row): {0: float(a)} for row, (a, _) in enumerate(pairs)}, [b for _, b in pairs]
+    found = rank_agreement(ours, {str(row): float(b) for row, b in enumerate(theirs)})
+    if found is None:
+        return
+    mine, other = stats.rankdata([a for a, _ in pairs]), stats.rankdata(theirs)
+    orders = [np.dot(order, other) >= mine @ other - 1e-9 for order in permutations(mine)]
+    assert found.p == pytest.approx(np.mean(orders))
 
 
 def test_agreement_of_many_rows_uses_the_t_approximation() -> None:

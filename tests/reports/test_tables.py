@@ -2,17 +2,21 @@
 
 import csv
 import io
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up_store import HOSTILE
+from made_up_store import HOSTILE, ROWS, run_name, write_complete
 
 from experiments.store import Store
 from reports.aggregate import aggregate
 from reports.columnar import csv_table
 from reports.latex import escape_latex, latex_table
+from reports.layouts.differences import differences_table
 from reports.layouts.results import matrix_table, sweep_table
 from reports.layouts.runs import runs_table
+from reports.metrics import definitions
 from reports.plots.improvements import effect_figure
 from reports.records import Spread, SweepNumbers
 from reports.renderers import (
@@ -24,6 +28,7 @@ from reports.renderers import (
 )
 from reports.tables import Gap, Measured, Text, Tick
 from reports.verdict import verdict
+from reports.write import write_report
 
 Sweep = tuple[Store, dict[str, Any]]
 
@@ -34,6 +39,7 @@ def test_the_loss_table_has_the_papers_columns(complete_numbers: SweepNumbers) -
         ("", "row"),
         *(("losses in use", name) for name in ("CS", "SH", "KT", "VT")),
         ("ours", "AP"),
+        ("ours", "AP, last epoch"),
         ("ours", "over none"),
         ("paper", "AP"),
         ("paper", "over none"),
@@ -75,7 +81,7 @@ def test_lacking_seeds_show_as_a_fraction(troubled_numbers: SweepNumbers) -> Non
 
 def test_values_are_in_points_with_one_decimal(complete_numbers: SweepNumbers) -> None:
     line = next(line for line in markdown_table(sweep_table(complete_numbers)).splitlines() if line.startswith("| CS "))
-    assert line == "| CS | ✓ |  |  |  | 20.3 ± 0.4 (3) | +1.7 ± 0.2 | 63.2 | +7.2 | 40.6 ± 0.8 (3) |"
+    assert line == "| CS | ✓ |  |  |  | 20.3 ± 0.4 (3) | 20.3 ± 0.4 (3) | +1.7 ± 0.2 | 63.2 | +7.2 | 40.6 ± 0.8 (3) |"
 
 
 def test_a_sweep_of_another_layout_shows_its_factors(own_store: Sweep) -> None:
@@ -149,7 +155,7 @@ def test_latex_has_booktabs_rules_and_as_many_cells_as_columns(complete_numbers:
     assert all(rule in text for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\cmidrule(lr){2-5}"))
     body = text.partition(r"\midrule")[2].partition(r"\bottomrule")[0].strip().splitlines()
     assert len(body) == 8
-    assert {line.count("&") for line in body} == {9}
+    assert {line.count("&") for line in body} == {10}
     assert r"\textbf{37.7 $\pm$ 0.6 (3)}" in body[-1]
 
 
@@ -180,3 +186,53 @@ def test_a_metric_the_paper_does_not_print_stands_beside_the_papers_own(complete
     figure = effect_figure(numbers)
     assert figure is not None
     assert "(paper: AP)" in figure.axes[0].get_xlabel()
+
+
+def test_the_last_epoch_stands_beside_the_best_and_their_gap_is_said(tmp_path: Path) -> None:
+    store, plan = write_complete(tmp_path, seeds=2, rows=(ROWS[0], ROWS[7]))
+    for seed in (0, 1):
+        file = store.root / run_name(0, seed) / "result.json"
+        result = json.loads(file.read_text())
+        result["last"]["AP"] = result["metrics"]["AP"] - 0.0063
+        file.write_text(json.dumps(result))
+    table = sweep_table(aggregate(store, plan))
+    said = "chosen on the validation split itself. Best minus last epoch: +0.00 (“all”) to +0.63 (“none”)."
+    assert any(said in note for note in table.notes)
+    assert not any("optimistic" in note for note in table.notes)
+    best, last = table.rows[0][5:7]
+    assert isinstance(best, Measured)
+    assert isinstance(last, Measured)
+    assert best.spread.mean - last.spread.mean == pytest.approx(0.63)
+
+
+def test_one_teacher_of_all_seeds_is_said(tmp_path: Path) -> None:
+    store, plan = write_complete(tmp_path, seeds=3, rows=(ROWS[0], ROWS[7]))
+    assert not any("teacher" in note for note in sweep_table(aggregate(store, plan)).notes)
+    for seed in range(3):
+        file = store.root / run_name(1, seed) / "run.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "teacher_id": "7eac4e400000"}))
+    numbers = aggregate(store, plan)
+    assert any("or of the teacher, which they share." in note for note in sweep_table(numbers).notes)
+    tests = differences_table(numbers)
+    assert tests is not None
+    assert "Intervals and tests are for this teacher: all seeds of a row learned from one." in tests.notes
+
+
+def test_every_format_says_which_pck_a_table_or_drawing_shows(complete: Sweep, tmp_path: Path) -> None:
+    store, plan = complete
+    files = write_report(store, {**plan, "metric": "PCK@0.2"}, tmp_path, pictures=False)
+    of_box = "found within 0.2 of the longer side of the person's box, not of the torso as for LSP"
+    assert of_box in files.summary
+    for name in ("results", "tests", "additions", "paper", "runs"):
+        assert of_box in (tmp_path / "tables" / f"{name}.tex").read_text()
+    assert files.html.read_text().count("longer side of the person&#39;s box, not of the torso") >= 8
+    figures = [line for line in files.markdown.read_text().splitlines() if line.startswith("![Improvement in PCK@0.2")]
+    assert of_box in figures[0]
+
+
+def test_both_kinds_of_pck_are_told_apart() -> None:
+    box, torso = definitions("PCK@0.1 PCK@0.2 PCK@0.2-torso")
+    assert box.startswith("PCK@0.1 and PCK@0.2: share of labelled joints found within 0.1 and 0.2 of the longer side")
+    assert torso.startswith("PCK@0.2-torso: ")
+    assert torso.endswith("within 0.2 of the distance from left shoulder to right hip.")
+    assert definitions("AP") == ()
