@@ -68,6 +68,6 @@ def _confounded(numbers: SweepNumbers) -> Iterator[str]:
         if len(names) > 1:
             verb, whose = ("differ", "Their improvements include")
         yield (
-            f"{listed(names)} {verb} from “{baseline}” in training too: {', '.join(differences)}. {whose} the effect of "
-            "that."
+            f"{listed(names)} {verb} from “{baseline}” in training too: {', '.join(differences)}. {whose} the effect "
+            "of that."
         )
