@@ -44,7 +44,7 @@ def _in_doubt(plan: Plan, store: Store) -> Iterable[str]:
     for run_id in plan.runs:
         run = store.run(run_id)
         if run_id in there and run.finished:
-            sources = run.spec().get("sources", {})
+            sources = (run.result() or {}).get("provenance", {}).get("code", {})
             doubtful.update(name for name, digest in sources.items() if name in ALL and digest != source_digest(name))
     for piece, count in doubtful.items():
         runs_were = "1 finished run was" if count == 1 else f"{count} finished runs were"

@@ -11,7 +11,6 @@ from typing import Any, Literal
 from distilpose.losses.table import LOSSES
 from distilpose.parts.own import find_own
 from distilpose.parts.reference import Place
-from distilpose.versions import ALL, source_digest
 from experiments.given_teacher import given_teacher_id
 from experiments.identity import DataFacts, canonical, digest, run_identity
 from experiments.recipe import DataChoice, EvaluationChoice, MMPoseChoice, Recipe, RunRecipe, to_json
@@ -43,7 +42,6 @@ class PlannedRun:
             "recipe": self.recipe,
             "teacher_id": self.teacher_id,
             "identity": self.identity,
-            "sources": {name: source_digest(name) for name in self.identity["code"] if name in ALL},
         }
 
 

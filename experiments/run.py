@@ -35,6 +35,7 @@ from distilpose.training.member import Member
 from distilpose.training.memory import is_out_of_memory
 from distilpose.training.ranks import Ranks, meet
 from distilpose.training.silent import SilentListener
+from distilpose.versions import ALL, source_digest
 from experiments.build import (
     build_given_teacher,
     build_member,
@@ -165,7 +166,7 @@ def _train(
             title=run_title(spec),
             trackers=_trackers(job, recorder.run, spec, origin, courier),
             cohort={"id": job.cohort_id, "size": len(job.run_ids)},
-            origin=origin,
+            origin={**origin, "code": _code_of(spec)},
             total_steps=member.schedule.epochs * stream.steps_per_epoch,
             micro_batch=job.micro_batch,
             weights_say=describe_run(recipes[member.name], train.skeleton).to_metadata(),
@@ -279,6 +280,11 @@ def _fabric(devices: Sequence[torch.device], recipe: RunRecipe, ranks: Ranks) ->
 
 def _courier(job: Job) -> Courier:
     return wandb_courier(UPLOAD_SECONDS * len(job.run_ids)) if job.wandb.artifacts else wandb_courier()
+
+
+def _code_of(spec: dict[str, Any]) -> dict[str, str]:
+    """The digest of each piece of our code that the run uses, as it stands."""
+    return {name: source_digest(name) for name in spec["identity"]["code"] if name in ALL}
 
 
 def _trackers(job: Job, run: RunDir, spec: dict[str, Any], origin: dict[str, Any], courier: Courier) -> list[Tracker]:

@@ -181,7 +181,21 @@ def _complete(numbers: SweepNumbers) -> list[str]:
     )
 
 
+def _code(numbers: SweepNumbers) -> list[str]:
+    """The pieces of code of which the finished runs had more than one, though of one version."""
+    mixed = [fact.name.removeprefix("code ") for fact in numbers.facts if fact.name.startswith("code ")]
+    differing = {fact.name.removeprefix("code ") for fact in numbers.facts if not fact.agrees}
+    found = [name for name in mixed if name in differing]
+    return [f"The finished runs were trained by different code of {listed(found)}: compare with care."] if found else []
+
+
 def verdict(numbers: SweepNumbers) -> Verdict:
     """The headline and its support. Only what was measured is claimed; one seed is said to be one seed."""
-    support = [*_complete(numbers), *_told_apart(numbers), *confound_sentences(numbers), *_ordering(numbers)]
+    support = [
+        *_code(numbers),
+        *_complete(numbers),
+        *_told_apart(numbers),
+        *confound_sentences(numbers),
+        *_ordering(numbers),
+    ]
     return Verdict(_headline(numbers), tuple(support))
