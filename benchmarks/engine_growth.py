@@ -188,6 +188,8 @@ def measure(folder: Path, count: int, seeds: int, repeats: int) -> dict[str, lis
         wall, cpu = timed(work)
         found.setdefault(what, []).append((wall / share, cpu / share))
 
+    for store in (empty, full.root):
+        command("plan", file, "--runs", store)()  # asks the model what it costs, once
     for _ in range(repeats):
         note("plan", command("plan", file, "--runs", empty))
         note("replan", command("plan", file, "--runs", full.root))

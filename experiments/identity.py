@@ -15,6 +15,10 @@ from experiments.pairing import pinned_sizes
 from experiments.recipe import RunRecipe, to_json
 
 
+_AUGMENTED = {"half_body": ("half_body_joints",), "rotation": ("rotation_p",), "shift": ("shift_p", "shift_draw")}
+"""The details of each random change, which mean nothing where it is 0."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataFacts:
     """What a plan has to know about data: the fingerprint of both splits together (content, never paths) and the
@@ -49,6 +53,11 @@ def run_identity(
     del identity["given_teacher"]  # paths: `teacher` says what is in them
     identity["data"] = facts.fingerprint
     identity["teacher"] = teacher_id
+    augmentation = identity["augmentation"] = dict(identity["augmentation"])
+    for switch, details in _AUGMENTED.items():
+        if not augmentation[switch]:
+            for detail in details:
+                del augmentation[detail]
     model = recipe.model
     identity["model"] = {"model": model.model, "init": model.init, **_lists(pinned_sizes(model))}
     identity["evaluation"]["boxes"] = facts.boxes

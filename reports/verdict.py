@@ -191,11 +191,6 @@ def _code(numbers: SweepNumbers) -> list[str]:
 
 def verdict(numbers: SweepNumbers) -> Verdict:
     """The headline and its support. Only what was measured is claimed; one seed is said to be one seed."""
-    support = [
-        *_code(numbers),
-        *_complete(numbers),
-        *_told_apart(numbers),
-        *confound_sentences(numbers),
-        *_ordering(numbers),
-    ]
-    return Verdict(_headline(numbers), tuple(support))
+    doubts = [*_code(numbers), *_complete(numbers)]
+    support = [*_told_apart(numbers), *confound_sentences(numbers), *_ordering(numbers)]
+    return Verdict(_headline(numbers), (*doubts, *support))
