@@ -14,7 +14,6 @@ from distilpose.versions import ALL, code_of_model
 from experiments.pairing import pinned_sizes
 from experiments.recipe import RunRecipe, to_json
 
-
 _AUGMENTED = {"half_body": ("half_body_joints",), "rotation": ("rotation_p",), "shift": ("shift_p", "shift_draw")}
 """The details of each random change, which mean nothing where it is 0."""
 
