@@ -6,15 +6,16 @@ Imports no torch. A new head is a file beside these and an entry of `HEADS`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """A head as a record. Its parts are named "module:attribute" and imported when a model is built.
 
-    on_tokens: called with (trunk, **options); returns the module that reads keypoint tokens [batch, joints, dim].
-    on_features: called with (backbone, channels, trunk, **options); returns the whole model of a backbone without
+    on_tokens: called with (dim, heatmap_size, **options); returns the module that reads keypoint tokens
+        [batch, joints, dim]. Heatmaps have that (width, height).
+    on_features: called with (backbone, channels, joints, **options); returns the whole model of a backbone without
         tokens, whose last features have so many channels.
     output: what either returns, an `Output`. Initial values: a module's `row_names` are the outputs that the rows of
         its last map are, so that each starts the same whatever other outputs there are.
@@ -35,30 +36,10 @@ class Head:
     teaches: bool = False
 
 
-class Trunk(Protocol):
-    """What a head may know of the model whose head it is. Sizes are (width, height)."""
-
-    @property
-    def joints(self) -> int:
-        """How many joints there are."""
-
-    @property
-    def dim(self) -> int:
-        """Numbers of a keypoint token."""
-
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """The crop's, in pixels."""
-
-    @property
-    def heatmap_size(self) -> tuple[int, int]:
-        """A heatmap's, in its pixels."""
-
-
 HEADS: Mapping[str, Head] = {
     "regression": Head(
-        on_tokens="distilpose.heads.regression:on_tokens",
-        on_features="distilpose.heads.regression:on_features",
+        on_tokens="distilpose.heads.regression:regression_head",
+        on_features="distilpose.heads.regression:DeepPose",
         output="distilpose.heads.regression:RegressionOutput",
         exports=("keypoints", "scores"),
         gives=("keypoints", "scores", "sigmas"),
@@ -66,8 +47,8 @@ HEADS: Mapping[str, Head] = {
         options=("score", "sigma"),
     ),
     "heatmap": Head(
-        on_tokens="distilpose.heads.heatmap:on_tokens",
-        on_features="distilpose.heads.heatmap:on_features",
+        on_tokens="distilpose.heads.heatmap:heatmap_head",
+        on_features="distilpose.heads.heatmap:SimpleBaseline",
         output="distilpose.heads.heatmap:HeatmapOutput",
         exports=("keypoints", "scores", "heatmaps"),
         gives=("heatmaps",),

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from distilpose.evaluation.decode import Points, Refinement, decode_heatmaps
 from distilpose.evaluation.flip import FlipTest, merge_heatmaps
-from distilpose.heads import Trunk
 
 DECONVOLUTION_CHANNELS = 256
 
@@ -62,10 +61,15 @@ class HeatmapHead(nn.Module):
         return HeatmapOutput(self.layers(tokens).unflatten(-1, (height, width)))
 
 
+def heatmap_head(dim: int, heatmap_size: tuple[int, int]) -> HeatmapHead:
+    """Return the head that reads keypoint tokens (TokenPose); its middle layer is twice as wide (published: 384)."""
+    return HeatmapHead(dim, hidden=2 * dim, heatmap_size=heatmap_size)
+
+
 class SimpleBaseline(nn.Module):
     """Heatmaps by three deconvolutions (Xiao et al., ECCV 2018): no tokens."""
 
-    def __init__(self, backbone: nn.Module, *, channels: int, joints: int) -> None:
+    def __init__(self, backbone: nn.Module, channels: int, joints: int) -> None:
         super().__init__()
         self.backbone = backbone
         layers: list[nn.Module] = []
@@ -81,13 +85,3 @@ class SimpleBaseline(nn.Module):
     def forward(self, images: Float[Tensor, "batch 3 height width"], *, attention: bool = False) -> HeatmapOutput:
         """Return heatmaps without tokens, and so without attention."""
         return HeatmapOutput(self.final(self.deconvolutions(self.backbone(images))))
-
-
-def on_tokens(trunk: Trunk) -> HeatmapHead:
-    """Return the head that reads keypoint tokens (TokenPose); its middle layer is twice as wide (published: 384)."""
-    return HeatmapHead(trunk.dim, hidden=2 * trunk.dim, heatmap_size=trunk.heatmap_size)
-
-
-def on_features(backbone: nn.Module, channels: int, trunk: Trunk) -> SimpleBaseline:
-    """Return the model that reads a backbone's features of stride 32."""
-    return SimpleBaseline(backbone, channels=channels, joints=trunk.joints)

@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from distilpose.evaluation.decode import Points, Refinement
 from distilpose.evaluation.flip import FlipTest, merge_keypoints, merge_scores
-from distilpose.heads import Trunk
 from distilpose.models.precision import without_autocast
 
 
@@ -78,6 +77,13 @@ class RegressionHead(nn.Module):
         return _read(numbers, self.row_names, bounded=True)
 
 
+def regression_head(
+    dim: int, heatmap_size: tuple[int, int], *, score: bool = False, sigma: bool = False
+) -> RegressionHead:
+    """Return the head that reads keypoint tokens (DistilPose, section 3.1); no heatmap has a part in it."""
+    return RegressionHead(dim, score=score, sigma=sigma)
+
+
 class DeepPose(nn.Module):
     """Coordinates straight from the mean feature (Toshev and Szegedy, CVPR 2014, as mmpose builds it): no tokens.
 
@@ -85,7 +91,9 @@ class DeepPose(nn.Module):
     outputs beside (x, y), for distillation through simulated heatmaps.
     """
 
-    def __init__(self, backbone: nn.Module, *, channels: int, joints: int, score: bool, sigma: bool) -> None:
+    def __init__(
+        self, backbone: nn.Module, channels: int, joints: int, *, score: bool = False, sigma: bool = False
+    ) -> None:
         super().__init__()
         self.joints = joints
         self.row_names = _row_names(score=score, sigma=sigma)
@@ -98,18 +106,6 @@ class DeepPose(nn.Module):
         with without_autocast(features.device.type):
             numbers = self.linear(features.to(self.linear.weight.dtype))
         return _read(numbers.unflatten(-1, (self.joints, len(self.row_names))), self.row_names, bounded=False)
-
-
-def on_tokens(trunk: Trunk, *, score: bool = False, sigma: bool = False) -> RegressionHead:
-    """Return the head that reads keypoint tokens (DistilPose, section 3.1)."""
-    return RegressionHead(trunk.dim, score=score, sigma=sigma)
-
-
-def on_features(
-    backbone: nn.Module, channels: int, trunk: Trunk, *, score: bool = False, sigma: bool = False
-) -> DeepPose:
-    """Return the model that reads a backbone's mean feature."""
-    return DeepPose(backbone, channels=channels, joints=trunk.joints, score=score, sigma=sigma)
 
 
 def axis_profiles(

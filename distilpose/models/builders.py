@@ -51,7 +51,7 @@ def _wire(spec: ModelSpec) -> nn.Module:
     head = HEADS[spec.head]
     backbone, channels = _backbone(spec)
     if not spec.has_tokens:
-        model: nn.Module = load(head.on_features)(backbone, channels, spec, **spec.head_options)
+        model: nn.Module = load(head.on_features)(backbone, channels, spec.joints, **spec.head_options)
         return model
     encoder = TokenEncoder(
         channels=channels,
@@ -62,7 +62,8 @@ def _wire(spec: ModelSpec) -> nn.Module:
         depth=spec.depth,
         heads=spec.heads,
     )
-    return TokenModel(backbone, encoder, load(head.on_tokens)(spec, **spec.head_options), cycles=spec.cycles)
+    reader = load(head.on_tokens)(spec.dim, spec.heatmap_size, **spec.head_options)
+    return TokenModel(backbone, encoder, reader, cycles=spec.cycles)
 
 
 def _backbone(spec: ModelSpec) -> tuple[nn.Module, int]:

@@ -125,118 +125,61 @@ class ModelSpec:
         return 2 * self.dim
 
 
-def _spec(
-    name: str,
-    head: str,
-    backbone: Literal["stemnet", "hrnet", "image"],
-    *,
-    width: int = 64,
-    stages: int = 0,
-    mid: int = 64,
-    depth: int = 12,
-    heads: int = 8,
-    patch: tuple[int, int] = (4, 3),
-    cycles: int = 1,
-    distilled: bool = False,
-    published: Published = Published(),
-) -> ModelSpec:
-    hrnet = backbone == "hrnet"
-    return ModelSpec(
-        name=name,
-        head=head,
-        backbone=backbone,
-        multiple=2 ** (stages + 1) if hrnet else STRIDE,
-        stages=stages,
-        width=width,
-        stem=64 if hrnet else 0,
-        mid=mid if hrnet else 0,
-        depth=depth,
-        heads=heads,
-        patch=patch,
-        cycles=cycles,
-        head_options={"score": True, "sigma": True} if distilled else {},
-        published=published,
-    )
-
-
-def _resnet(name: str, head: str, multiple: int, published: Published) -> ModelSpec:
-    return ModelSpec(
-        name=name,
-        head=head,
-        backbone="resnet50",
-        multiple=multiple,
-        width=64,
-        dim=0,
-        depth=0,
-        heads=0,
-        patch=(0, 0),
-        published=published,
-    )
-
+_STEMNET = ModelSpec(name="", head="heatmap", backbone="stemnet")
+_HRNET = replace(_STEMNET, backbone="hrnet", stages=3, multiple=16, width=48, stem=64, mid=64)
+_RESNET = replace(_STEMNET, backbone="resnet50", dim=0, depth=0, heads=0, patch=(0, 0))
+_DISTILLED = {"score": True, "sigma": True}
 
 _SPECS = (
-    _spec(
-        "distilpose_s",
-        "regression",
-        "stemnet",
-        distilled=True,
+    replace(
+        _STEMNET,
+        name="distilpose_s",
+        head="regression",
+        head_options=_DISTILLED,
         published=Published(parameters_m=5.36, gflops=2.38, ap=71.6, fps=40.2),
     ),
-    _spec(
-        "distilpose_l",
-        "regression",
-        "hrnet",
-        width=48,
-        stages=3,
-        distilled=True,
+    replace(
+        _HRNET,
+        name="distilpose_l",
+        head="regression",
+        head_options=_DISTILLED,
         published=Published(parameters_m=21.27, gflops=10.33, ap=74.4, fps=13.4),
     ),
-    _spec("base_stemnet", "regression", "stemnet", published=Published(ap=56.0)),
-    _spec("base_hr48_3stage", "regression", "hrnet", width=48, stages=3, published=Published(ap=63.0)),
-    _spec(
-        "teacher_tokenpose_l",
-        "heatmap",
-        "hrnet",
-        width=48,
+    replace(_STEMNET, name="base_stemnet", head="regression", published=Published(ap=56.0)),
+    replace(_HRNET, name="base_hr48_3stage", head="regression", published=Published(ap=63.0)),
+    replace(
+        _HRNET,
+        name="teacher_tokenpose_l",
         stages=4,
+        multiple=32,
         published=Published(parameters_m=69.41, gflops=17.03, ap=75.2, fps=7.8),
     ),
-    _spec("teacher_stemnet", "heatmap", "stemnet"),
-    _spec("tokenpose_t", "heatmap", "image", width=3, heads=16, patch=(16, 12)),
-    _spec("tokenpose_s", "heatmap", "stemnet"),
-    _spec("tokenpose_s_v2", "heatmap", "stemnet", patch=(2, 2)),
-    _spec("tokenpose_hr32_stage3", "heatmap", "hrnet", width=32, stages=3, mid=32),
-    _spec("tokenpose_hr48_stage3_d6", "heatmap", "hrnet", width=48, stages=3, depth=6),
-    _spec(
-        "sdpose_t",
-        "heatmap",
-        "stemnet",
-        depth=6,
-        cycles=3,
-        published=Published(parameters_m=4.4, gflops=1.8, ap=69.7),
-    ),
-    _spec("sdpose_s_v1", "heatmap", "stemnet", cycles=2, published=Published(parameters_m=6.6, gflops=2.4, ap=72.3)),
-    _spec(
-        "sdpose_s_v2",
-        "heatmap",
-        "stemnet",
+    replace(_STEMNET, name="teacher_stemnet"),
+    replace(_STEMNET, name="tokenpose_t", backbone="image", width=3, heads=16, patch=(16, 12)),
+    replace(_STEMNET, name="tokenpose_s"),
+    replace(_STEMNET, name="tokenpose_s_v2", patch=(2, 2)),
+    replace(_HRNET, name="tokenpose_hr32_stage3", width=32, mid=32),
+    replace(_HRNET, name="tokenpose_hr48_stage3_d6", depth=6),
+    replace(_STEMNET, name="sdpose_t", depth=6, cycles=3, published=Published(parameters_m=4.4, gflops=1.8, ap=69.7)),
+    replace(_STEMNET, name="sdpose_s_v1", cycles=2, published=Published(parameters_m=6.6, gflops=2.4, ap=72.3)),
+    replace(
+        _STEMNET,
+        name="sdpose_s_v2",
         patch=(2, 2),
         cycles=2,
         published=Published(parameters_m=6.2, gflops=4.7, ap=73.5),
     ),
     # Its first layer has 32 middle channels where a standard HRNet has 64: the published 13.2M includes that.
-    _spec(
-        "sdpose_b",
-        "heatmap",
-        "hrnet",
+    replace(
+        _HRNET,
+        name="sdpose_b",
         width=32,
-        stages=3,
         mid=32,
         cycles=2,
         published=Published(parameters_m=13.2, gflops=5.2, ap=73.7),
     ),
-    _resnet("deeppose_r50", "regression", STRIDE, Published(ap=52.6)),
-    _resnet("simplebaseline_r50", "heatmap", 32, Published(ap=70.4)),
+    replace(_RESNET, name="deeppose_r50", head="regression", published=Published(ap=52.6)),
+    replace(_RESNET, name="simplebaseline_r50", multiple=32, published=Published(ap=70.4)),
 )
 
 MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in _SPECS}

@@ -1,7 +1,5 @@
 """A whole token model: a backbone, the token encoder, and a head that reads the keypoint tokens."""
 
-from typing import Literal, overload
-
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -22,12 +20,6 @@ class TokenModel(nn.Module):
         self.encoder = encoder
         self.head = head
         self.cycles = cycles
-
-    @overload
-    def forward(self, images: Tensor, *, attention: bool = ..., all_cycles: Literal[False] = ...) -> Output: ...
-
-    @overload
-    def forward(self, images: Tensor, *, attention: bool = ..., all_cycles: Literal[True]) -> list[Output]: ...
 
     def forward(
         self, images: Float[Tensor, "batch 3 height width"], *, attention: bool = False, all_cycles: bool = False

@@ -121,7 +121,7 @@ def test_an_option_reaches_its_head_and_no_other(name: str, images: torch.Tensor
         with pytest.raises(ValueError, match=f"finer: means nothing to {name}"):
             build_model(name, finer=2, **SIZES)
     else:
-        assert build_model(name, finer=2, **SIZES)(images).bins_x.shape == (2, 17, 64)
+        assert build_model(name, finer=2, **SIZES)(images).bins_x.shape == (2, 17, 16)
 
 
 def test_the_table_imports_no_torch() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from distilpose.evaluation.decode import Points, Refinement
 from distilpose.evaluation.flip import FlipTest
-from distilpose.heads import Head, Trunk
+from distilpose.heads import Head
 
 
 class ToyOutput(NamedTuple):
@@ -40,21 +40,16 @@ class ToyOutput(NamedTuple):
 
 
 class ToyHead(nn.Module):
-    def __init__(self, dim: int, bins: tuple[int, int]) -> None:
+    def __init__(self, dim: int, heatmap_size: tuple[int, int], *, finer: int = 4) -> None:
         super().__init__()
-        self.x, self.y = (nn.Linear(dim, count) for count in bins)
+        self.x, self.y = (nn.Linear(dim, finer * size) for size in heatmap_size)
 
     def forward(self, tokens: Tensor) -> ToyOutput:
         return ToyOutput(self.x(tokens), self.y(tokens))
 
 
-def on_tokens(trunk: Trunk, *, finer: int = 1) -> ToyHead:
-    width, height = trunk.input_size
-    return ToyHead(trunk.dim, (width * finer, height * finer))
-
-
 TOY = Head(
-    on_tokens="toy_head:on_tokens",
+    on_tokens="toy_head:ToyHead",
     on_features="",
     output="toy_head:ToyOutput",
     exports=("keypoints", "scores", "bins_x", "bins_y"),
