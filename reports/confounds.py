@@ -5,8 +5,8 @@ from fractions import Fraction
 from typing import Any
 
 from reports.published import value_words
-from reports.records import SweepNumbers
 from reports.renderers import listed
+from reports.sweep_numbers import SweepNumbers
 
 _SEEN = ("data", "input_size", "augmentation", "schedule")
 
@@ -68,6 +68,6 @@ def _confounded(numbers: SweepNumbers) -> Iterator[str]:
         if len(names) > 1:
             verb, whose = ("differ", "Their improvements include")
         yield (
-            f"{listed(names)} {verb} from “{baseline}” in training too: {', '.join(differences)}. {whose} the effect of "
-            "that."
+            f"{listed(names)} {verb} from “{baseline}” in training too: {', '.join(differences)}. {whose} the effect "
+            "of that."
         )

@@ -1,6 +1,7 @@
 """Imports run one way: reports -> experiments.store -> nothing of ours; experiments -> distilpose; never back."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,7 @@ def names_of(package: str, imported: set[str]) -> list[str]:
 
 
 MODULES = modules()
+REPORTS = [name for name in MODULES if name.startswith("reports")]
 
 
 def test_every_package_is_seen() -> None:
@@ -131,6 +133,13 @@ def test_reports_read_only_what_is_on_disk(module: str) -> None:
     imported = imports(MODULES[module])
     assert names_of("distilpose", imported) == []
     assert all(name.startswith(ON_DISK) for name in names_of("experiments", imported))
+
+
+def test_no_module_of_reports_imports_itself_through_others() -> None:
+    """Imports for type checkers alone count too."""
+    reports = {module: names_of("reports", imports(file)) for module, file in MODULES.items() if module in REPORTS}
+    graph = {module: {name for name in named if name in reports} - {module} for module, named in reports.items()}
+    assert list(TopologicalSorter(graph).static_order())
 
 
 @pytest.mark.parametrize("module", [WHOLE_FILES, "experiments.store", "experiments.journal", "experiments.lease"])
