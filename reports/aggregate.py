@@ -13,9 +13,10 @@ from reports.facts import provenance_facts
 from reports.loss_effects import loss_effects
 from reports.published import deviations, on_published_data, setting
 from reports.reader import RunDetails, RunRead, RunReader, metric_scale
-from reports.records import Cost, Curve, LossEffects, Metric, Picture, RowNumbers, SweepNumbers, TeacherNumbers
+from reports.records import Cost, Curve, LossEffects, Metric, Picture, RowNumbers, TeacherNumbers
 from reports.search import search_numbers, table_rows
 from reports.statistics import corrected, paired_difference, spread
+from reports.sweep_numbers import SweepNumbers
 
 LOSS_ORDER = ("CS", "SH", "KT", "VT")
 OTHER_METRICS = ("AP", "PCK@0.2", "PCK@0.2-torso")  # shown after the sweep's own

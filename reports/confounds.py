@@ -5,8 +5,8 @@ from fractions import Fraction
 from typing import Any
 
 from reports.published import value_words
-from reports.records import SweepNumbers
 from reports.renderers import listed
+from reports.sweep_numbers import SweepNumbers
 
 _SEEN = ("data", "input_size", "augmentation", "schedule")
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from reports.plots.style import Drawing
-from reports.records import SweepNumbers
 from reports.renderers import duration, escape_markdown, markdown_table
 from reports.sections import Block, FactList, Section
+from reports.sweep_numbers import SweepNumbers
 from reports.tables import Table
 from reports.verdict import verdict
 

@@ -15,9 +15,9 @@ from reports.embed import Embedded, embed_picture
 from reports.latex import latex_table
 from reports.plots import style
 from reports.plots.style import Drawing
-from reports.records import SweepNumbers
 from reports.renderers import duration
 from reports.sections import Block, FactList, Gallery, Section
+from reports.sweep_numbers import SweepNumbers
 from reports.tables import Table
 from reports.vector import svg_inline
 from reports.verdict import verdict

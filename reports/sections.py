@@ -25,8 +25,9 @@ from reports.plots.matrix import matrix_drawing
 from reports.plots.search import search_drawings
 from reports.plots.style import Drawing
 from reports.plots.waterfall import waterfall_drawing
-from reports.records import Picture, SweepNumbers
+from reports.records import Picture
 from reports.renderers import duration
+from reports.sweep_numbers import SweepNumbers
 from reports.tables import Table
 from reports.verdict import agreement_sentences
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from reports.confounds import confound_sentences
-from reports.records import SIGNIFICANT, Interval, RowNumbers, Spread, SweepNumbers
+from reports.records import SIGNIFICANT, Interval, RowNumbers, Spread
 from reports.renderers import listed, plain, signed
 from reports.resampling import LEAST_SEEDS, smallest_sign_flip_p
 from reports.statistics import paired_difference
+from reports.sweep_numbers import SweepNumbers
 
 
 class Verdict(NamedTuple):

@@ -13,9 +13,9 @@ from reports.latex import latex_document, latex_table
 from reports.layouts.results import sweep_table
 from reports.markdown import markdown_report
 from reports.page import page_html
-from reports.records import SweepNumbers
 from reports.renderers import markdown_table
 from reports.sections import SECTIONS, SectionMaker, drawings_of, make_sections, tables_of
+from reports.sweep_numbers import SweepNumbers
 from reports.vector import svg_file
 from reports.verdict import verdict
 

@@ -1,6 +1,7 @@
 """Imports run one way: reports -> experiments.store -> nothing of ours; experiments -> distilpose; never back."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,7 @@ def names_of(package: str, imported: set[str]) -> list[str]:
 
 
 MODULES = modules()
+REPORTS = [name for name in MODULES if name.startswith("reports")]
 
 
 def test_every_package_is_seen() -> None:
@@ -137,6 +139,13 @@ def test_reports_read_only_what_is_on_disk(module: str) -> None:
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith(TORCH_FREE)])
 def test_what_is_known_of_parts_is_known_without_torch(module: str) -> None:
     assert names_of("torch", imports(MODULES[module])) == []
+
+
+def test_no_module_of_reports_imports_itself_through_others() -> None:
+    """Imports for type checkers alone count too."""
+    reports = {module: names_of("reports", imports(file)) for module, file in MODULES.items() if module in REPORTS}
+    graph = {module: {name for name in named if name in reports} - {module} for module, named in reports.items()}
+    assert list(TopologicalSorter(graph).static_order())
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from reports.literature import of_model
-from reports.records import Cost, RowNumbers, RunNumbers, Spread, SweepNumbers
+from reports.records import Cost, RowNumbers, RunNumbers, Spread
+from reports.sweep_numbers import SweepNumbers
 from reports.tables import Cell, Column, Gap, Measured, Table, Text, measured, number
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from reports.confounds import confound_sentences
-from reports.records import Addition, Difference, Interval, LossEffects, SweepNumbers
+from reports.records import Addition, Difference, Interval, LossEffects
 from reports.resampling import LEAST_SEEDS
+from reports.sweep_numbers import SweepNumbers
 from reports.tables import Cell, Column, Gap, Table, Text, bounds, chance, change, number
 
 

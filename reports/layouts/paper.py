@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from scipy import stats
 
 from reports.confounds import confound_sentences
-from reports.records import RowNumbers, SweepNumbers
+from reports.records import RowNumbers
+from reports.sweep_numbers import SweepNumbers
 from reports.tables import Cell, Column, Gap, Table, Text, change, measured, number
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from reports.layouts.cost import best_of_models
 from reports.literature import PublishedMethod, of_table
-from reports.records import RowNumbers, Spread, SweepNumbers
+from reports.records import RowNumbers, Spread
+from reports.sweep_numbers import SweepNumbers
 from reports.tables import Cell, Column, Gap, Number, Table, Text, number
 
 _KINDS = {"heatmap": "heatmaps", "distillation": "distillation", "regression": "regression"}

@@ -12,9 +12,10 @@ from reports.aggregate import LOSS_ORDER, OTHER_METRICS
 from reports.confounds import pairing_sentences
 from reports.layouts.cost import cost_cells, cost_columns
 from reports.literature import of_model
-from reports.records import RowNumbers, Spread, SweepNumbers, TeacherNumbers
+from reports.records import RowNumbers, Spread, TeacherNumbers
 from reports.renderers import signed
 from reports.statistics import paired_difference
+from reports.sweep_numbers import SweepNumbers
 from reports.tables import Cell, Column, Gap, Measured, Table, Text, Tick, change, measured, number
 
 LAST = ", last epoch"

@@ -1,7 +1,7 @@
 """Every run by itself: what a reader needs to check a mean, or to find the run directory behind it."""
 
 from reports.layouts.results import other_metrics
-from reports.records import SweepNumbers
+from reports.sweep_numbers import SweepNumbers
 from reports.tables import Column, Number, Table, Text, number
 
 

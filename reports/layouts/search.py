@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from reports.records import RowNumbers, SweepNumbers
+from reports.records import RowNumbers
 from reports.search import COSTS, SearchNumbers, TrialNumbers
 from reports.statistics import spread
+from reports.sweep_numbers import SweepNumbers
 from reports.tables import Cell, Column, Gap, Measured, Number, Table, Text, change, gap, number
 
 _DIGITS = {"parameters": 0, "gflops": 4, "latency_ms": 2}

@@ -6,7 +6,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from reports.plots.style import FAINT, INK, LABEL, MUTED, OURS, PANELS_ACROSS, SMALL, Drawing, small_panels
-from reports.records import Calibration, RowNumbers, SweepNumbers
+from reports.records import Calibration, RowNumbers
+from reports.sweep_numbers import SweepNumbers
 
 
 def _told(calibration: Calibration) -> bool:

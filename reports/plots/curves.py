@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from reports.plots.style import FAINT, INK, LABEL, MUTED, OURS, SMALL, Drawing, small_panels
-from reports.records import Curve, RowNumbers, SweepNumbers
+from reports.records import Curve, RowNumbers
+from reports.sweep_numbers import SweepNumbers
 
 
 def _draw_curve(axes: Axes, curve: Curve, colour: str, *, width: float, dashed: bool = False) -> None:

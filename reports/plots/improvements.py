@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.plots.style import FAINT, INK, LABEL, OURS, PAPER, SMALL, Drawing, calm
-from reports.records import Difference, SweepNumbers
+from reports.records import Difference
+from reports.sweep_numbers import SweepNumbers
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from reports.plots.matrix import draw_grid
 from reports.plots.style import Drawing
-from reports.records import SweepNumbers
+from reports.sweep_numbers import SweepNumbers
 
 
 @rc_context({"text.parse_math": False})

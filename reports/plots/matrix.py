@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from reports.layouts.results import matrix_factors
 from reports.plots.style import INK, LABEL, MUTED, ON_DARK, ON_LIGHT, SMALL, Drawing
-from reports.records import SweepNumbers
+from reports.sweep_numbers import SweepNumbers
 
 _COLOURS = "cividis"  # rises evenly in lightness, also for the colour-blind and in grey print
 

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.plots.style import FAINT, INK, LABEL, OURS, PAPER, SMALL, Drawing, calm
-from reports.records import RowNumbers, SweepNumbers
+from reports.records import RowNumbers
 from reports.statistics import paired_difference
+from reports.sweep_numbers import SweepNumbers
 
 _MOST_PANELS = 6
 _GREY = "#9a9994"

@@ -8,7 +8,7 @@ from made_up_store import HOSTILE, ROWS, made_up_plan, write_complete, write_tro
 
 from experiments.store import Store
 from reports.aggregate import aggregate
-from reports.records import SweepNumbers
+from reports.sweep_numbers import SweepNumbers
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from experiments.store import Store
 from reports.aggregate import aggregate
 from reports.facts import provenance_facts
 from reports.reader import metric_scale
-from reports.records import SweepNumbers
+from reports.sweep_numbers import SweepNumbers
 
 Sweep = tuple[Store, dict[str, Any]]
 

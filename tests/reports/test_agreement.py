@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from reports.agreement import improvement_agreement, rank_agreement, rank_interval
-from reports.records import SweepNumbers
+from reports.sweep_numbers import SweepNumbers
 from reports.verdict import agreement_sentences
 
 

@@ -10,8 +10,8 @@ from browser import CONTRASTS, PATIENCE, chromium, needs_chromium
 from playwright.sync_api import Browser, Page, expect
 
 from reports.page import page_html
-from reports.records import SweepNumbers
 from reports.sections import make_sections
+from reports.sweep_numbers import SweepNumbers
 
 pytestmark = needs_chromium
 

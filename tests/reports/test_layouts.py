@@ -21,8 +21,9 @@ from reports.plots.cost import cost_figure
 from reports.plots.joints import joints_figure
 from reports.plots.matrix import matrix_figure
 from reports.plots.waterfall import chains, waterfall_figure
-from reports.records import Calibration, SweepNumbers
+from reports.records import Calibration
 from reports.sections import SECTIONS, make_sections
+from reports.sweep_numbers import SweepNumbers
 from reports.tables import Bounds, Chance, Change, Gap, Measured, Number, Table, Text, Tick
 from reports.verdict import verdict
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reports.layouts.effects import additions_table, shapley_table
 from reports.loss_effects import complete_games, loss_effects, shapley
-from reports.records import SweepNumbers
+from reports.sweep_numbers import SweepNumbers
 from reports.tables import Change, Gap, Text
 
 LOSSES = ("CS", "SH", "KT", "VT")

@@ -21,8 +21,8 @@ from reports.markdown import markdown_report
 from reports.page import page_html
 from reports.plots.curves import curve_names, curves_figure
 from reports.plots.improvements import effect_figure
-from reports.records import SweepNumbers
 from reports.sections import make_sections
+from reports.sweep_numbers import SweepNumbers
 from reports.vector import svg_file, svg_inline, svg_text
 from reports.write import write_report
 

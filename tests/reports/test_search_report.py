@@ -10,9 +10,9 @@ from experiments.store import Store
 from reports.aggregate import aggregate
 from reports.layouts.search import chosen_table, search_sentences, trials_table
 from reports.plots.search import search_drawings
-from reports.records import SweepNumbers
 from reports.renderers import cell_text
 from reports.search import SearchNumbers, TrialNumbers, front
+from reports.sweep_numbers import SweepNumbers
 from reports.write import write_report
 
 TRIALS = 16

@@ -18,7 +18,7 @@ from reports.layouts.results import matrix_table, sweep_table
 from reports.layouts.runs import runs_table
 from reports.metrics import definitions
 from reports.plots.improvements import effect_figure
-from reports.records import Spread, SweepNumbers
+from reports.records import Spread
 from reports.renderers import (
     count,
     duration,
@@ -26,6 +26,7 @@ from reports.renderers import (
     markdown_table,
     signed,
 )
+from reports.sweep_numbers import SweepNumbers
 from reports.tables import Gap, Measured, Text, Tick
 from reports.verdict import verdict
 from reports.write import write_report

@@ -14,8 +14,8 @@ from reports.layouts.effects import additions_table, shapley_table
 from reports.layouts.paper import paper_table
 from reports.layouts.results import sweep_table
 from reports.plots.improvements import effect_figure
-from reports.records import SweepNumbers
 from reports.renderers import listed
+from reports.sweep_numbers import SweepNumbers
 from reports.tables import Text
 from reports.verdict import verdict
 
