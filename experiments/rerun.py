@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.datasets import data_facts, data_root, prepare
-from experiments.recipe import run_recipe_from_json
+from experiments.run_files import Result
 from experiments.store import RunDir, Store
 
 TOLERANCE = 0.02
@@ -84,11 +84,11 @@ def make_ready(
     spec, result = original.spec(), original.result()
     if result is None:
         raise ValueError(f"run {run_id}: must be finished to be replayed, is {original.state()}; launch its sweep")
-    origin = result["provenance"]
-    recipe = run_recipe_from_json(spec["recipe"])
+    origin = result.provenance
+    recipe = original.recipe()
     place = data or _recorded_root(store, result)
     facts = data_facts(recipe.data, recipe.evaluation, root=place, runs=store.root)
-    if facts.fingerprint != spec["identity"]["data"]:
+    if facts.fingerprint != spec["identity"].get("data"):
         where = data_root(recipe.data, root=place, runs=store.root)
         raise ValueError(f"data: {where} does not hold what run {run_id} was trained on; name its folder with --data")
     prepare(recipe.data, root=place, runs=store.root)
@@ -100,14 +100,14 @@ def make_ready(
         _lend(store.run(teacher), again.run(teacher))
     run = again.run(run_id)
     run.write_spec({name: value for name, value in spec.items() if name not in ("schema", "run_id")})
-    settings = {
+    settings: dict[str, Any] = {
         "cohort_id": run_id,
         "run_ids": [run_id],
         "sweep": "replay",
         "profile": run_id,
         "data_root": str(data_root(recipe.data, root=place, runs=store.root).resolve()),
-        "device": device or origin["device"],
-        "threads": origin["threads"],
+        "device": device or origin.get("device", "cpu"),
+        "threads": origin.get("threads", 1),
         "workers": 0,
         "wandb": {"mode": "disabled"},
     }
@@ -125,14 +125,14 @@ def compare(original: RunDir, again: RunDir, *, tolerance: float | None = None) 
     recorded, now = original.result(), again.result()
     assert recorded is not None, original.path
     assert now is not None, again.path
-    environment = dict(_differences(recorded["provenance"], now["provenance"]))
+    environment = dict(_differences(recorded.provenance, now.provenance))
     rounds_alike = not any(name.partition(".")[0] in _DECIDES_ROUNDING for name in environment)
     if tolerance is None:
         tolerance = 0.0 if rounds_alike else TOLERANCE
-    names = recorded["metrics"].keys() | now["metrics"].keys()
+    names = recorded.metrics.keys() | now.metrics.keys()
     return Comparison(
         run_id=original.run_id,
-        metrics={name: tuple(_number(end["metrics"].get(name)) for end in (recorded, now)) for name in sorted(names)},  # type: ignore[misc]
+        metrics={name: tuple(_number(end.metrics.get(name)) for end in (recorded, now)) for name in sorted(names)},  # type: ignore[misc]
         weights_equal=_weights_equal(original, again),
         parted=_parted(original, again),
         environment=environment,
@@ -140,10 +140,13 @@ def compare(original: RunDir, again: RunDir, *, tolerance: float | None = None) 
     )
 
 
-def _recorded_root(store: Store, result: Mapping[str, Any]) -> Path | None:
+def _recorded_root(store: Store, result: Result) -> Path | None:
     """Where the run's data were: said by its result, or by an older one's job."""
-    job = result["provenance"].get("job") or store.last_job(result["cohort"])
-    return None if job is None else Path(job["data_root"])
+    told = result.provenance.get("job")
+    if told is not None:
+        return Path(told["data_root"])
+    job = None if result.cohort is None else store.last_job(result.cohort)
+    return Path(job["data_root"]) if job is not None and "data_root" in job else None
 
 
 def _new_folder(store: Store, run_id: str) -> Path:

@@ -48,7 +48,8 @@ from experiments.build import (
 from experiments.given_teacher import given_teacher_id
 from experiments.listener import RunListener, RunRecorder
 from experiments.provenance import provenance
-from experiments.recipe import RunRecipe, run_recipe_from_json
+from experiments.recipe import RunRecipe
+from experiments.run_files import RunSpec
 from experiments.store import FailureKind, RunDir, Store, run_title
 from experiments.track.card import run_card
 from experiments.track.courier import Courier
@@ -128,7 +129,7 @@ def _train(
         torch.set_num_threads(job["threads"])
     began = time.time()
     specs = {run_id: store.run(run_id).spec() for run_id in run_ids}
-    recipes = {run_id: run_recipe_from_json(spec["recipe"]) for run_id, spec in specs.items()}
+    recipes = {run_id: store.run(run_id).recipe() for run_id in run_ids}
     recipe = next(iter(recipes.values()))
     root = Path(job["data_root"])
     workers = int(job.get("workers", 0))
@@ -215,9 +216,9 @@ def _pictures(job: dict[str, Any], train: PoseData, val: PoseData, stack: ExitSt
 
 
 def _teacher(
-    store: Store, specs: dict[str, dict[str, Any]], recipes: dict[str, RunRecipe], skeleton: Skeleton
+    store: Store, specs: dict[str, RunSpec], recipes: dict[str, RunRecipe], skeleton: Skeleton
 ) -> nn.Module | None:
-    ids = {spec["teacher_id"] for spec in specs.values()} - {None}
+    ids = {spec["teacher_id"] for spec in specs.values() if spec["teacher_id"] is not None}
     if not ids:
         return None
     assert len(ids) == 1, f"a cohort has one teacher, got {sorted(ids)}"
@@ -229,9 +230,10 @@ def _teacher(
                 raise ValueError(f"teacher: {recipe.given_teacher.checkpoint} is {found}, was planned as {teacher_id}")
             return build_given_teacher(recipe.given_teacher, joints=skeleton.names, input_size=recipe.input_size)
     run = store.run(teacher_id)
-    if not run.finished:
-        raise ValueError(f"teacher {run.run_id}: must be finished before its students train, is {run.state()}")
-    return load_trained(run_recipe_from_json(run.spec()["recipe"]), run, joints=skeleton.num_joints)
+    state = run.state()
+    if state != "finished":
+        raise ValueError(f"teacher {run.run_id}: must be finished before its students train, is {state}")
+    return load_trained(run.recipe(), run, joints=skeleton.num_joints)
 
 
 def _should_end(job: dict[str, Any], store: Store, recipe: RunRecipe) -> Callable[[Member], bool]:
@@ -278,7 +280,7 @@ def _courier(job: dict[str, Any]) -> Courier:
 
 
 def _trackers(
-    job: dict[str, Any], run: RunDir, spec: dict[str, Any], origin: dict[str, Any], courier: Courier
+    job: dict[str, Any], run: RunDir, spec: RunSpec, origin: dict[str, Any], courier: Courier
 ) -> list[Tracker]:
     wandb = job.get("wandb") or {"mode": "disabled"}
     if wandb["mode"] == "disabled":

@@ -16,7 +16,7 @@ from distilpose.models.description import Description, description_from_metadata
 from distilpose.models.specs import find_spec
 from experiments.build import WEIGHTS, describe_run, run_options
 from experiments.datasets import data_root
-from experiments.recipe import RunRecipe, run_recipe_from_json
+from experiments.recipe import RunRecipe
 from experiments.store import RunDir, Store, run_title
 from experiments.typed import nearest
 
@@ -90,8 +90,9 @@ def run_data(run: RunDir, recipe: RunRecipe, store: Store, data: Path | None = N
     """
     folder = data_root(recipe.data, root=data, runs=store.root)
     if data is None and recipe.data.synthetic is None:
-        job = store.last_job(str((run.result() or {}).get("cohort")))
-        folder = folder if job is None else Path(job["data_root"])
+        result = run.result()
+        job = None if result is None or result.cohort is None else store.last_job(result.cohort)
+        folder = Path(job["data_root"]) if job is not None and "data_root" in job else folder
     try:
         find_split(folder, recipe.data.val)
     except DataError as error:
@@ -101,22 +102,25 @@ def run_data(run: RunDir, recipe: RunRecipe, store: Store, data: Path | None = N
 
 def _from_run(run: RunDir, store: Store, data: Path | None) -> LoadedModel:
     spec = run.spec()
-    recipe = run_recipe_from_json(spec["recipe"])
+    recipe = run.recipe()
     file = run.checkpoints / WEIGHTS
-    if not run.finished or not file.is_file():
-        why = f"it is {run.state()}" if not run.finished else f"{file} is gone"
+    if (damage := run.damage()) is not None:
+        raise ValueError(damage)
+    state = run.state()
+    if state != "finished" or not file.is_file():
+        why = f"it is {state}" if state != "finished" else f"{file} is gone"
         raise ValueError(f"run {run.run_id} ({run_title(spec)}): must be finished and have its weights, {why}")
-    state, said = _read(file)
+    tensors, said = _read(file)
     description = description_from_metadata(said, str(file))
     if description is None:  # written before weights said what they are of
         skeleton = _skeleton_of(run, recipe, store, data)
-        joints = _joints(recipe.model.model, state) if skeleton is None else skeleton.num_joints
+        joints = _joints(recipe.model.model, tensors) if skeleton is None else skeleton.num_joints
         description = (
             Description(model=recipe.model.model, options=run_options(recipe, joints))
             if skeleton is None
             else describe_run(recipe, skeleton)
         )
-    return _loaded(run_title(spec), description, state, file, run=run, recipe=recipe)
+    return _loaded(run_title(spec), description, tensors, file, run=run, recipe=recipe)
 
 
 def _from_file(file: Path, model: str | None) -> LoadedModel:

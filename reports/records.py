@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from reports.search import SearchNumbers
 
-State = Literal["finished", "running", "interrupted", "failed", "planned", "pruned", "missing"]
+State = Literal["finished", "running", "interrupted", "failed", "planned", "pruned", "damaged", "missing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ TOUCH_SCIENCE = {
 WHOLE_FILES = "distilpose.whole_files"
 MMPOSE = ("mmpose", "mmengine", "mmcv", "xtcocotools", "mmdet")
 # What the reports may read of the engine: what is on disk.
-ON_DISK = ("experiments.store", "experiments.journal", "experiments.atomic")
+ON_DISK = ("experiments.store", "experiments.journal", "experiments.atomic", "experiments.saved_plan")
 
 
 def modules() -> dict[str, Path]:

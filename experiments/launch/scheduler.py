@@ -55,7 +55,7 @@ def launch_plan(
     """
     if plan.problems:
         raise ValueError("plan: cannot be launched before this is put right:\n" + "\n".join(plan.problems))
-    store.save_plan(plan.json())
+    store.save_plan(plan.saved())
     schedule = _Schedule(plan, store, launcher, settings, grow)
     with interruptible():
         return schedule.carry_out(on_progress)
@@ -131,11 +131,15 @@ class _Schedule:
         return self._finished | set(self._failed) | self._blocked | self._pruned
 
     def _is_over(self, run_id: str, state: State) -> bool:
-        """Whether nothing more is to be done for the run: it is finished, or ended early where no more is wanted."""
+        """Whether nothing more is to be done for the run: it is finished or damaged, or ended early where no more is
+        wanted.
+        """
         if state == "finished":
             self._finished.add(run_id)
         elif state == "pruned" and run_id in self._plan.prunable:
             self._pruned.add(run_id)
+        elif state == "damaged" and (damage := self._store.run(run_id).damage()) is not None:
+            self._failed[run_id] = damage
         else:
             return False
         return True
@@ -161,7 +165,7 @@ class _Schedule:
         self._plan = longer
         self._peaks.follow(longer)
         self._open += [cohort for cohort in longer.cohorts if cohort.cohort_id not in known]
-        self._store.save_plan(longer.json())
+        self._store.save_plan(longer.saved())
         self._look_back(new)
         return True
 
