@@ -89,7 +89,7 @@ def planned(file: Path, store: Store) -> Plan:
 
 def fill(store: Store, plan: Plan) -> None:
     """Write what finished runs leave, as the engine does but without waiting for the disk."""
-    store.save_plan(plan.json())
+    store.save_plan(plan.saved())
     provenance = {"device": "cpu", "commit": "0" * 40, "packages": {f"package-{index}": "1.0" for index in range(8)}}
     for run_id, run in plan.runs.items():
         folder = store.run(run_id).path

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import Figure, Settings, timing
+from experiments.saved_plan import SavedPlan
 from experiments.store import Store
 
 SEEDS = 8
@@ -90,7 +91,7 @@ def write_store(root: Path, count: int, rows: int) -> dict[str, Any]:
                 "parameters": 375_986, "provenance": origin,
             }  # fmt: skip
             (folder / "result.json").write_text(json.dumps(result, indent=1))
-    Store(root).save_plan(plan)
+    Store(root).save_plan(SavedPlan.from_json(plan))
     return plan
 
 
@@ -100,7 +101,7 @@ def measure(root: Path) -> dict[str, float]:
     from reports.write import write_report
 
     store = Store(root)
-    plan = store.load_plan("many", "bench")
+    plan = store.load_plan("many", "bench").json()
     times = [(time.perf_counter(), time.process_time())]
     aggregate(store, plan)
     times.append((time.perf_counter(), time.process_time()))

@@ -22,13 +22,13 @@ def _set_aside(plan: Plan, store: Store) -> Iterable[str]:
     if (plan.sweep, plan.profile) not in store.plans():
         return
     earlier = store.load_plan(plan.sweep, plan.profile)
-    runs = [run["run_id"] for row in earlier["rows"] for run in row["runs"]]
-    old = [run_id for run_id in (*runs, *(run["run_id"] for run in earlier["teachers"])) if run_id not in plan.runs]
+    runs = [run.run_id for row in earlier.rows for run in row.runs]
+    old = [run_id for run_id in (*runs, *(teacher.run_id for teacher in earlier.teachers)) if run_id not in plan.runs]
     wanted = {_but_code(run.identity): run.identity for run in plan.runs.values()}
     changed: Counter[str] = Counter()
     for run_id in old:
         run = store.run(run_id)
-        identity = run.spec()["identity"] if run.finished else {}
+        identity = run.spec()["identity"] if run.state() == "finished" else {}
         now = wanted.get(_but_code(identity))
         if now is not None:
             changed.update(_differing(identity.get("code", {}), now["code"]) or ["their teacher"])
@@ -43,8 +43,9 @@ def _in_doubt(plan: Plan, store: Store) -> Iterable[str]:
     doubtful: Counter[str] = Counter()
     for run_id in plan.runs:
         run = store.run(run_id)
-        if run_id in there and run.finished:
-            sources = (run.result() or {}).get("provenance", {}).get("code", {})
+        if run_id in there and run.state() == "finished":
+            result = run.result()
+            sources = {} if result is None else result.provenance.get("code", {})
             doubtful.update(name for name, digest in sources.items() if name in ALL and digest != source_digest(name))
     for piece, count in doubtful.items():
         runs_were = "1 finished run was" if count == 1 else f"{count} finished runs were"

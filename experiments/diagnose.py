@@ -18,7 +18,8 @@ from distilpose.models.speed import measure_speed
 from experiments.build import build_run_model
 from experiments.datasets import data_root
 from experiments.provenance import provenance
-from experiments.recipe import DataChoice, RunRecipe, run_recipe_from_json
+from experiments.recipe import DataChoice, RunRecipe
+from experiments.saved_plan import SavedPlan
 from experiments.store import RunDir, Store
 
 
@@ -54,12 +55,12 @@ def cost_json(model: nn.Module, input_size: tuple[int, int], *, cpu: str | None)
     }
 
 
-def diagnose_finished(store: Store, plan: Mapping[str, Any], *, data: Path | None) -> int:
+def diagnose_finished(store: Store, plan: SavedPlan, *, data: Path | None) -> int:
     """Write what finished runs of a planned sweep did not write themselves; how many runs lacked something.
 
     Args:
         store: the run directories; synthetic people are below them.
-        plan: the saved plan of the sweep, as JSON.
+        plan: the saved plan of the sweep.
         data: the folder of the runs' data, where the recipes' is not the one.
 
     Raises:
@@ -68,7 +69,7 @@ def diagnose_finished(store: Store, plan: Mapping[str, Any], *, data: Path | Non
     splits: dict[DataChoice, Diagnoser] = {}
     count = 0
     for run in _undiagnosed(store, plan):
-        recipe = run_recipe_from_json(run.spec()["recipe"])
+        recipe = run.recipe()
         if recipe.data not in splits:
             folder = data_root(recipe.data, root=data, runs=store.root)
             splits[recipe.data] = Diagnoser(load_pose_data(folder, recipe.data.val))
@@ -80,24 +81,22 @@ def diagnose_finished(store: Store, plan: Mapping[str, Any], *, data: Path | Non
 def _complete(run: RunDir, recipe: RunRecipe, diagnoser: Diagnoser) -> None:
     val, result = diagnoser.val, run.result()
     assert result is not None, f"run {run.run_id} is not finished"
-    measured_on = (result["provenance"].get("data_fingerprint") or {}).get("val")
+    fingerprints = result.provenance.get("data_fingerprint")
+    measured_on = fingerprints.get("val") if isinstance(fingerprints, dict) else None
     if measured_on != val.fingerprint:
         raise ValueError(
             f"{val.annotation_file}: must be the annotations that run {run.run_id} was measured on (fingerprint "
             f"{measured_on}), got {val.fingerprint}; give their folder with --data"
         )
-    if run.diagnosis() is None:
-        run.write_diagnosis(diagnoser(json.loads(run.predictions.read_text(encoding="utf-8"))))
-    if run.cost() is None:
+    if run.diagnosis.read() is None:
+        run.diagnosis.write(diagnoser(json.loads(run.predictions.read_text(encoding="utf-8"))))
+    if run.cost.read() is None:
         model = build_run_model(recipe, val.skeleton.num_joints).eval()
-        run.write_cost(cost_json(model, recipe.input_size, cpu=provenance()["cpu"]))
+        run.cost.write(cost_json(model, recipe.input_size, cpu=provenance()["cpu"]))
 
 
-def _undiagnosed(store: Store, plan: Mapping[str, Any]) -> Iterator[RunDir]:
+def _undiagnosed(store: Store, plan: SavedPlan) -> Iterator[RunDir]:
     """The finished runs of a planned sweep that lack a diagnosis or a cost."""
-    ids = [teacher["run_id"] for teacher in plan["teachers"]]
-    ids += [run["run_id"] for row in plan["rows"] for run in row["runs"]]
-    for run_id in dict.fromkeys(ids):
-        run = store.run(run_id)
-        if run.finished and (run.diagnosis() is None or run.cost() is None):
+    for run in map(store.run, plan.run_names):
+        if run.finished and (run.diagnosis.read() is None or run.cost.read() is None):
             yield run

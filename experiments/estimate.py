@@ -3,16 +3,20 @@ multiply-adds.
 """
 
 import heapq
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from distilpose.training.schedule import Schedule
+from experiments.atomic import DamagedError
 from experiments.model_costs import ModelCosts
 from experiments.plan import Plan, PlannedRun
-from experiments.recipe import frozen, run_recipe_from_json, to_json
-from experiments.step_times import read_step_times, step_kind
+from experiments.recipe import frozen, to_json
+from experiments.step_times import StepTime, read_step_times, step_kind
 from experiments.store import RunDir, Store
+
+log = logging.getLogger(__name__)
 
 # Multiply-adds per second of training, forwards and backwards together: seen on one core of a server CPU; a guess for a
 # GPU, until a finished run has measured it.
@@ -91,7 +95,8 @@ def estimate(plan: Plan, store: Store) -> Costs:
         if seconds is None:
             unknown += 1
         else:
-            progress = begun[run_id].progress() if run_id in begun else None
+            run_dir = begun.get(run_id)
+            progress = None if run_dir is None or run_dir.state() == "damaged" else run_dir.progress()
             done = progress.step if progress is not None else 0
             left += seconds * max(0, steps - done) / max(1, steps)
     return Costs(runs=runs, left_seconds=left, left_unknown=unknown)
@@ -120,18 +125,29 @@ def _measured(store: Store, kinds: Mapping[str, str], finished: set[str]) -> dic
         others = (run for run in store.runs() if run.run_id not in kinds and run.finished)
         for run in heapq.nlargest(_LOOKED_AT, others, key=lambda run: run.path.stat().st_mtime):
             try:
-                kind = step_kind(to_json(run_recipe_from_json(run.spec()["recipe"])))
-            except (ValueError, KeyError):  # written by another version, or damaged: it tells nothing here
+                kind = step_kind(to_json(run.recipe()))
+            except DamagedError:  # of another version, say: it tells nothing of ours
                 continue
             if kind in wanted and kind not in found:
                 _add_measured(found, kind, run)
-        for kind, time in read_step_times(store).items():
+        for kind, time in _kept(store).items():
             if kind in wanted:
                 found.setdefault(kind, _measured_step(time.seconds, f"{time.device}, {time.how},"))
     return found
 
 
+def _kept(store: Store) -> Mapping[str, StepTime]:
+    try:
+        return read_step_times(store)
+    except DamagedError as error:
+        log.warning("%s; planning goes on without it: remove it", error)
+        return {}
+
+
 def _add_measured(found: dict[str, _Step], kind: str, run: RunDir) -> None:
-    result = run.result()
-    if result is not None and result["steps"]:
-        found[kind] = _measured_step(result["seconds"] / result["steps"], result["provenance"]["device"])
+    try:
+        result = run.result()
+    except DamagedError:
+        return
+    if result is not None and result.steps and result.seconds is not None:
+        found[kind] = _measured_step(result.seconds / result.steps, result.provenance.get("device", "cpu"))

@@ -1,9 +1,9 @@
 """What finished runs see in the pictures they were validated on: attention, confidence, heatmaps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -19,6 +19,7 @@ from distilpose.pictures.palette import Image
 from distilpose.pictures.scene import Scene, observe
 from distilpose.pictures.sheets import heatmap_sheet, skeleton_sheet
 from distilpose.prediction.inputs import safe_name
+from experiments.saved_plan import SavedPlan
 from experiments.store import RunDir, Store
 from experiments.weights import LoadedModel, load_weights, run_data
 
@@ -83,7 +84,7 @@ def explain_run(run: RunDir, store: Store, wish: Wish) -> Explained:
     return Explained(run.run_id, f"{loaded.name} ({loaded.description.model})", lead[0].upper() + lead[1:], sheets)
 
 
-def explain_sweep(plan: Mapping[str, Any], store: Store, wish: Wish) -> Explained:
+def explain_sweep(plan: SavedPlan, store: Store, wish: Wish) -> Explained:
     """A sheet per person with a row for every row of the sweep and its teachers.
 
     Of each row the first seed that is finished is shown.
@@ -96,7 +97,7 @@ def explain_sweep(plan: Mapping[str, Any], store: Store, wish: Wish) -> Explaine
     people: tuple[Person, ...] = ()
     joints: tuple[int, ...] = ()
     for name, run_ids in _rows(plan):
-        finished = [run_id for run_id in run_ids if store.run(run_id).finished]
+        finished = [run_id for run_id in run_ids if store.run(run_id).state() == "finished"]
         if not finished:
             missing.append(name)
             continue
@@ -111,30 +112,30 @@ def explain_sweep(plan: Mapping[str, Any], store: Store, wish: Wish) -> Explaine
         scene = _observe(loaded, None, own, some, wish)
         models.append(Seen(name, _note(loaded), scene))
     if data is None:
-        raise ValueError(f"{plan['sweep']} ({plan['profile']}): no row has a finished run yet; launch it first")
+        raise ValueError(f"{plan.sweep} ({plan.profile}): no row has a finished run yet; launch it first")
     sheets = []
     for number, person in enumerate(people):
-        title = f"{plan['title']} ({plan['profile']}): {_where(person)}"
+        title = f"{plan.title} ({plan.profile}): {_where(person)}"
         image, caption = comparison_sheet(models, number, joints, data.skeleton, title)
         sheets.append(Sheet(_file(person), _where(person), caption, image))
-    title, lead = f"{plan['title']} ({plan['profile']})", "The same people as every row's model sees them."
+    title, lead = f"{plan.title} ({plan.profile})", "The same people as every row's model sees them."
     if missing:
         lead += f" Not finished, and so not shown: {', '.join(missing)}."
-    return Explained(safe_name(f"{plan['sweep']}.{plan['profile']}"), title, lead, sheets, tuple(missing))
+    return Explained(safe_name(plan.name), title, lead, sheets, tuple(missing))
 
 
-def _rows(plan: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+def _rows(plan: SavedPlan) -> list[tuple[str, list[str]]]:
     """Every row with its runs, then every teacher."""
-    rows = [(row["name"], [run["run_id"] for run in row["runs"]]) for row in plan["rows"]]
-    return rows + [(f"teacher {teacher['model']}", [teacher["run_id"]]) for teacher in plan["teachers"]]
+    rows = [(row.name, [run.run_id for run in row.runs]) for row in plan.rows]
+    return rows + [(f"teacher {teacher.model}", [teacher.run_id]) for teacher in plan.teachers]
 
 
 def _note(loaded: LoadedModel) -> str:
     assert loaded.run is not None
     assert loaded.recipe is not None
-    result = loaded.run.result() or {}
+    result = loaded.run.result()
     metric = loaded.recipe.evaluation.best_by
-    value = result.get("metrics", {}).get(metric)
+    value = None if result is None else result.metrics.get(metric)
     measured = "" if value is None else f", {metric} {100 * value:.1f}"
     return f"seed {loaded.recipe.seed}{measured}; run {loaded.run.run_id}"
 

@@ -53,6 +53,6 @@ class Job:
 def read_job(file: Path) -> Job:
     """The job in a file. Raises ValueError that names the file where it is no job."""
     try:
-        return Job.from_json(read_json(file))
+        return Job.from_json(read_json(file, dict[str, Any]) or {})
     except (TypeError, ValueError) as error:
         raise ValueError(f"{file}: must be a job: {error}") from error

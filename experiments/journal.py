@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from distilpose.whole_files import refuse_if_fenced, sync_folder
+from experiments.atomic import DamagedError, open_plain
 
 Status = Literal["finished", "failed", "preempted", "pruned"]
 SYNC_SECONDS = 1.0
+_LARGEST = 1e300  # a number beyond it is no measurement, and would not fit a float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,18 +213,18 @@ def _write_synced(handle: int, block: bytes) -> None:
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:
-    """Every whole line of a journal, in order. Lines that a killed writer left torn are passed over."""
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        return []
-    return list(_whole_lines(text))
+    """Every whole line of a journal, in order; none where there is no journal.
+
+    Lines that a killed writer left torn, and lines that are no event of a run, are passed over. Raises DamagedError
+    where the journal is no file or may not be read.
+    """
+    return list(_whole_lines(_content(path)))
 
 
 def edge_events(path: Path, *, head_bytes: int = 1024, tail_bytes: int = 16384) -> list[dict[str, Any]]:
     """The first and the last events of a journal, reading only its two ends: cheap for a journal of any length."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
             if size <= head_bytes + tail_bytes:
@@ -240,12 +243,44 @@ def count_events(path: Path, *names: str) -> tuple[int, ...]:
 
     A line that a killed writer left torn counts if its event can still be read.
     """
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        return (0,) * len(names)
+    text = _content(path)
     # Quotes inside a value are escaped, so this can be nothing but the field.
     return tuple(text.count(f'"event": "{name}"'.encode()) for name in names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalMark:
+    """The journal as it was when the run finished: its length and the SHA-256 of its bytes."""
+
+    bytes: int
+    sha256: str
+
+
+def journal_mark(path: Path) -> JournalMark | None:
+    """The mark of a journal as it stands; None where there is no journal."""
+    text = _content(path)
+    return JournalMark(bytes=len(text), sha256=hashlib.sha256(text).hexdigest()) if text else None
+
+
+def journal_fault(path: Path, mark: JournalMark) -> str | None:
+    """Why a journal does not belong to the result that has this mark; None where it does. It may have grown since."""
+    try:
+        text = _content(path)
+    except DamagedError as error:
+        return str(error)
+    if len(text) < mark.bytes:
+        return f"journal shorter than its result: {len(text):,} bytes, {mark.bytes:,} when the run finished"
+    if hashlib.sha256(text[: mark.bytes]).hexdigest() != mark.sha256:
+        return "journal of another life than its result"
+    return None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with open_plain(path) as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
 
 
 def recent_rate(events: list[dict[str, Any]]) -> float | None:
@@ -273,10 +308,60 @@ def _whole_lines(text: bytes) -> Iterator[dict[str, Any]]:
     for line in whole.split(b"\n"):
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(event, dict) and "event" in event:
+        if _is_event(event):
             yield event
+
+
+def _is_event(value: Any) -> bool:
+    """Whether a line's value has what readers of its event ask for, each of its kind."""
+    if not isinstance(value, dict) or not isinstance(value.get("event"), str) or not _is_number(value.get("t")):
+        return False
+    return all(name in value and fits(value[name]) for name, fits in _FIELDS.get(value["event"], ())) and all(
+        fits(value[name]) for name, fits in _OPTIONAL if name in value
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) < _LARGEST
+
+
+def _is_number_or_none(value: Any) -> bool:
+    return value is None or _is_number(value)
+
+
+def _is_step(value: Any) -> bool:
+    return isinstance(value, int) and 0 <= value < _LARGEST
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and "\0" not in value
+
+
+def _are_values(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_number_or_none, value.values()))
+
+
+_FIELDS: Mapping[str, Sequence[tuple[str, Callable[[Any], bool]]]] = {
+    "start": (("step", _is_step),),
+    "metrics": (("step", _is_step), ("epoch", _is_number_or_none), ("values", _are_values)),
+    "picture": (
+        ("step", _is_step),
+        ("epoch", _is_number_or_none),
+        ("kind", _is_text),
+        ("path", _is_text),
+        ("caption", _is_text),
+    ),
+    "checkpoint": (("step", _is_step),),
+    "summary": (("values", _are_values),),
+}
+_OPTIONAL: Sequence[tuple[str, Callable[[Any], bool]]] = (
+    ("step", _is_step),
+    ("total_steps", lambda value: value is None or _is_step(value)),
+    ("device", lambda value: value is None or _is_text(value)),
+    ("memory_bytes", _is_step),
+)
 
 
 def metric_rows(events: list[dict[str, Any]]) -> list[MetricRow]:

@@ -22,6 +22,7 @@ import errno
 import json
 import logging
 import os
+import re
 import shutil
 import socket
 import threading
@@ -29,16 +30,20 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 from uuid import uuid4
 
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+
 from distilpose.whole_files import FencedError, sync_folder
+from experiments.atomic import DamagedError, open_plain
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 10.0
 TIMEOUT_SECONDS = 60.0
 _ANOTHER_WAS_QUICKER = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOENT)
+_TOKEN = re.compile(r"[0-9]{1,18}")
 _LOOKS = 4  # a silence counts when it was seen at this many looks or more, spread over the timeout
 
 
@@ -58,8 +63,11 @@ class Owner:
     machine: str
     pid: int
     started: str
-    since: float
-    aside: str
+    since: Annotated[float, Field(ge=0, le=1e11)]
+    aside: Annotated[str, StringConstraints(pattern=r"^aside\.[0-9a-f]{32}$")]
+
+
+_OWNER = TypeAdapter(Owner)
 
 
 def _machine() -> str:
@@ -90,8 +98,8 @@ def _process_start(pid: int) -> str | None:
 def _last_token(directory: Path) -> int:
     """The highest number there is, 0 for none."""
     try:
-        return max((int(path.name) for path in directory.iterdir() if path.name.isdigit()), default=0)
-    except FileNotFoundError:
+        return max((int(path.name) for path in directory.iterdir() if _TOKEN.fullmatch(path.name)), default=0)
+    except (FileNotFoundError, NotADirectoryError):
         return 0
 
 
@@ -112,14 +120,17 @@ def _take_away(folder: Path) -> None:
 def _look(directory: Path, token: int) -> tuple[Owner, int] | None:
     """Who holds that number and the last heartbeat's stamp; None where nobody does, or a process that is dead."""
     folder = _folder(directory, token)
+    file = folder / "owner.json"
     try:
-        with (folder / "owner.json").open(encoding="utf-8") as file:  # opening makes NFS ask for the stamp anew
-            stamp, text = os.fstat(file.fileno()).st_mtime_ns, file.read()
-    except (FileNotFoundError, NotADirectoryError):
+        with open_plain(file) as stream:  # opening makes NFS ask for the stamp anew
+            stamp, text = os.fstat(stream.fileno()).st_mtime_ns, stream.read()
+    except FileNotFoundError:
         return None
+    except DamagedError:
+        stamp, text = file.stat().st_mtime_ns, b""
     try:
-        owner = Owner(**json.loads(text))
-    except (ValueError, TypeError):  # damaged: nobody can be asked, so silence decides
+        owner = _OWNER.validate_json(text)
+    except ValidationError:  # damaged: nobody can be asked, so silence decides
         aside = next((path.name for path in folder.glob("aside.*")), "aside")
         owner = Owner(token=token, host="unknown", machine="", pid=0, started="", since=0.0, aside=aside)
     if not (folder / owner.aside).is_dir():

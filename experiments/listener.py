@@ -127,9 +127,9 @@ class RunRecorder:
     def finished(self, result: Mapping[str, Any]) -> None:
         """The run is over and came to this."""
         self.journal.finish()
-        self.run.write_result(result, self.lease)
+        written = self.run.write_result(result, self.lease)
         self.over = True  # whatever becomes of the mirrors
-        summary = run_summary(result)
+        summary = run_summary(written)
         for tracker in self.trackers:
             tracker.summary(summary)
         self._end("finished", self.journal.close)
@@ -190,7 +190,7 @@ class RunListener:
             save_weights(recorder.run.checkpoints / WEIGHTS, member.model, recorder.weights_say, aside=aside)
             write_text(recorder.run.predictions, json_text(evaluation.results), aside=aside)
             with _worth_a_warning(recorder.run, "diagnosis"):
-                recorder.run.write_diagnosis(self._diagnose(evaluation.results), aside=aside)
+                recorder.run.diagnosis.write(self._diagnose(evaluation.results), aside=aside)
         with _worth_a_warning(recorder.run, f"pictures at epoch {epoch}"):
             self._draw(member, epoch, recorder)
 
@@ -221,7 +221,7 @@ class RunListener:
         recorder = self.recorders[member.name]
         with _worth_a_warning(recorder.run, "cost"):
             cost = cost_json(member.model, self.input_size, cpu=recorder.origin.get("cpu"))
-            recorder.run.write_cost(cost, aside=recorder.lease.aside)
+            recorder.run.cost.write(cost, aside=recorder.lease.aside)
         recorder.finished(
             {
                 "metrics": member.best,

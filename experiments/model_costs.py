@@ -112,7 +112,7 @@ class ModelCosts:
 def _kept(file: Path) -> dict[str, Any]:
     """The answers that were kept, if they are of models whose code is as it is now."""
     try:
-        kept = read_json(file)
+        kept = read_json(file, dict[str, Any])
         return dict(kept["answers"]) if kept is not None and kept["code"] == _code() else {}
     except (ValueError, KeyError, TypeError, OSError):  # damaged: it is asked again
         return {}

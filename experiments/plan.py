@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from distilpose.losses.table import LOSSES
 from distilpose.parts.own import find_own
@@ -14,9 +14,9 @@ from distilpose.parts.reference import Place
 from experiments.given_teacher import given_teacher_id
 from experiments.identity import DataFacts, canonical, digest, run_identity
 from experiments.recipe import DataChoice, EvaluationChoice, MMPoseChoice, Recipe, RunRecipe, to_json
+from experiments.saved_plan import SavedCohort, SavedData, SavedPlan, SavedRow, SavedRun, SavedSearch, SavedTeacher
 from experiments.spec import Sweep
 
-SCHEMA = 1
 FactsLookup = Callable[[DataChoice, EvaluationChoice], DataFacts]
 
 
@@ -102,34 +102,42 @@ class Plan:
             found.setdefault(run.run_id, run)
         return found
 
-    def json(self) -> dict[str, Any]:
-        """The plan as reports read it."""
-        return {
-            "schema": SCHEMA,
-            **{
-                name: getattr(self, name)
-                for name in ("sweep", "profile", "title", "table", "metric", "baseline", "source")
-            },
-            "rows": [
-                {
-                    "name": row.name,
-                    "ticks": row.ticks,
-                    "factors": row.factors,
-                    "paper": row.paper,
-                    "baseline": row.baseline,
-                    "runs": [{"run_id": run.run_id, "seed": run.seed} for run in row.runs],
-                }
+    def saved(self) -> SavedPlan:
+        """The plan as the store keeps it."""
+        return SavedPlan(
+            sweep=self.sweep,
+            profile=self.profile,
+            title=self.title,
+            table=self.table,
+            metric=self.metric,
+            baseline=self.baseline,
+            source=self.source,
+            rows=tuple(
+                SavedRow(
+                    name=row.name,
+                    ticks=row.ticks,
+                    factors=row.factors,
+                    paper=row.paper,
+                    baseline=row.baseline,
+                    runs=tuple(SavedRun(run_id=run.run_id, seed=run.seed) for run in row.runs),
+                )
                 for row in self.rows
-            ],
-            "teachers": [{"run_id": run.run_id, "model": run.recipe["model"]["model"]} for run in self.teachers],
-            "cohorts": [
-                {"cohort_id": cohort.cohort_id, "run_ids": list(cohort.run_ids), "teacher_id": cohort.teacher_id}
+            ),
+            teachers=tuple(
+                SavedTeacher(run_id=run.run_id, model=run.recipe["model"]["model"]) for run in self.teachers
+            ),
+            cohorts=tuple(
+                SavedCohort(cohort_id=cohort.cohort_id, run_ids=cohort.run_ids, teacher_id=cohort.teacher_id)
                 for cohort in self.cohorts
-            ],
-            "settings": self.settings,
-            "data": {one.fingerprint: {"name": one.name, "annotations": list(one.annotations)} for one in self.facts},
-            **({} if self.search is None else {"search": self.search}),
-        }
+            ),
+            settings=self.settings,
+            data={one.fingerprint: SavedData(name=one.name, annotations=one.annotations) for one in self.facts},
+            search=cast(SavedSearch | None, self.search),
+        )
+
+    def json(self) -> dict[str, Any]:
+        """The plan as plain values."""
+        return self.saved().json()
 
 
 def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None) -> Plan:

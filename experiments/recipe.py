@@ -27,8 +27,10 @@ Rate = Annotated[float, Strict(), Gt(0)]
 Weight = Annotated[float, Strict(), Ge(0)]
 Chance = Annotated[float, Strict(), Ge(0), Le(1)]
 Name = Annotated[str, Strict(), MinLen(1), MaxLen(1_000)]
-# What becomes part of a file's name: it must not lead out of its folder.
-FileName = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"), MaxLen(80)]
+# What becomes part of a file's name: it must not lead out of its folder, and without a dot `SWEEP.PROFILE` is of one
+# sweep and one profile alone.
+FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9_+-]{0,59}"
+FileName = Annotated[str, Strict(), StringConstraints(pattern=f"^{FILE_NAME}$")]
 Switch = Annotated[bool, Strict()]
 Init = Literal["fresh", "teacher_backbone", "imagenet"]
 Precision = Literal["fp32", "bf16"]

@@ -14,7 +14,6 @@ from typing import Any
 
 from experiments.datasets import data_facts, data_root, prepare
 from experiments.job import Job
-from experiments.recipe import run_recipe_from_json
 from experiments.store import RunDir, Store
 
 TOLERANCE = 0.02
@@ -85,13 +84,14 @@ def make_ready(
     spec, result = original.spec(), original.result()
     if result is None:
         raise ValueError(f"run {run_id}: must be finished to be replayed, is {original.state()}; launch its sweep")
-    origin = result["provenance"]
-    recipe = run_recipe_from_json(spec["recipe"])
+    origin = result.provenance
+    recipe = original.recipe()
     if data is not None and recipe.data.synthetic is not None:
         raise ValueError(f"--data {data}: means nothing for run {run_id}, which is trained on synthetic people")
-    place = data or Path(origin["job"]["data_root"])
+    told = origin.get("job")
+    place = data or (None if told is None else Path(told["data_root"]))
     facts = data_facts(recipe.data, recipe.evaluation, root=place, runs=store.root)
-    if facts.fingerprint != spec["identity"]["data"]:
+    if facts.fingerprint != spec["identity"].get("data"):
         where = data_root(recipe.data, root=place, runs=store.root)
         raise ValueError(f"data: {where} does not hold what run {run_id} was trained on; name its folder with --data")
     prepare(recipe.data, root=place, runs=store.root)
@@ -121,14 +121,14 @@ def compare(original: RunDir, again: RunDir, *, tolerance: float | None = None) 
     recorded, now = original.result(), again.result()
     assert recorded is not None, original.path
     assert now is not None, again.path
-    environment = dict(_differences(recorded["provenance"], now["provenance"]))
+    environment = dict(_differences(recorded.provenance, now.provenance))
     rounds_alike = not any(name.partition(".")[0] in _DECIDES_ROUNDING for name in environment)
     if tolerance is None:
         tolerance = 0.0 if rounds_alike else TOLERANCE
-    names = recorded["metrics"].keys() | now["metrics"].keys()
+    names = recorded.metrics.keys() | now.metrics.keys()
     return Comparison(
         run_id=original.run_id,
-        metrics={name: tuple(_number(end["metrics"].get(name)) for end in (recorded, now)) for name in sorted(names)},  # type: ignore[misc]
+        metrics={name: tuple(_number(end.metrics.get(name)) for end in (recorded, now)) for name in sorted(names)},  # type: ignore[misc]
         weights_equal=_weights_equal(original, again),
         parted=_parted(original, again),
         environment=environment,

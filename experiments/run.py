@@ -49,7 +49,8 @@ from experiments.given_teacher import given_teacher_id
 from experiments.job import Job, read_job
 from experiments.listener import RunListener, RunRecorder
 from experiments.provenance import provenance
-from experiments.recipe import RunRecipe, run_recipe_from_json
+from experiments.recipe import RunRecipe
+from experiments.run_files import RunSpec
 from experiments.store import FailureKind, RunDir, Store, run_title
 from experiments.track.card import run_card
 from experiments.track.courier import Courier
@@ -128,7 +129,7 @@ def _train(
     torch.set_num_threads(job.threads)
     began = time.time()
     specs = {run_id: store.run(run_id).spec() for run_id in run_ids}
-    recipes = {run_id: run_recipe_from_json(spec["recipe"]) for run_id, spec in specs.items()}
+    recipes = {run_id: store.run(run_id).recipe() for run_id in run_ids}
     recipe = next(iter(recipes.values()))
     train, val = load_splits(recipe.data, job.data_root)
     fabric = _fabric(_devices(job.device), recipe, ranks)
@@ -220,9 +221,9 @@ def _pictures(job: Job, train: PoseData, val: PoseData, stack: ExitStack) -> tup
 
 
 def _teacher(
-    store: Store, specs: dict[str, dict[str, Any]], recipes: dict[str, RunRecipe], skeleton: Skeleton
+    store: Store, specs: dict[str, RunSpec], recipes: dict[str, RunRecipe], skeleton: Skeleton
 ) -> nn.Module | None:
-    ids = {spec["teacher_id"] for spec in specs.values()} - {None}
+    ids = {spec["teacher_id"] for spec in specs.values() if spec["teacher_id"] is not None}
     if not ids:
         return None
     assert len(ids) == 1, f"a cohort has one teacher, got {sorted(ids)}"
@@ -234,9 +235,10 @@ def _teacher(
                 raise ValueError(f"teacher: {recipe.given_teacher.checkpoint} is {found}, was planned as {teacher_id}")
             return build_given_teacher(recipe.given_teacher, joints=skeleton.names, input_size=recipe.input_size)
     run = store.run(teacher_id)
-    if not run.finished:
-        raise ValueError(f"teacher {run.run_id}: must be finished before its students train, is {run.state()}")
-    return load_trained(run_recipe_from_json(run.spec()["recipe"]), run, joints=skeleton.num_joints)
+    state = run.state()
+    if state != "finished":
+        raise ValueError(f"teacher {run.run_id}: must be finished before its students train, is {state}")
+    return load_trained(run.recipe(), run, joints=skeleton.num_joints)
 
 
 def _should_end(job: Job, store: Store, recipe: RunRecipe) -> Callable[[Member], bool]:
@@ -282,12 +284,12 @@ def _courier(job: Job) -> Courier:
     return wandb_courier(UPLOAD_SECONDS * len(job.run_ids)) if job.wandb.artifacts else wandb_courier()
 
 
-def _code_of(spec: dict[str, Any]) -> dict[str, str]:
+def _code_of(spec: RunSpec) -> dict[str, str]:
     """The digest of each piece of our code that the run uses, as it stands."""
     return {name: source_digest(name) for name in spec["identity"]["code"] if name in ALL}
 
 
-def _trackers(job: Job, run: RunDir, spec: dict[str, Any], origin: dict[str, Any], courier: Courier) -> list[Tracker]:
+def _trackers(job: Job, run: RunDir, spec: RunSpec, origin: dict[str, Any], courier: Courier) -> list[Tracker]:
     wandb = job.wandb
     if wandb.mode == "disabled":
         return []

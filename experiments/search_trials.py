@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from typing_extensions import TypedDict
+
 from experiments.atomic import create_text, json_text, read_json
 from experiments.store import Store
 
@@ -48,6 +50,12 @@ class Told:
     steps: tuple[tuple[float, int, float], ...]
 
 
+class _Batch(TypedDict):
+    """A file of trials, as far as it is read."""
+
+    trials: list[Trial]
+
+
 class Trials:
     """The batches of one search in a store."""
 
@@ -57,8 +65,8 @@ class Trials:
 
     def batches(self) -> list[tuple[Trial, ...]]:
         """All suggestions so far, batch by batch, in the order of their numbers. Each is read once: none changes."""
-        while (batch := read_json(self._file(len(self._read)))) is not None:
-            self._read.append(tuple(Trial(**trial) for trial in batch["trials"]))
+        while (batch := read_json(self._file(len(self._read)), _Batch)) is not None:
+            self._read.append(tuple(batch["trials"]))
         return list(self._read)
 
     def add(self, number: int, trials: Sequence[Trial], *, asked: Mapping[str, Any]) -> bool:
@@ -96,7 +104,7 @@ class Teller:
         state: TrialState = "finished"
         values = None
         if result is not None:
-            measured = {**result["metrics"], **trial.costs}
+            measured = {**result.metrics, **trial.costs}
             values = tuple(float(measured[objective]) for objective in self._objectives)
         else:
             stands = run.state()

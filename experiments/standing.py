@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from experiments.atomic import DamagedError, ForeignError
 from experiments.journal import count_events, edge_events
+from experiments.saved_plan import SavedPlan
 from experiments.store import RunDir, State, Store
 
 _LOG_LINES = 3
@@ -49,51 +51,53 @@ class Standing:
 class Proof:
     """What is in the store beside or against its plans.
 
-    `orphaned` are the ids of runs that no saved plan wants; `duplicates` say, a line each, what was done or kept twice.
+    `orphaned` are the ids of runs that no saved plan wants, None where a damaged plan hides what it wants. `duplicates`
+    say, a line each, what was done or kept twice; `damaged` which files cannot be read, or do not belong together.
     """
 
-    orphaned: tuple[str, ...]
+    orphaned: tuple[str, ...] | None
     duplicates: tuple[str, ...]
+    damaged: tuple[str, ...] = ()
 
 
-def run_names(plan: Mapping[str, Any]) -> dict[str, str]:
-    """What people call each run of a saved plan, by id; teachers first."""
-    names = {teacher["run_id"]: f"teacher {teacher['model']}" for teacher in plan["teachers"]}
-    for row in plan["rows"]:
-        for run in row["runs"]:
-            names.setdefault(run["run_id"], f"{row['name']}, seed {run['seed']}")
-    return names
-
-
-def standings(store: Store, plan: Mapping[str, Any]) -> list[Standing]:
+def standings(store: Store, plan: SavedPlan) -> list[Standing]:
     """Where every run of a saved plan stands, in the plan's order."""
     there = store.names()
     return [
-        standing(store.run(run_id), what, plan["metric"])
+        standing(store.run(run_id), what, plan.metric)
         if run_id in there
         else Standing(run_id=run_id, what=what, state="planned")
-        for run_id, what in run_names(plan).items()
+        for run_id, what in plan.run_names.items()
     ]
 
 
 def standing(run: RunDir, what: str, metric: str) -> Standing:
     """Where one run stands."""
+    try:
+        return _standing(run, what, metric)
+    except DamagedError as error:
+        return Standing(run_id=run.run_id, what=what, state="damaged", note=run.damage() or str(error))
+
+
+def _standing(run: RunDir, what: str, metric: str) -> Standing:
+    if (damage := run.damage()) is not None:
+        return Standing(run_id=run.run_id, what=what, state="damaged", note=damage)
     result = run.result()
     if result is not None:
-        steps = result.get("steps")
         return Standing(
             run_id=run.run_id,
             what=what,
             state="finished",
-            value=result["metrics"].get(metric),
-            epoch=result.get("epochs"),
-            step=steps,
-            total_steps=steps,
+            value=result.metrics.get(metric),
+            epoch=result.epochs,
+            step=result.steps,
+            total_steps=result.steps,
             starts=count_events(run.path / "journal.jsonl", "start")[0],
+            note=run.journal_fault(result) or "",
         )
     state, progress, owner, failure = run.state(), run.progress(), run.holder(), run.failure
     if state == "finished":  # between the two looks
-        return standing(run, what, metric)
+        return _standing(run, what, metric)
     told: dict[str, Any] = {}
     if progress is not None:
         value = progress.values.get(f"val/{metric}")
@@ -120,38 +124,70 @@ def counts(found: Iterable[Standing]) -> dict[State, int]:
     return dict(Counter(one.state for one in found))
 
 
-def wanted(store: Store, *, but: tuple[str, str] | None = None) -> set[str]:
-    """The ids of all runs that any saved plan wants, teachers among them; `but` leaves one sweep and profile out."""
-    plans = [store.load_plan(*name) for name in store.plans() if name != but]
-    return {run_id for plan in plans for run_id in run_names(plan)}
+def wanted(store: Store) -> set[str] | None:
+    """The ids of all runs that any saved plan wants, teachers among them.
+
+    None where one of the plans is damaged: nothing tells then which runs it wants.
+    """
+    plans, damaged = store.read_plans()
+    return None if damaged else _wanted_by(plans)
+
+
+def _wanted_by(plans: Iterable[SavedPlan]) -> set[str]:
+    return {run_id for plan in plans for run_id in plan.run_names}
 
 
 def left_behind(store: Store, sweep: str, profile: str, kept: Iterable[str]) -> list[str]:
-    """The begun runs that would have no plan any more, once this sweep's saved plan wants `kept` alone."""
-    if (sweep, profile) not in store.plans():
+    """The begun runs that would have no plan any more, once this sweep's saved plan wants `kept` alone.
+
+    None are named where a saved plan is damaged.
+    """
+    plans, damaged = store.read_plans()
+    if damaged:
         return []
-    still = wanted(store, but=(sweep, profile)) | set(kept)
-    before = run_names(store.load_plan(sweep, profile))
+    own = [plan for plan in plans if (plan.sweep, plan.profile) == (sweep, profile)]
+    still = _wanted_by(plan for plan in plans if (plan.sweep, plan.profile) != (sweep, profile)) | set(kept)
     there = store.names()
-    return [run_id for run_id in before if run_id in there and run_id not in still]
+    return [run_id for plan in own for run_id in plan.run_names if run_id in there and run_id not in still]
 
 
 def proof(store: Store, run_ids: Iterable[str]) -> Proof:
-    """Whether anything is in the store twice, and what no plan wants; of these runs the journals are read too."""
-    runs, known = store.runs(), wanted(store)
+    """What is in the store twice, unwanted or damaged; of these runs the journals are read too."""
+    plans, unreadable = store.read_plans()
+    known = None if unreadable else _wanted_by(plans)
+    damaged: list[str] = list(map(str, unreadable))
+    duplicates: list[str] = []
+    launched = {run.run_id: run for run in store.runs()}
+    there = store.names()
+    asked = {run_id: launched.get(run_id) or store.run(run_id) for run_id in run_ids if run_id in there}
+    for run_id, run in (launched | asked).items():
+        damage = run.damage()
+        if damage is not None:
+            (duplicates if _is_copy(run) else damaged).append(damage)
+        elif run_id in asked:
+            try:
+                again, mixed = _done_twice(run), run.journal_fault(run.result())
+            except DamagedError as error:
+                damaged.append(str(error))
+                continue
+            duplicates += [] if again is None else [again]
+            damaged += [] if mixed is None else [f"{run.path}: {mixed}"]
     return Proof(
-        orphaned=tuple(run.run_id for run in runs if run.run_id not in known),
-        duplicates=(*_doubles(runs), *filter(None, (_done_twice(store.run(run_id)) for run_id in run_ids))),
+        orphaned=None if known is None else tuple(run_id for run_id in launched if run_id not in known),
+        duplicates=tuple(duplicates),
+        damaged=tuple(damaged),
     )
 
 
-def _doubles(runs: Iterable[RunDir]) -> list[str]:
-    """Directories that say they are a run of another name: a run's id follows from what it is, so each has one."""
-    return [
-        f"{run.run_id}: its run.json is another run's"
-        for run in runs
-        if f'"run_id": "{run.run_id}"' not in (run.path / "run.json").read_text(encoding="utf-8")
-    ]
+def _is_copy(run: RunDir) -> bool:
+    """Whether a directory says it is a run of another name: a run's id follows from what it is, so each has one."""
+    try:
+        run.spec()
+    except ForeignError:
+        return True
+    except (DamagedError, FileNotFoundError):
+        pass
+    return False
 
 
 def _done_twice(run: RunDir) -> str | None:

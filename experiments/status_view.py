@@ -45,9 +45,13 @@ def _cells(one: Standing, metric: str) -> tuple[str, ...]:
 
 
 def proof_parts(found: Proof) -> list[Text]:
-    """What is there twice or wanted by no plan, for people; that nothing is, is said too."""
-    parts = [Text(f"duplicates {len(found.duplicates)}", style=STYLES["failed"] if found.duplicates else "")]
-    parts += [Text(f"  {line}") for line in found.duplicates]
+    """What is there twice, damaged or wanted by no plan, for people; that nothing is, is said too."""
+    parts = []
+    for title, lines in (("duplicates", found.duplicates), ("damaged", found.damaged)):
+        parts.append(Text(f"{title} {len(lines)}", style=STYLES["failed"] if lines else ""))
+        parts += [Text(f"  {line}") for line in lines]
+    if found.orphaned is None:
+        return [*parts, Text("orphaned unknown: a damaged plan does not tell which runs it wants")]
     orphaned = f"orphaned {len(found.orphaned):,}"
     if found.orphaned:
         orphaned += f", wanted by no saved plan (see distilpose gc): {some_of(found.orphaned)}"
@@ -101,7 +105,7 @@ def frame(title: str, found: Sequence[Standing], metric: str, use: MachineUse, *
     )
 
 
-_ORDER = ("running", "failed", "interrupted", "planned", "pruned", "finished")
+_ORDER = ("damaged", "running", "failed", "interrupted", "planned", "pruned", "finished")
 
 
 def _share_done(one: Standing) -> float:
@@ -113,7 +117,7 @@ def _share_done(one: Standing) -> float:
 def _time_left(found: Sequence[Standing]) -> str:
     """What is left at the pace of the runs at work now, were all runs alike."""
     pace = sum((1 - _share_done(one)) / one.seconds_left for one in found if one.seconds_left)
-    left = sum(1 - _share_done(one) for one in found if one.state not in ("finished", "failed"))
+    left = sum(1 - _share_done(one) for one in found if one.state not in ("finished", "failed", "damaged"))
     return f", about {duration(left / pace)} left" if pace and left else ""
 
 

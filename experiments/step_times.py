@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from experiments.atomic import json_text, read_json, write_text
 from experiments.store import Store
@@ -16,7 +18,7 @@ FILE = "step_times.json"
 class StepTime:
     """Seconds of one optimiser step on a device; `how` says by what they were measured."""
 
-    seconds: float
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     device: str
     how: str
 
@@ -28,8 +30,8 @@ def step_kind(recipe: Mapping[str, Any]) -> str:
 
 
 def read_step_times(store: Store) -> dict[str, StepTime]:
-    """The measured steps by kind; none where nobody has measured."""
-    return {kind: StepTime(**found) for kind, found in (read_json(store.root / FILE) or {}).items()}
+    """The measured steps by kind; none where nobody has measured. Raises DamagedError."""
+    return read_json(store.root / FILE, dict[str, StepTime]) or {}
 
 
 def keep_step_times(store: Store, times: Mapping[str, StepTime]) -> None:

@@ -11,25 +11,42 @@ runs/<run_id>/pruned.json    why a search ended it early; it can go on
 runs/<run_id>/result.json    last, whole: without it a run is unfinished
 runs/parts/<digest>/         a user's own code, as it was planned: what runs import
 runs/sweeps/<sweep>.<profile>.json   plans; runs/jobs/<cohort_id>-<how>.json   what one process is told
+
+A file that cannot be read as what it should be raises DamagedError, and makes its own run or plan damaged, no other.
+Only people remove it: nothing here replaces it, except that a launch writes its own plan anew.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
-from experiments.atomic import create_text, json_text, read_json, write_text
+from pydantic import TypeAdapter, ValidationError
+
+from experiments.atomic import (
+    DamagedError,
+    ForeignError,
+    create_text,
+    first_fault,
+    json_text,
+    open_plain,
+    read_json,
+    write_text,
+)
 from experiments.journal import (
     Journal,
     MetricRow,
     PictureRow,
     edge_events,
+    journal_fault,
+    journal_mark,
     last_event,
     metric_rows,
     picture_rows,
@@ -37,34 +54,23 @@ from experiments.journal import (
     recent_rate,
 )
 from experiments.lease import Lease, Owner, Watch, acquire, holder
+from experiments.recipe import FILE_NAME, RunRecipe, run_recipe_from_json
+from experiments.run_files import Cost, Diagnosis, Failure, FailureKind, Pruning, Result, RunSpec
+from experiments.saved_plan import SavedPlan
+
+__all__ = ["AlreadyFinishedError", "Failure", "FailureKind", "Progress", "RunDir", "State", "Store", "run_title"]
 
 SCHEMA = 1
-State = Literal["planned", "running", "finished", "failed", "interrupted", "pruned"]
-FailureKind = Literal["nan", "oom", "disk", "killed", "error"]
+State = Literal["planned", "running", "finished", "failed", "interrupted", "pruned", "damaged"]
+Content = TypeVar("Content")
+_RUN_ID = re.compile(r"[0-9a-f]{12}")
+_PLAN = re.compile(rf"({FILE_NAME})\.({FILE_NAME})\.json")
 _WHAT_IS_LEFT = {"run_ids", "micro_batch"}  # of a job, may change from one attempt to the next
 _LOG_BYTES = 16384  # at a log's end that its last lines are looked for in
 
 
 class AlreadyFinishedError(RuntimeError):
     """A run that has its result is given a second one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """Why a run's last attempt failed, and how many failed in a row without getting further than the one before.
-
-    `step` is that of its newest checkpoint then. `did_not_fit` is the micro-batch for which there was too little
-    memory, in that attempt or one before.
-    """
-
-    attempts: int
-    kind: FailureKind
-    message: str
-    step: int = 0
-    did_not_fit: int | None = None
-
-
-_FAILURE = tuple(field.name for field in fields(Failure))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,18 +89,60 @@ class Progress:
     memory_bytes: int | None = None
 
 
-def run_title(spec: Mapping[str, Any]) -> str:
+def run_title(spec: RunSpec) -> str:
     """How people call the run of this `run.json`: its row, or its model where it teaches, and its seed."""
     return f"{spec['row'] or 'teacher ' + spec['recipe']['model']['model']}, seed {spec['seed']}"
 
 
+@dataclass(frozen=True, slots=True)
+class JsonFile(Generic[Content]):
+    """One JSON file of one run: read as its type, written whole."""
+
+    path: Path
+    kind: type[Content]
+
+    def read(self) -> Content | None:
+        """What it holds, or None where it is not there. Raises DamagedError where it holds something else."""
+        return read_json(self.path, self.kind)
+
+    def write(self, value: Mapping[str, Any], *, aside: Path | None = None) -> None:
+        """Write or replace it; see `write_whole` for `aside`."""
+        write_text(self.path, json_text({"schema": SCHEMA, **value}), aside=aside)
+
+    def remove(self) -> None:
+        """Remove it, if it is there."""
+        self.path.unlink(missing_ok=True)
+
+
+class _File(Generic[Content]):
+    """The file of this name and type in a run's directory."""
+
+    def __init__(self, name: str, kind: type[Content]) -> None:
+        self._name, self._kind = name, kind
+
+    def __get__(self, run: RunDir, owner: type[RunDir]) -> JsonFile[Content]:
+        return JsonFile(run.path / self._name, self._kind)
+
+
 class RunDir:
-    """One run's directory. Nothing is created before something is written."""
+    """One run's directory. Nothing is created before something is written.
+
+    What the run is and what it came to never change, and are read once.
+    """
+
+    diagnosis = _File("diagnosis.json", Diagnosis)
+    cost = _File("cost.json", Cost)
+    _spec = _File("run.json", RunSpec)
+    _result = _File("result.json", Result)
+    _failure = _File("failure.json", Failure)
+    _pruning = _File("pruned.json", Pruning)
 
     def __init__(self, path: Path, watch: Watch | None = None) -> None:
         self.path = path
         self.run_id = path.name
         self._watch = watch or Watch()
+        self._known_spec: RunSpec | None = None
+        self._known_result: Result | None = None
 
     @property
     def checkpoints(self) -> Path:
@@ -111,26 +159,6 @@ class RunDir:
         """The file of the run's predictions on the validation split, in COCO's result format."""
         return self.path / "predictions.json"
 
-    def diagnosis(self) -> dict[str, Any] | None:
-        """How the errors of the best weights are spread, or None where that was not worked out."""
-        found = read_json(self.path / "diagnosis.json")
-        assert found is None or isinstance(found, dict)
-        return found
-
-    def write_diagnosis(self, diagnosis: Mapping[str, Any], *, aside: Path | None = None) -> None:
-        """Keep how the errors of the best weights are spread, replacing what was known of earlier ones."""
-        write_text(self.path / "diagnosis.json", json_text({"schema": SCHEMA, **diagnosis}), aside=aside)
-
-    def cost(self) -> dict[str, Any] | None:
-        """What the run's model costs, or None where that was not measured."""
-        found = read_json(self.path / "cost.json")
-        assert found is None or isinstance(found, dict)
-        return found
-
-    def write_cost(self, cost: Mapping[str, Any], *, aside: Path | None = None) -> None:
-        """Keep what the run's model costs."""
-        write_text(self.path / "cost.json", json_text({"schema": SCHEMA, **cost}), aside=aside)
-
     @property
     def log(self) -> Path:
         """What the processes of the run's last cohort printed, for people: a link to the job's log."""
@@ -146,46 +174,80 @@ class RunDir:
             link.replace(self.log)
 
     def log_tail(self, lines: int = 5) -> list[str]:
-        """The last lines of the run's log; none where there is no log."""
+        """The last lines of the run's log; none where there is no log, or it is no plain file of this store."""
         try:
-            with self.log.open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_BYTES))
-                return file.read().decode(errors="replace").strip().splitlines()[-lines:]
-        except FileNotFoundError:
+            file = self.log.resolve(strict=True)
+            if not file.is_relative_to(self.path.parent.resolve()):
+                return []
+            with open_plain(file) as stream:
+                stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LOG_BYTES))
+                return stream.read(_LOG_BYTES).decode(errors="replace").strip().splitlines()[-lines:]
+        except (OSError, RuntimeError, DamagedError):  # RuntimeError: links that lead round
             return []
 
     def write_spec(self, spec: Mapping[str, Any]) -> None:
         """Say what the run is. A run's id fixes it, so what is already written stays."""
-        path = self.path / "run.json"
-        if not path.exists():
-            write_text(path, json_text({"schema": SCHEMA, "run_id": self.run_id, **spec}))
+        if not self._spec.path.exists():
+            self._spec.write({"run_id": self.run_id, **spec})
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> RunSpec:
         """What the run is. Raises FileNotFoundError for a run that was never launched."""
-        spec = read_json(self.path / "run.json")
+        if self._known_spec is not None:
+            return self._known_spec
+        spec = self._spec.read()
         if spec is None:
             raise FileNotFoundError(f"no run {self.run_id} in {self.path.parent}: its run.json is missing")
-        assert isinstance(spec, dict)
+        if spec["run_id"] != self.run_id:
+            raise ForeignError(self._spec.path, f"it is of run {spec['run_id']}, a copy say")
+        self._known_spec = spec
         return spec
+
+    def recipe(self) -> RunRecipe:
+        """What the run trains. Raises ForeignError where another version of this program wrote it."""
+        try:
+            return run_recipe_from_json(self.spec()["recipe"])
+        except ValidationError as error:
+            raise ForeignError(self._spec.path, f"recipe: of another version: {first_fault(error)}") from error
 
     @property
     def finished(self) -> bool:
-        """Whether the result is there."""
-        return (self.path / "result.json").exists()
+        """Whether a result is there: then nothing trains the run, also where the result is damaged."""
+        return os.path.exists(self._result.path)  # noqa: PTH110  Path's raises in a folder that may not be read
 
     def state(self) -> State:
         """Where the run stands."""
-        if self.finished:
+        try:
+            return self._state()
+        except DamagedError:
+            return "damaged"
+
+    def damage(self) -> str | None:
+        """Which of the files that say where the run stands is damaged, why, and what to do; None as a rule."""
+        try:
+            self._state()
+        except DamagedError as error:
+            return f"{error}; remove the file, or the folder, and launch trains the run again"
+        return None
+
+    def _state(self) -> State:
+        if os.path.lexists(self._spec.path):
+            self.spec()
+        if self.result() is not None:
             return "finished"
         if self.holder() is not None:
             return "running"
-        if self.finished:  # it was finished between the two looks
+        if self.result() is not None:  # it was finished between the two looks
             return "finished"
-        if (self.path / "failure.json").exists():
+        begun = True
+        try:
+            open_plain(self.path / "journal.jsonl").close()
+        except FileNotFoundError:
+            begun = False
+        if self.failure is not None:
             return "failed"
         if self.pruning is not None:
             return "pruned"
-        return "interrupted" if (self.path / "journal.jsonl").exists() else "planned"
+        return "interrupted" if begun else "planned"
 
     def holder(self) -> Owner | None:
         """The process that has the run, if any."""
@@ -250,44 +312,53 @@ class RunDir:
         """How often the run was begun or gone on with."""
         return sum(event["event"] == "start" for event in self.read_journal())
 
-    def result(self) -> dict[str, Any] | None:
+    def result(self) -> Result | None:
         """What the run came to, or None while it is unfinished."""
-        result = read_json(self.path / "result.json")
-        assert result is None or isinstance(result, dict)
+        if self._known_result is not None:
+            return self._known_result
+        result = self._result.read()
+        if result is not None and result.run_id != self.run_id:
+            raise ForeignError(self._result.path, f"it is the result of run {result.run_id}")
+        self._known_result = result
         return result
 
-    def write_result(self, result: Mapping[str, Any], lease: Lease | None = None) -> None:
-        """Finish the run: the last thing written, whole, once.
+    def journal_fault(self, result: Result | None) -> str | None:
+        """Why the journal does not belong to the run's result, as after folders were mixed; None where it does."""
+        if result is None or result.journal is None:
+            return None
+        return journal_fault(self.path / "journal.jsonl", result.journal)
+
+    def write_result(self, result: Mapping[str, Any], lease: Lease | None = None) -> Result:
+        """Finish the run: the last thing written, whole, once. Returns it as it is read back.
 
         Raises FencedError where the lease was lost, AlreadyFinishedError where a result is there already.
         """
-        text = json_text({"schema": SCHEMA, "run_id": self.run_id, **result})
+        mark = journal_mark(self.path / "journal.jsonl")
+        journal = {} if mark is None else {"journal": asdict(mark)}
+        record = {"schema": SCHEMA, "run_id": self.run_id, **result, **journal}
+        text = json_text(record)
+        read_back = TypeAdapter(Result).validate_python(record)
         try:
-            create_text(self.path / "result.json", text, aside=None if lease is None else lease.aside)
+            create_text(self._result.path, text, aside=None if lease is None else lease.aside)
         except FileExistsError:
             raise AlreadyFinishedError(f"run {self.run_id} has its result already") from None
-        (self.path / "failure.json").unlink(missing_ok=True)
-        (self.path / "pruned.json").unlink(missing_ok=True)
+        self._failure.remove()
+        self._pruning.remove()
+        return read_back
 
     @property
-    def pruning(self) -> dict[str, Any] | None:
+    def pruning(self) -> Pruning | None:
         """Where and by which search the run was ended early, or None."""
-        pruning = read_json(self.path / "pruned.json")
-        assert pruning is None or isinstance(pruning, dict)
-        return pruning
+        return self._pruning.read()
 
     def prune(self, why: Mapping[str, Any], lease: Lease | None = None) -> None:
         """Write down that a search ended the run early. No failure: whoever wants all of it goes on with it."""
-        record = {**why, "t": round(time.time(), 3)}
-        write_text(self.path / "pruned.json", json_text(record), aside=None if lease is None else lease.aside)
+        self._pruning.write({**why, "t": round(time.time(), 3)}, aside=None if lease is None else lease.aside)
 
     @property
     def failure(self) -> Failure | None:
         """Why the last attempt failed, or None."""
-        failure = read_json(self.path / "failure.json")
-        if failure is None:
-            return None
-        return Failure(**{name: failure[name] for name in _FAILURE if name in failure})
+        return self._failure.read()
 
     @property
     def attempts(self) -> int:
@@ -315,12 +386,12 @@ class RunDir:
             did_not_fit=did_not_fit or before.did_not_fit,
         )
         record = {**asdict(failure), "t": round(time.time(), 3)}
-        write_text(self.path / "failure.json", json_text(record), aside=None if lease is None else lease.aside)
+        self._failure.write(record, aside=None if lease is None else lease.aside)
         return failure
 
     def forgive(self) -> None:
         """Forget the failures, so that the run is tried again."""
-        (self.path / "failure.json").unlink(missing_ok=True)
+        self._failure.remove()
 
 
 class Store:
@@ -335,10 +406,9 @@ class Store:
         return RunDir(self.root / run_id, self._watch)
 
     def runs(self) -> list[RunDir]:
-        """Every run that was ever launched, by id."""
-        if not self.root.is_dir():
-            return []
-        return [RunDir(path, self._watch) for path in sorted(self.root.iterdir()) if (path / "run.json").exists()]
+        """Every run that was ever launched, by id. A folder of another name than an id is no run's."""
+        ids = sorted(name for name in self.names() if _RUN_ID.fullmatch(name))
+        return [run for run in map(self.run, ids) if os.path.lexists(run.path / "run.json")]
 
     @property
     def parts(self) -> Path:
@@ -357,27 +427,50 @@ class Store:
         there = self.names()
         return {run_id: self.run(run_id).state() if run_id in there else "planned" for run_id in run_ids}
 
-    def save_plan(self, plan: Mapping[str, Any]) -> Path:
-        """Keep a plan (its JSON) for reports, replacing the sweep's earlier one; returns its file."""
-        path = self._plan_file(plan["sweep"], plan["profile"])
-        write_text(path, json_text(dict(plan)))
+    def save_plan(self, plan: SavedPlan) -> Path:
+        """Keep a plan for reports, replacing the sweep's earlier one, damaged or not; returns its file.
+
+        Raises ForeignError where the file is another sweep's, as on a disk to which `A` and `a` are one name.
+        """
+        path = self._plan_file(plan.sweep, plan.profile)
+        try:
+            self.load_plan(plan.sweep, plan.profile)
+        except ForeignError:
+            raise
+        except (DamagedError, FileNotFoundError):
+            pass
+        write_text(path, json_text(plan.json()))
         return path
 
-    def load_plan(self, sweep: str, profile: str) -> dict[str, Any]:
-        """The JSON of the plan last saved. Raises FileNotFoundError naming the plans there are."""
-        plan = read_json(self._plan_file(sweep, profile))
+    def load_plan(self, sweep: str, profile: str) -> SavedPlan:
+        """The plan last saved. Raises FileNotFoundError naming the plans there are, DamagedError."""
+        path = self._plan_file(sweep, profile)
+        plan = read_json(path, SavedPlan)
         if plan is None:
             there = ", ".join(f"{name} ({size})" for name, size in self.plans()) or "none"
             raise FileNotFoundError(
                 f"no plan of {sweep} ({profile}) in {self.root}: launch it first; plans there: {there}"
             )
-        assert isinstance(plan, dict)
+        if (plan.sweep, plan.profile) != (sweep, profile):
+            raise ForeignError(path, f"it is the plan of {plan.sweep} ({plan.profile}); remove or rename it")
         return plan
 
     def plans(self) -> list[tuple[str, str]]:
-        """The sweep and profile of every saved plan."""
-        names = (path.name.removesuffix(".json") for path in sorted(self.root.glob("sweeps/*.json")))
-        return [(sweep, profile) for sweep, _, profile in (name.rpartition(".") for name in names)]
+        """The sweep and profile of every saved plan; files of other names are no plans."""
+        found = (_PLAN.fullmatch(path.name) for path in sorted(self.root.glob("sweeps/*.json")))
+        return [(match[1], match[2]) for match in found if match is not None]
+
+    def read_plans(self) -> tuple[list[SavedPlan], list[DamagedError]]:
+        """Every saved plan that can be read, and why the others cannot."""
+        plans, damaged = [], []
+        for name in self.plans():
+            try:
+                plans.append(self.load_plan(*name))
+            except DamagedError as error:
+                damaged.append(error)
+            except FileNotFoundError:  # removed since
+                continue
+        return plans, damaged
 
     def write_job(self, job: Mapping[str, Any]) -> Path:
         """Write what one process is told; returns the file, named after its cohort and how it is to work.
@@ -389,13 +482,6 @@ class Store:
         path = self.root / "jobs" / f"{job['cohort_id']}-{hashlib.sha256(how.encode()).hexdigest()[:8]}.json"
         write_text(path, json_text(dict(job)))
         return path
-
-    def last_job(self, cohort_id: str) -> dict[str, Any] | None:
-        """What the cohort's last process was told, or None."""
-        files = list((self.root / "jobs").glob(f"{cohort_id}*.json"))
-        job = read_json(max(files, key=lambda file: file.stat().st_mtime)) if files else None
-        assert job is None or isinstance(job, dict)
-        return job
 
     def _plan_file(self, sweep: str, profile: str) -> Path:
         return self.root / "sweeps" / f"{sweep}.{profile}.json"

@@ -12,12 +12,13 @@ STYLES = {
     "finished": "green",
     "running": "cyan",
     "failed": "bold red",
+    "damaged": "bold red",
     "interrupted": "yellow",
     "planned": "dim",
     "pruned": "magenta",
 }
 SHOWN = 40  # runs in a table, unless all are asked for
-_ATTENTION: tuple[State, ...] = ("failed", "running", "interrupted", "planned", "pruned", "finished")
+_ATTENTION: tuple[State, ...] = ("damaged", "failed", "running", "interrupted", "planned", "pruned", "finished")
 _NAMED = 8  # ids in one line
 
 

@@ -27,7 +27,7 @@ _RULES = {
     "dataclass_type": "must be a mapping of fields",
     "finite_number": "must be a finite number",
     "string_too_short": "must not be empty",
-    "string_pattern_mismatch": "must be letters, digits, and . _ - + after the first",
+    "string_pattern_mismatch": "must be letters, digits, and _ - + after the first, 60 at most",
 }
 _BOUNDS = {
     "greater_than": ("greater than", "gt"),

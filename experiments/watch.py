@@ -6,15 +6,15 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 
 from experiments.machine import machine_use
-from experiments.standing import Standing, run_names, standing
+from experiments.saved_plan import SavedPlan
+from experiments.standing import Standing, standing
 from experiments.status_view import frame
 from experiments.store import Store
 from experiments.terminal import Plain
@@ -23,8 +23,8 @@ from experiments.terminal import Plain
 class Watcher:
     """Looks at a plan's runs again and again; a finished run, which changes no more, is read once."""
 
-    def __init__(self, store: Store, plan: Mapping[str, Any]) -> None:
-        self._store, self._metric, self._names = store, plan["metric"], run_names(plan)
+    def __init__(self, store: Store, plan: SavedPlan) -> None:
+        self._store, self._metric, self._names = store, plan.metric, plan.run_names
         self._finished: dict[str, Standing] = {}
 
     def look(self) -> list[Standing]:
@@ -43,7 +43,7 @@ class Watcher:
         return found
 
 
-def watch(store: Store, plan: Mapping[str, Any], console: Console, *, seconds: float = 2.0) -> None:
+def watch(store: Store, plan: SavedPlan, console: Console, *, seconds: float = 2.0) -> None:
     """Show where the runs of a saved plan stand, every so many seconds, until q or Ctrl-C.
 
     Raises ValueError where there is no terminal to draw on.
@@ -51,11 +51,11 @@ def watch(store: Store, plan: Mapping[str, Any], console: Console, *, seconds: f
     if not console.is_terminal:
         raise ValueError("status --watch: needs a terminal to draw on, and this is none; status alone prints once")
     watcher = Watcher(store, plan)
-    title = f"{plan['title']}  ({plan['sweep']}, profile {plan['profile']})"
+    title = f"{plan.title}  ({plan.sweep}, profile {plan.profile})"
     try:
         with _keys() as pressed, Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
-                shown = frame(title, watcher.look(), plan["metric"], machine_use(), height=console.size.height)
+                shown = frame(title, watcher.look(), plan.metric, machine_use(), height=console.size.height)
                 live.update(Plain(shown), refresh=True)
                 if _ends(pressed, seconds):
                     return

@@ -20,7 +20,7 @@ from distilpose.models.description import Description, description_from_metadata
 from distilpose.parts.naming import nearest
 from experiments.build import WEIGHTS
 from experiments.datasets import data_root
-from experiments.recipe import RunRecipe, run_recipe_from_json
+from experiments.recipe import RunRecipe
 from experiments.store import RunDir, Store, run_title
 
 SUFFIX = ".safetensors"
@@ -91,7 +91,8 @@ def run_data(run: RunDir, recipe: RunRecipe, store: Store, data: Path | None = N
     """
     folder = data_root(recipe.data, root=data, runs=store.root)
     if data is None and recipe.data.synthetic is None:
-        job = store.last_job(str((run.result() or {}).get("cohort")))
+        result = run.result()
+        job = None if result is None else result.provenance.get("job")
         folder = folder if job is None else Path(job["data_root"])
     try:
         find_split(folder, recipe.data.val)
@@ -103,16 +104,17 @@ def run_data(run: RunDir, recipe: RunRecipe, store: Store, data: Path | None = N
 def _from_run(run: RunDir) -> LoadedModel:
     spec = run.spec()
     file = run.checkpoints / WEIGHTS
-    if not run.finished or not file.is_file():
-        why = f"it is {run.state()}" if not run.finished else f"{file} is gone"
+    if (damage := run.damage()) is not None:
+        raise ValueError(damage)
+    state = run.state()
+    if state != "finished" or not file.is_file():
+        why = f"it is {state}" if state != "finished" else f"{file} is gone"
         raise ValueError(f"run {run.run_id} ({run_title(spec)}): must be finished and have its weights, {why}")
     with _opened(file) as weights:
         description = description_from_metadata(weights.metadata() or {}, str(file))
         if description is None:
             raise ValueError(f"{file}: does not say which model it is of; restore the file that the run wrote")
-        return _loaded(
-            run_title(spec), description, weights, file, run=run, recipe=run_recipe_from_json(spec["recipe"])
-        )
+        return _loaded(run_title(spec), description, weights, file, run=run, recipe=run.recipe())
 
 
 def _from_file(file: Path, model: str | None) -> LoadedModel:

@@ -1,13 +1,19 @@
 """One run as read from its directory. A finished run is read once: its result never changes."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from experiments.atomic import DamagedError
 from experiments.journal import PictureRow, metric_rows, picture_rows
-from experiments.store import RunDir, Store
+from experiments.store import JsonFile, RunDir, Store
 from reports.curves import run_curves
-from reports.records import Cost, Interval, Picture, RunNumbers, Speed
+from reports.records import Cost, Interval, Picture, RunNumbers, Speed, State
+
+log = logging.getLogger(__name__)
+
+Content = TypeVar("Content")
 
 PICTURE_KINDS = ("skeleton", "heatmaps", "attention")
 _ACCURACIES = ("AP", "AR", "PCK")
@@ -64,13 +70,36 @@ class RunReader:
         run_id = read.numbers.run_id
         if run_id not in self._details:
             run = self._store.run(run_id)
-            events = run.read_journal()
+            events = _events(run, read.numbers.state)
             pictures = _pictures(run, picture_rows(events), read.numbers.seed, read.numbers.best_epoch)
-            found = RunDetails(run_curves(metric_rows(events)), pictures, run.diagnosis() or {})
+            diagnosis = _read_aside(run.diagnosis)
+            found = RunDetails(run_curves(metric_rows(events)), pictures, {} if diagnosis is None else {**diagnosis})
             if read.numbers.state != "finished":
                 return found
             self._details[run_id] = found
         return self._details[run_id]
+
+
+def _events(run: RunDir, state: State) -> list[dict[str, Any]]:
+    """What the run journaled; nothing where the journal is not the one its result was written after."""
+    try:
+        fault = None if state == "damaged" else run.journal_fault(run.result())
+        if state != "damaged" and fault is None:
+            return run.read_journal()
+    except DamagedError as error:
+        fault = str(error)
+    if fault is not None:
+        log.warning("run %s: %s; its curves and pictures are left out", run.run_id, fault)
+    return []
+
+
+def _read_aside(file: JsonFile[Content]) -> Content | None:
+    """What a file holds that a report can be without."""
+    try:
+        return file.read()
+    except DamagedError as error:
+        log.warning("%s; it is left out: remove it, and `distilpose diagnose` works it out again", error)
+        return None
 
 
 def _reason(run: RunDir, state: str, epochs: float | None) -> str:
@@ -122,29 +151,36 @@ def _cost(parameters: int | None, cost: Mapping[str, Any] | None) -> Cost | None
 
 
 def _read(run: RunDir, run_id: str, row: str, seed: int, role: str) -> RunRead:
-    result = run.result() or {}
+    damage = run.damage()
+    result = None if damage else run.result()
     try:
-        spec = run.spec()
+        spec = None if damage else run.spec()
     except FileNotFoundError:
-        spec = {}
-    recipe = spec.get("recipe") or {}
-    epochs = result.get("epochs") or (recipe.get("schedule") or {}).get("epochs")
-    state = "finished" if result and spec else run.state() if spec else "missing"
+        spec = None
+    recipe: Mapping[str, Any] = {} if spec is None else dict(spec["recipe"])
+    epochs = (result and result.epochs) or (recipe.get("schedule") or {}).get("epochs")
+    state: State = "finished" if result is not None else run.state()
+    if damage:
+        state = "damaged"
+    elif spec is None:
+        state = "missing"
+    parameters = None if result is None else result.parameters
     numbers = RunNumbers(
         run_id=run_id,
         row=row,
         role=role,
-        seed=spec.get("seed", seed),
+        seed=seed if spec is None else spec["seed"],
         state=state,
-        reason="" if state == "finished" else _reason(run, state, epochs),
-        metrics=shown(result.get("metrics")),
-        last=shown(result.get("last")),
-        best_epoch=result.get("best_epoch"),
+        reason=damage or ("" if state == "finished" else _reason(run, state, epochs)),
+        metrics={} if result is None else shown(result.metrics),
+        last={} if result is None else shown(result.last),
+        best_epoch=None if result is None else result.best_epoch,
         epochs=epochs,
-        seconds=result.get("seconds"),
-        parameters=result.get("parameters"),
+        seconds=None if result is None else result.seconds,
+        parameters=parameters,
         model=(recipe.get("model") or {}).get("model") or "",
-        teacher_id=spec.get("teacher_id"),
-        cost=_cost(result.get("parameters"), run.cost()) if result else None,
+        teacher_id=None if spec is None else spec["teacher_id"],
+        cost=None if result is None else _cost(parameters, _read_aside(run.cost)),
     )
-    return RunRead(numbers, recipe, spec.get("identity") or {}, result.get("provenance") or {})
+    provenance = {} if result is None else dict(result.provenance)
+    return RunRead(numbers, recipe, {} if spec is None else spec["identity"], provenance)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 SIGNIFICANT = 0.05
-State = Literal["finished", "running", "interrupted", "failed", "planned", "pruned", "missing"]
+State = Literal["finished", "running", "interrupted", "failed", "planned", "pruned", "damaged", "missing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

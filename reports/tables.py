@@ -107,7 +107,7 @@ class Table:
 def gap(row: RowNumbers) -> Gap:
     """Why a row has no number: the gravest state among its runs."""
     states = {run.state for run in row.runs}
-    for state in ("failed", "interrupted", "running", "missing", "planned"):
+    for state in ("failed", "damaged", "interrupted", "running", "missing", "planned"):
         if state in states:
             return Gap(state)
     return Gap("not measured")

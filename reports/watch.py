@@ -7,7 +7,7 @@ import hashlib
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -60,29 +60,27 @@ class LiveReport:
         """A word that changes when the report would."""
         plan = self._store.load_plan(self._sweep, self._profile)
         told = hashlib.sha256(repr(plan).encode())
-        for line in self._standing(plan):
+        for line in self._standing(plan.run_names):
             told.update(line.encode())
         return told.hexdigest()[:16]
 
-    def _standing(self, plan: Mapping[str, Any]) -> Iterator[str]:
+    def _standing(self, run_ids: Iterable[str]) -> Iterator[str]:
         """Where every run stands: finished, or its state and the epoch it has reached."""
-        ids = [teacher["run_id"] for teacher in plan.get("teachers") or ()]
-        ids += [run["run_id"] for row in plan["rows"] for run in row["runs"]]
-        for run_id in dict.fromkeys(ids):
-            run = self._store.run(run_id)
-            if run.finished:
-                yield f"{run_id} finished\n"
+        for run in map(self._store.run, run_ids):
+            state = run.state()
+            if state in ("finished", "damaged"):
+                yield f"{run.run_id} {state}\n"
                 continue
             progress = run.progress()
             epoch = None if progress is None else progress.epoch
-            yield f"{run_id} {run.state()} {epoch} {run.failure}\n"
+            yield f"{run.run_id} {state} {epoch} {run.failure}\n"
 
     def page(self) -> bytes:
         """The page of the present version; drawn once for each version."""
         with self._lock:
             version = self.version()
             if version != self._drawn[0]:
-                plan = self._store.load_plan(self._sweep, self._profile)
+                plan = self._store.load_plan(self._sweep, self._profile).json()
                 numbers = aggregate(self._store, plan, self._reader)
                 if not self._pictures:
                     numbers = without_pictures(numbers)

@@ -31,7 +31,7 @@ FOR_ALL = ("distilpose.whole_files", "distilpose.parts", "distilpose.losses", "d
 TORCH_FREE = ("distilpose.parts", "distilpose.losses.table", "distilpose.losses.use", "distilpose.versions")
 MMPOSE = ("mmpose", "mmengine", "mmcv", "xtcocotools", "mmdet")
 # What the reports may read of the engine: what is on disk.
-ON_DISK = ("experiments.store", "experiments.journal", "experiments.atomic")
+ON_DISK = ("experiments.store", "experiments.journal", "experiments.atomic", "experiments.saved_plan")
 
 
 def modules() -> dict[str, Path]:

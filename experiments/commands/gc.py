@@ -16,18 +16,19 @@ def gc(
     as_json: AsJson = False,
 ) -> None:
     """Free the disk of what no saved plan needs. Orphaned runs, checkpoints of finished ones, old jobs, leftovers."""
-    from experiments.garbage import KINDS, find_waste, free
+    from experiments.garbage import KINDS, free, survey
     from experiments.store import Store
     from experiments.tables import data_size, some_of
 
     store = Store(runs)
-    found = find_waste(store)
+    found, left_alone = survey(store)
     gone = [waste for waste, freed in free(store, found) if freed] if yes else found
     left = [waste for waste in found if waste not in gone] if yes else []
     total = sum(waste.size for waste in gone)
     if as_json:
         plain = [{**asdict(waste), "path": str(waste.path)} for waste in gone]
-        print_json({"freed": yes, "bytes": total, "waste": plain, "left": [str(waste.path) for waste in left]})
+        in_use = [str(waste.path) for waste in left]
+        print_json({"freed": yes, "bytes": total, "waste": plain, "left": in_use, "left_alone": left_alone})
     else:
         out = terminal(soft_wrap=True)
         for kind in KINDS:
@@ -41,6 +42,8 @@ def gc(
                 out.print(f"  {waste.path}  {data_size(waste.size)}  {waste.why}")
         said = "freed" if yes else "would be freed; --yes frees them"
         out.print(f"{data_size(total)} ({total:,} bytes) {said}")
+        for line in left_alone:
+            out.print(f"left alone: {line}")
         if left:
             out.print(f"left, since they are in use or wanted again: {some_of([str(waste.path) for waste in left])}")
     if left:

@@ -60,14 +60,14 @@ def show(run_id: RunId, runs: Runs = RUNS, as_json: AsJson = False) -> None:
     run = Store(runs).run(_plain_id(run_id))
     spec, result = run.spec(), run.result()
     if as_json:
-        print_json({"state": run.state(), "spec": spec, "result": result})
+        print_json({"state": run.state(), "spec": spec, "result": None if result is None else result.json()})
         return
-    origin = (result or {}).get("provenance", {})
+    origin: Mapping[str, Any] = {} if result is None else dict(result.provenance)
     out = terminal(soft_wrap=True)
     out.print(f"{run_id}  {spec['row'] or 'teacher'}, seed {spec['seed']}: {run.state()}")
     _print_values(out, "recipe", spec["recipe"])
     if result is not None:
-        _print_values(out, "result", {name: value for name, value in result.items() if name != "provenance"})
+        _print_values(out, "result", {name: value for name, value in result.json().items() if name != "provenance"})
         _print_values(out, "provenance", origin)
     for name, suffix in (("diff", ".diff"), ("environment", ".txt")):
         if origin.get(name):

@@ -52,7 +52,7 @@ def write_and_show(runs: Path, sweep: str, profile: str, out: Path | None, *, pi
 
     store = Store(runs)
     folder = out or runs / "reports" / f"{sweep}.{profile}"
-    files = write_report(store, store.load_plan(sweep, profile), folder, pictures=pictures)
+    files = write_report(store, store.load_plan(sweep, profile).json(), folder, pictures=pictures)
     console.print(Markdown(files.summary))
     for path in (files.markdown, files.html, files.latex):
         print_line(path)

@@ -8,6 +8,7 @@ from experiments.commands.options import RUNS, All, AsJson, Profile, Runs, launc
 from experiments.terminal import terminal
 
 if TYPE_CHECKING:
+    from experiments.saved_plan import SavedPlan
     from experiments.store import Store
 
 
@@ -20,7 +21,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Where every run stands. Proves that none was lost or done twice; --watch shows it live."""
-    from experiments.standing import proof, run_names
+    from experiments.standing import proof
     from experiments.status_view import proof_parts
     from experiments.store import Store
 
@@ -34,9 +35,9 @@ def status(
         raise ValueError(f"sweep: there is no launched one in {runs}; launch one, or name its folder with --runs")
     if everything and len(names) > 1:
         raise ValueError("--all: shows the runs of one sweep; name it")
-    plans = [store.load_plan(*name) for name in names]
+    plans = [store.load_plan(*names[0])] if len(names) == 1 else store.read_plans()[0]
     if watch:
-        if len(plans) > 1:
+        if len(names) > 1:
             said = ", ".join(f"{name} --profile {size}" for name, size in names)
             raise ValueError(f"sweep: name the one to watch of those launched: {said}")
         from experiments.watch import watch as watch_plan
@@ -45,42 +46,43 @@ def status(
         return
     shown = (
         _print_one(store, plans[0], everything=everything, as_json=as_json)
-        if len(plans) == 1
+        if len(names) == 1
         else _print_each(store, plans, as_json=as_json)
     )
-    found = proof(store, dict.fromkeys(run_id for plan in plans for run_id in run_names(plan)))
+    found = proof(store, dict.fromkeys(run_id for plan in plans for run_id in plan.run_names))
     if as_json:
-        print_json({**shown, "duplicates": list(found.duplicates), "orphaned": list(found.orphaned)})
+        orphaned = None if found.orphaned is None else list(found.orphaned)
+        lists = {"duplicates": list(found.duplicates), "damaged": list(found.damaged), "orphaned": orphaned}
+        print_json({**shown, **lists})
     else:
         for part in proof_parts(found):
             terminal().print(part, soft_wrap=True)
 
 
-def _print_one(store: "Store", plan: dict[str, Any], *, everything: bool, as_json: bool) -> dict[str, Any]:
+def _print_one(store: "Store", plan: "SavedPlan", *, everything: bool, as_json: bool) -> dict[str, Any]:
     """Print every run of one plan, or return it as JSON values."""
     from experiments.standing import counts, standings
     from experiments.status_view import status_parts
 
-    found, metric = standings(store, plan), plan["metric"]
+    found, metric = standings(store, plan), plan.metric
     if not as_json:
         for part in status_parts(found, metric, everything=everything):
             terminal().print(part)
         return {}
-    named = {"sweep": plan["sweep"], "profile": plan["profile"]}
+    named = {"sweep": plan.sweep, "profile": plan.profile}
     return {**named, "counts": counts(found), "runs": [one.json(metric) for one in found]}
 
 
-def _print_each(store: "Store", plans: list[dict[str, Any]], *, as_json: bool) -> dict[str, Any]:
+def _print_each(store: "Store", plans: "list[SavedPlan]", *, as_json: bool) -> dict[str, Any]:
     """Print a line for each plan, or return them as JSON values."""
     from collections import Counter
 
-    from experiments.standing import run_names
     from experiments.tables import said_counts
 
-    each = []
+    each: list[dict[str, Any]] = []
     for plan in plans:
-        states = Counter(store.states(run_names(plan)).values())
-        each.append({"sweep": plan["sweep"], "profile": plan["profile"], "counts": dict(states)})
+        states = Counter(store.states(plan.run_names).values())
+        each.append({"sweep": plan.sweep, "profile": plan.profile, "counts": dict(states)})
         if not as_json:
-            terminal().print(f"{plan['sweep']}, profile {plan['profile']}: {said_counts(states)}")
+            terminal().print(f"{plan.sweep}, profile {plan.profile}: {said_counts(states)}")
     return {"plans": each}

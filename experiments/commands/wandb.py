@@ -97,7 +97,7 @@ def dashboard(
     check_server()
     place = Project.of(project, entity)
     owner = place.entity or default_entity()
-    memory = runs / "wandb" / f"{plan['sweep']}.{plan['profile']}.json"
+    memory = runs / "wandb" / f"{plan.name}.json"
     addresses = save_dashboard(make_dashboard(plan, entity=owner, project=place.project), memory)
     for address in addresses.values():
         print_line(address)

@@ -40,12 +40,13 @@ class Fate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What the store says of a run: its state, the failure of its last attempt, and how far its journal goes.
+    """What the store says of a run: its state, damage, the failure of its last attempt, and how far its journal goes.
 
     `prunable`: this launch wants no more of it once a search has ended it.
     """
 
     state: State
+    damage: str | None = None
     failure: Failure | None = None
     step: int = 0
     prunable: bool = False
@@ -66,6 +67,8 @@ def decide(fate: Fate, seen: Seen, settings: LaunchSettings, now: float, ended: 
     """
     if seen.state == "finished":
         return Fate(what="finished")
+    if seen.damage is not None:
+        return Fate(what="failed", why=seen.damage)
     if seen.state == "pruned" and seen.prunable:
         return Fate(what="pruned")
     if seen.state == "running":

@@ -89,14 +89,20 @@ class Peaks:
     def learn(self, cohort: Cohort) -> None:
         """See what the runs of a cohort that has ended took."""
         for run_id in cohort.run_ids:
-            result = self._store.run(run_id).result() or {}
-            peak, count = result.get("memory_bytes"), len(cohort.run_ids)
+            run, count = self._store.run(run_id), len(cohort.run_ids)
+            result = run.result() if run.state() == "finished" else None
+            device = None if result is None else result.provenance.get("device")
             # Unfinished, or what only a part of the cohort took, or only parts of its batches.
-            if peak is None or result["cohort_size"] != count or "micro_batch" in result:
+            if (
+                result is None
+                or device is None
+                or result.memory_bytes is None
+                or result.cohort_size != count
+                or result.micro_batch is not None
+            ):
                 continue
-            device = result["provenance"]["device"]
             key = (_kind(device), self._sizes(cohort.run_ids), count)
-            self._seen[key] = max(self._seen.get(key, 0), peak + _context(device))
+            self._seen[key] = max(self._seen.get(key, 0), result.memory_bytes + _context(device))
 
     def _sizes(self, run_ids: Collection[str]) -> frozenset[str]:
         return frozenset(_size(self._plan.runs[run_id].recipe) for run_id in run_ids)

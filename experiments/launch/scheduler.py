@@ -62,7 +62,7 @@ def launch_plan(
         raise ValueError("plan: cannot be launched before this is put right:\n" + "\n".join(plan.problems))
     for code, place in plan.parts.items():
         place.keep_in(store.parts / code)
-    store.save_plan(plan.json())
+    store.save_plan(plan.saved())
     schedule = _Schedule(plan, store, launcher, settings, grow)
     with interruptible():
         return schedule.carry_out(on_progress)
@@ -141,9 +141,11 @@ class _Schedule:
     def _look(self, run_id: str, *, step: bool = False) -> Seen:
         run = self._store.run(run_id)
         state = run.state()
-        progress = run.progress() if step else None
+        damage = run.damage() if state == "damaged" else None
+        progress = run.progress() if step and damage is None else None
         return Seen(
             state=state,
+            damage=damage,
             failure=run.failure if state == "failed" else None,
             step=0 if progress is None else progress.step,
             prunable=run_id in self._plan.prunable,
@@ -182,7 +184,7 @@ class _Schedule:
         self._plan = longer
         self._peaks.follow(longer)
         self._open += [cohort for cohort in longer.cohorts if cohort.cohort_id not in known]
-        self._store.save_plan(longer.json())
+        self._store.save_plan(longer.saved())
         self._look_back(new)
         return True
 

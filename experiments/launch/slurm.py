@@ -196,9 +196,9 @@ class SlurmLauncher:
 
     def _submit(self, queue: Mapping[Task, Queued]) -> None:
         """Give Slurm what waits, but for what it has already from another launcher."""
-        files = {array: read_json(array / "jobs.json") for array in {task.array for task in queue}}
+        files = {array: read_json(array / "jobs.json", list[str]) or [] for array in {task.array for task in queue}}
         alive = [task for task, queued in queue.items() if queued.state != "COMPLETING" or task.exit_code is None]
-        there = {Path(files[task.array][task.index]): task for task in alive}
+        there = {Path(files[task.array][task.index]): task for task in alive if task.index < len(files[task.array])}
         for handle in list(self._waiting):
             if handle.job in there:
                 task = there[handle.job]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
+from experiments.run_files import Result, RunSpec
 from experiments.store import run_title
 
 TAG_LENGTH = 64  # W&B refuses longer ones
@@ -27,7 +28,7 @@ class RunCard:
     config: Mapping[str, Any]
 
 
-def run_card(run_id: str, spec: Mapping[str, Any], *, sweep: str, profile: str, commit: str | None = None) -> RunCard:
+def run_card(run_id: str, spec: RunSpec, *, sweep: str, profile: str, commit: str | None = None) -> RunCard:
     """The card of a run, from its run.json and the sweep it was trained for.
 
     The configuration is the recipe, with the table's row; of paths on this machine only the last part is kept.
@@ -60,11 +61,11 @@ def shown_name(metric: str) -> str:
     return re.sub(r"[^A-Za-z0-9_/]", "_", metric)
 
 
-def run_summary(result: Mapping[str, Any]) -> dict[str, float]:
+def run_summary(result: Result) -> dict[str, float]:
     """The numbers a run is compared by, from its result: the best validation's, and what they cost."""
-    best = {f"best/{name}": value for name, value in result["metrics"].items() if value is not None}
-    rest = {"best/epoch": result.get("best_epoch")}
-    rest |= {name: result.get(name) for name in ("epochs", "steps", "seconds", "parameters")}
+    best = {f"best/{name}": value for name, value in result.metrics.items()}
+    rest: dict[str, float | None] = {"best/epoch": result.best_epoch, "epochs": result.epochs, "steps": result.steps}
+    rest |= {"seconds": result.seconds, "parameters": result.parameters}
     return best | {name: value for name, value in rest.items() if value is not None}
 
 

@@ -2,11 +2,11 @@
 
 import json
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from experiments.atomic import json_text, read_json, write_text
+from experiments.saved_plan import SavedPlan
 from experiments.track.card import shown_name
 
 MISSING = "wandb dashboard needs the package wandb-workspaces: pip install 'distilpose[dashboard]'"
@@ -42,7 +42,7 @@ def check_installed() -> None:
         raise ValueError(MISSING) from None
 
 
-def make_dashboard(plan: Mapping[str, Any], *, entity: str, project: str) -> Dashboard:
+def make_dashboard(plan: SavedPlan, *, entity: str, project: str) -> Dashboard:
     """The dashboard of a saved plan: best metric by row, curves by row with bands, pictures, predictions.
 
     Students are grouped by row: every line and bar is a mean over seeds, with its standard deviation.
@@ -52,14 +52,14 @@ def make_dashboard(plan: Mapping[str, Any], *, entity: str, project: str) -> Das
     import wandb_workspaces.workspaces as ws
     from wandb_workspaces.expr import And
 
-    group, best = f"{plan['sweep']}.{plan['profile']}", shown_name(f"best/{plan['metric']}")
-    sections = _panels(plan["metric"])
+    group, best = plan.name, shown_name(f"best/{plan.metric}")
+    sections = _panels(plan.metric)
     students = And(ws.Metric("Group") == group, ws.Metric("JobType") == "student")
     columns = ["run:displayName", "config:row.value", "config:seed.value", f"summary:{best}", "summary:status"]
     workspace = ws.Workspace(
         entity=entity,
         project=project,
-        name=f"{plan['sweep']} ({plan['profile']})",
+        name=f"{plan.sweep} ({plan.profile})",
         sections=[
             ws.Section(name=name, panels=panels, is_open=True, pinned=position == 0)
             for position, (name, panels) in enumerate(sections.items())
@@ -83,15 +83,15 @@ def make_dashboard(plan: Mapping[str, Any], *, entity: str, project: str) -> Das
     )
     blocks: list[Any] = [
         wr.TableOfContents(),
-        wr.UnorderedList([f"{name}: {value}" for name, value in plan["settings"].items()]),
+        wr.UnorderedList([f"{name}: {value}" for name, value in plan.settings.items()]),
     ]
-    for name, panels in _panels(plan["metric"]).items():
+    for name, panels in _panels(plan.metric).items():
         blocks += [wr.H2(name), wr.PanelGrid(runsets=[by_row], panels=panels)]
     report = wr.Report(
         entity=entity,
         project=project,
-        title=plan["title"][:128],
-        description=f"The sweep {plan['sweep']}, profile {plan['profile']}.",
+        title=plan.title[:128],
+        description=f"The sweep {plan.sweep}, profile {plan.profile}.",
         blocks=blocks,
         width="fluid",
     )
@@ -103,7 +103,7 @@ def save_dashboard(dashboard: Dashboard, memory: Path) -> dict[Kind, str]:
 
     Raises ConnectionError where W&B does not take it, say because the project is not there yet.
     """
-    known = read_json(memory) or {}
+    known = read_json(memory, dict[str, str]) or {}
     try:
         return _saved(dashboard, memory, known)
     except Exception as error:  # the library raises whatever it pleases

@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from experiments.saved_plan import SavedPlan
 from experiments.store import RunDir, Store, run_title
 from experiments.track.card import run_card, run_summary
 from experiments.track.replay import replay
@@ -35,7 +36,7 @@ class Mirrored:
 
 def replay_sweep(
     store: Store,
-    plan: Mapping[str, Any],
+    plan: SavedPlan,
     project: Project,
     *,
     mode: Literal["online", "offline"],
@@ -53,7 +54,7 @@ def replay_sweep(
         yield from (told.get(run.run_id) or _mirrored(run, standing[run.run_id] or "failed") for run in runs)
 
 
-def sync_sweep(store: Store, plan: Mapping[str, Any], project: Project) -> Iterator[Mirrored]:
+def sync_sweep(store: Store, plan: SavedPlan, project: Project) -> Iterator[Mirrored]:
     """Send the offline files of every run of a saved plan to W&B's server, once.
 
     Of several folders of one run the newest that holds all of its journal is sent: every attempt tells the whole story
@@ -77,11 +78,9 @@ def sync_sweep(store: Store, plan: Mapping[str, Any], project: Project) -> Itera
                 yield _mirrored(run, "failed", why)
 
 
-def planned_runs(store: Store, plan: Mapping[str, Any]) -> list[RunDir]:
+def planned_runs(store: Store, plan: SavedPlan) -> list[RunDir]:
     """The runs of a saved plan, each once, teachers first."""
-    students = (run["run_id"] for row in plan["rows"] for run in row["runs"])
-    teachers = (run["run_id"] for run in plan["teachers"])
-    return [store.run(run_id) for run_id in dict.fromkeys((*teachers, *students))]
+    return list(map(store.run, plan.run_names))
 
 
 def whole_folder(run: RunDir) -> Path | None:
@@ -121,7 +120,7 @@ def _name(run: RunDir) -> str:
 
 def _tell(
     runs: Sequence[RunDir],
-    plan: Mapping[str, Any],
+    plan: SavedPlan,
     project: Project,
     mode: Literal["online", "offline"],
     artifacts: bool = False,
@@ -131,9 +130,9 @@ def _tell(
     trackers = []
     for run in runs:
         result = run.result()
-        commit = result["provenance"].get("commit") if result else None
+        commit = result.provenance.get("commit") if result else None
         tracker = WandbTracker(
-            run_card(run.run_id, run.spec(), sweep=plan["sweep"], profile=plan["profile"], commit=commit),
+            run_card(run.run_id, run.spec(), sweep=plan.sweep, profile=plan.profile, commit=commit),
             run_dir=run.path,
             courier=courier,
             project=project,

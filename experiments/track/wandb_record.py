@@ -40,13 +40,13 @@ def journal_digest(run_dir: Path) -> str:
 def note(run_dir: Path, place: str, digest: str) -> None:
     """Write down that a place has all of the journal with this digest."""
     file = _file(run_dir)
-    write_text(file, json_text({**(read_json(file) or {}), place: digest}))
+    write_text(file, json_text({**(read_json(file, dict[str, str]) or {}), place: digest}))
 
 
 def is_noted(run_dir: Path, place: str) -> bool:
     """Whether a place has all of the journal as it stands."""
     digest = journal_digest(run_dir)
-    return bool(digest) and (read_json(_file(run_dir)) or {}).get(place) == digest
+    return bool(digest) and (read_json(_file(run_dir), dict[str, str]) or {}).get(place) == digest
 
 
 def _file(run_dir: Path) -> Path:

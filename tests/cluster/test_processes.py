@@ -57,7 +57,7 @@ def test_two_processes_that_are_asked_to_stop_write_one_checkpoint_and_go_on_to_
     whole = launch(tmp_path / "whole", "--gpus-per-run=2")
     result = whole.result()
     assert result is not None
-    assert result["provenance"]["processes"] == 2
+    assert result.provenance.get("processes") == 2
 
     (job,) = (tmp_path / "whole" / "runs" / "jobs").glob("*.json")
     cut = tmp_path / "cut" / "jobs" / job.name
@@ -90,4 +90,4 @@ def test_a_run_spreads_over_two_nodes_of_slurm(tmp_path: Path, monkeypatch: pyte
         run = launch(tmp_path, "--on=slurm", "--gpus-per-run=2", *needs)
     result = run.result()
     assert result is not None
-    assert result["provenance"]["processes"] == 2
+    assert result.provenance.get("processes") == 2

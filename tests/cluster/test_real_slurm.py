@@ -204,7 +204,7 @@ def test_the_launch_command_trains_a_sweep_on_slurm(slurm: None, tmp_path: Path)
     subprocess.run(command, check=True, timeout=300)
     results = [Store(tmp_path / "runs").run(path.parent.name).result() for path in tmp_path.glob("runs/*/result.json")]
     assert len(results) == 3
-    assert all(result is not None and "AP" in result["metrics"] for result in results)
+    assert all(result is not None and "AP" in result.metrics for result in results)
 
 
 def test_what_slurm_refuses_is_one_message(slurm: None, tmp_path: Path, store: Store) -> None:

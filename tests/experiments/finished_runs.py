@@ -15,7 +15,7 @@ from experiments.store import Store
 def untrained_store(folder: Path, sweep: str, data: PoseData, *, said: bool = True) -> tuple[Store, Plan]:
     """Every run of a sweep, finished; with `said`, weights name their model, as they have since version 1."""
     store, plan = Store(folder / "runs"), small_plan(folder, sweep)
-    store.save_plan(plan.json())
+    store.save_plan(plan.saved())
     for run_id, planned in plan.runs.items():
         run, recipe = store.run(run_id), run_recipe_from_json(planned.recipe)
         run.write_spec(planned.spec)

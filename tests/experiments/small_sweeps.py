@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from experiments.identity import DataFacts
 from experiments.plan import Plan, make_plan
 from experiments.recipe import DataChoice, EvaluationChoice, Recipe, frozen, with_losses
+from experiments.saved_plan import SavedPlan
 from experiments.spec import read_sweep
 
 SMALL = """\
@@ -101,3 +102,10 @@ def small_plan(folder: Path, text: str = SMALL, *, max_cohort: int | None = None
     file = folder / f"small-{os.getpid()}.yaml"  # launches may race in one folder
     file.write_text(text)
     return make_plan(read_sweep(file, source="small.yaml").profile(), facts, max_cohort=max_cohort)
+
+
+def bare_plan(**fields: Any) -> SavedPlan:
+    """A saved plan of no rows, or with these fields as JSON has them."""
+    bare: dict[str, Any] = {"sweep": "mini", "profile": "default", "title": "", "table": "rows", "metric": "AP"}
+    bare |= {"baseline": None, "source": "", "rows": [], "teachers": [], "cohorts": [], "settings": {}}
+    return SavedPlan.from_json({**bare, **fields})

@@ -9,7 +9,7 @@ from experiments.store import Store
 def finish(store: Store, plan: Plan, run_id: str, *, seconds: float) -> None:
     steps = planned_steps(plan.runs[run_id], plan.train_people[run_id])
     store.run(run_id).write_spec(plan.runs[run_id].spec)
-    store.run(run_id).write_result({"seconds": seconds, "steps": steps, "provenance": {"device": "cpu"}})
+    store.run(run_id).write_result({"metrics": {}, "seconds": seconds, "steps": steps, "provenance": {"device": "cpu"}})
 
 
 def test_steps_are_epochs_times_batches_the_last_of_which_may_be_dropped(tmp_path, plan: Plan) -> None:

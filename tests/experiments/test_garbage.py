@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from small_sweeps import SMALL, small_plan
 
 from experiments import garbage
 from experiments.commands.gc import gc
-from experiments.garbage import YOUNG_SECONDS, find_waste, free, size_of
+from experiments.garbage import YOUNG_SECONDS, find_waste, free, size_of, survey
 from experiments.plan import Plan
 from experiments.store import Store
 
@@ -37,7 +38,7 @@ def changed(tmp_path: Path, store: Store) -> tuple[Plan, Plan]:
     """A sweep of seeds 0 and 1, finished, and the same sweep with seeds 1 and 2, launched since."""
     before, after = small_plan(tmp_path), small_plan(tmp_path, SMALL.replace("seeds: [0, 1]", "seeds: [1, 2]"))
     finish(store, before, *before.runs)
-    store.save_plan(after.json())
+    store.save_plan(after.saved())
     return before, after
 
 
@@ -126,13 +127,13 @@ def test_a_run_that_is_wanted_again_after_the_look_is_left(
     orphan = dropped(changed).pop()
     content = files(store.run(orphan).path)
     looks = 0
-    honest: Callable[[Store], set[str]] = garbage.wanted
+    honest: Callable[[Store], set[str] | None] = garbage.wanted
 
-    def looked(place: Store) -> set[str]:
+    def looked(place: Store) -> set[str] | None:
         nonlocal looks
         looks += 1
         if looks == look:
-            store.save_plan({**before.json(), "sweep": "other"})
+            store.save_plan(replace(before.saved(), sweep="other"))
         return honest(place)
 
     monkeypatch.setattr(garbage, "wanted", looked)
@@ -152,7 +153,7 @@ def test_links_are_never_followed(changed: tuple[Plan, Plan], store: Store, tmp_
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / CHECKPOINT).write_text("not ours")
-    (store.run(other).path / "link").symlink_to(precious)  # a link in a run that goes
+    (store.run(other).path / "pictures").symlink_to(precious)  # a link in a run that goes
     kept = store.run(next(iter(before.runs.keys() & after.runs.keys())))
     shutil.rmtree(kept.checkpoints)
     kept.checkpoints.symlink_to(precious)  # checkpoints that lie elsewhere
@@ -234,3 +235,84 @@ def test_a_lease_of_a_dead_process_does_not_keep_an_orphan(changed: tuple[Plan, 
     script = "import sys; from experiments.store import Store; assert Store(sys.argv[1]).run(sys.argv[2]).claim()"
     subprocess.run([sys.executable, "-c", script, str(store.root), orphan.run_id], check=True)
     assert orphan.run_id in freed(store)
+
+
+def test_a_folder_that_is_no_runs_stays_with_all_that_is_in_it(changed: tuple[Plan, Plan], store: Store) -> None:
+    orphan = store.run(dropped(changed).pop())
+    places = [store.root / "my notes", store.root / f"backup-{orphan.run_id}"]
+    for place in places:
+        shutil.copytree(orphan.path, place)
+        (place / "notes.txt").write_text("mine")
+    before = [files(place) for place in places]
+    list(free(store, find_waste(store)))
+    assert [files(place) for place in places] == before
+    assert not orphan.path.exists()
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "checkpoints/best so far.safetensors"])
+def test_an_unwanted_run_that_holds_a_users_file_is_named_and_stays(
+    changed: tuple[Plan, Plan], store: Store, name: str
+) -> None:
+    orphan = store.run(dropped(changed).pop())
+    (orphan.path / name).write_text("mine")
+    found = survey(store)
+    assert orphan.run_id not in {waste.run_id for waste in found.waste}
+    (line,) = found.left_alone
+    assert f"holds what no run wrote: {name}" in line
+    list(free(store, found.waste))
+    assert (orphan.path / name).read_text() == "mine"
+
+
+def test_a_users_file_that_comes_after_the_look_stays(changed: tuple[Plan, Plan], store: Store) -> None:
+    found = find_waste(store)
+    orphan = store.run(dropped(changed).pop())
+    (orphan.path / "notes.txt").write_text("mine")
+    assert orphan.run_id in {waste.run_id for waste, gone in free(store, found) if not gone}
+
+
+def test_a_copy_under_a_runs_name_and_a_damaged_run_stay(changed: tuple[Plan, Plan], store: Store) -> None:
+    copied, damaged = sorted(dropped(changed))
+    shutil.copytree(store.run(copied).path, store.root / "0123456789ab")
+    (store.run(damaged).path / "result.json").write_text("")
+    assert len(survey(store).left_alone) == 2
+    list(free(store, find_waste(store)))
+    assert (store.root / "0123456789ab").exists()
+    assert store.run(damaged).path.exists()
+    assert not store.run(copied).path.exists()
+
+
+def test_while_a_plan_is_damaged_no_run_is_an_orphan(changed: tuple[Plan, Plan], store: Store) -> None:
+    (store.root / "sweeps" / "other.default.json").write_text("{")
+    found = survey(store)
+    assert {waste.kind for waste in found.waste} == {"checkpoint"} or not found.waste
+    assert "other.default.json: damaged" in found.left_alone[0]
+    list(free(store, found.waste))
+    assert all(store.run(run_id).finished for run_id in dropped(changed))
+
+
+def test_leftovers_of_killed_reports_and_launchers_go(changed: tuple[Plan, Plan], store: Store) -> None:
+    places = ["reports/small.default", "reports/small.default/tables", "searches/s.p.0", "sweeps", "jobs", "slurm/a"]
+    old = [store.root / place / f".results.tex.{'a' * 32}.tmp" for place in places]
+    for path in old:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("half")
+        aged(path)
+    kept = [store.root / "reports" / "small.default" / name for name in ("report.html", ".hidden", "a.tmp")]
+    kept.append(store.root / "reports" / f".young.{'b' * 32}.tmp")
+    for path in kept:
+        path.write_text("whole")
+    for path in kept[:3]:
+        aged(path)
+    list(free(store, find_waste(store)))
+    assert not any(path.exists() for path in old)
+    assert all(path.exists() for path in kept)
+
+
+def test_a_damaged_job_is_named_and_stays(changed: tuple[Plan, Plan], store: Store) -> None:
+    job = store.root / "jobs" / f"{'a' * 12}-{'b' * 8}.json"
+    job.parent.mkdir()
+    job.write_text("[[")
+    aged(job)
+    assert f"{job}: damaged" in survey(store).left_alone[0]
+    list(free(store, find_waste(store)))
+    assert job.exists()

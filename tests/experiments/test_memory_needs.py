@@ -91,7 +91,7 @@ def test_what_a_run_took_is_believed_before_a_prediction(large: Plan, store: Sto
     for run_id in first.run_ids:
         store.run(run_id).write_spec(large.runs[run_id].spec)
         facts = {"cohort_size": 2, "memory_bytes": 7 * GB, "provenance": {"device": "cuda:0"}}
-        store.run(run_id).write_result({"seconds": 1.0, "steps": 1, **facts})
+        store.run(run_id).write_result({"metrics": {}, "seconds": 1.0, "steps": 1, **facts})
     needs = memory_needs(large, store, estimate(large, store), lambda: None)
     assert needs[second.cohort_id] == MemoryNeed(bytes=7 * GB + GPU_CONTEXT, basis=MEASURED)
     predicted = needs[large.cohorts[0].cohort_id]

@@ -62,10 +62,10 @@ def test_a_student_of_a_cohort_replays_alone_to_the_last_bit(done: tuple[Plan, S
 def test_a_result_says_what_it_cost_and_how_it_was_told_to_run(student: RunDir) -> None:
     result = student.result()
     assert result is not None
-    assert result["cpu_seconds"] > 0
-    assert result["gpu_seconds"] == 0.0
-    assert result["provenance"]["job"]["sweep"] == "mini"
-    assert Path(result["provenance"]["job"]["data_root"]).is_dir()
+    assert result.cpu_seconds > 0
+    assert result.gpu_seconds == 0.0
+    assert result.provenance["job"]["sweep"] == "mini"
+    assert Path(result.provenance["job"]["data_root"]).is_dir()
 
 
 def rewritten(run: RunDir, place: Path, **changes: object) -> RunDir:
@@ -74,7 +74,7 @@ def rewritten(run: RunDir, place: Path, **changes: object) -> RunDir:
     other.path.mkdir(parents=True)
     result = run.result()
     assert result is not None
-    (other.path / "result.json").write_text(json_text({**result, **changes}))
+    (other.path / "result.json").write_text(json_text({**result.json(), **changes}))
     (other.path / "journal.jsonl").write_bytes((run.path / "journal.jsonl").read_bytes())
     return other
 
@@ -82,8 +82,8 @@ def rewritten(run: RunDir, place: Path, **changes: object) -> RunDir:
 def test_another_machine_is_named_and_given_some_tolerance(student: RunDir, tmp_path: Path) -> None:
     result = student.result()
     assert result is not None
-    origin = {**result["provenance"], "cpu": "another", "packages": {**result["provenance"]["packages"], "torch": "0"}}
-    near = {**result["metrics"], "AP": result["metrics"]["AP"] + TOLERANCE / 2}
+    origin = {**result.provenance, "cpu": "another", "packages": {**result.provenance["packages"], "torch": "0"}}
+    near = {**result.metrics, "AP": result.metrics["AP"] + TOLERANCE / 2}
     found = compare(student, rewritten(student, tmp_path, metrics=near, provenance=origin))
     assert found.environment.keys() == {"cpu", "packages.torch"}
     assert found.tolerance == TOLERANCE

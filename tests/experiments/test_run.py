@@ -82,27 +82,27 @@ def test_every_run_has_a_result_with_its_provenance(done: tuple[Plan, Store]) ->
     for run_id, run in plan.runs.items():
         result = store.run(run_id).result()
         assert result is not None
-        assert {"AP", "AR", "PCK@0.2"} <= result["metrics"].keys()
-        assert (result["epochs"], result["steps"]) == (2, 4)
-        origin = result["provenance"]
+        assert {"AP", "AR", "PCK@0.2"} <= result.metrics.keys()
+        assert (result.epochs, result.steps) == (2, 4)
+        origin = result.provenance
         assert origin["packages"]["torch"] == torch.__version__.partition("+")[0]
         assert origin["data_fingerprint"].keys() == {"train", "val"}
         assert origin["precision"] == "fp32"
         assert (store.run(run_id).checkpoints / build.WEIGHTS).exists()
-        assert run.role == "teacher" or result["cohort_size"] == 2
+        assert run.role == "teacher" or result.cohort_size == 2
 
 
 def test_a_run_says_how_its_errors_are_spread_and_what_its_model_costs(done: tuple[Plan, Store]) -> None:
     plan, store = done
     for run_id in plan.runs:
         run = store.run(run_id)
-        diagnosis, cost, result = run.diagnosis(), run.cost(), run.result()
+        diagnosis, cost, result = run.diagnosis.read(), run.cost.read(), run.result()
         assert diagnosis is not None
         assert cost is not None
         assert result is not None
         assert sum(diagnosis["calibration"]["people"]) == len(json.loads(run.predictions.read_text()))
         assert diagnosis["joints"]["names"] == list(COCO.names)
-        assert cost["parameters"] == result["parameters"]
+        assert cost["parameters"] == result.parameters
         assert cost["speed"]["fps"] > 0
 
 
@@ -113,10 +113,10 @@ def test_what_a_run_did_not_say_can_be_worked_out_of_its_predictions(done: tuple
     ids = list(plan.runs)
     for name in ("diagnosis.json", "cost.json"):
         (older.run(ids[0]).path / name).unlink()
-    assert diagnose_finished(older, plan.json(), data=None) == 1
-    assert diagnose_finished(older, plan.json(), data=None) == 0
-    assert older.run(ids[0]).diagnosis() == store.run(ids[0]).diagnosis()
-    again, first = older.run(ids[0]).cost(), store.run(ids[0]).cost()
+    assert diagnose_finished(older, plan.saved(), data=None) == 1
+    assert diagnose_finished(older, plan.saved(), data=None) == 0
+    assert older.run(ids[0]).diagnosis.read() == store.run(ids[0]).diagnosis.read()
+    again, first = older.run(ids[0]).cost.read(), store.run(ids[0]).cost.read()
     assert again is not None
     assert first is not None
     assert {**again, "speed": None} == {**first, "speed": None}
@@ -132,8 +132,8 @@ def test_other_people_than_a_run_was_measured_on_diagnose_nothing(done: tuple[Pl
     result["provenance"]["data_fingerprint"]["val"] = "another"
     (run.path / "result.json").write_text(json.dumps(result))
     with pytest.raises(ValueError, match=r"must be the annotations that run .* was measured on"):
-        diagnose_finished(older, plan.json(), data=None)
-    assert run.diagnosis() is None
+        diagnose_finished(older, plan.saved(), data=None)
+    assert run.diagnosis.read() is None
 
 
 def test_the_journal_tells_the_whole_story(done: tuple[Plan, Store]) -> None:
@@ -214,8 +214,8 @@ def test_a_preempted_job_goes_on_to_the_same_numbers(done: tuple[Plan, Store], t
             mine, theirs = store.run(run_id).result(), undisturbed.run(run_id).result()
             assert mine is not None
             assert theirs is not None
-            assert mine["metrics"] == theirs["metrics"]
-            assert mine["last"] == theirs["last"]
+            assert mine.metrics == theirs.metrics
+            assert mine.last == theirs.last
             # Each attempt tells W&B the whole story, so the newest of its folders holds every step and picture.
             assert whole_folder(store.run(run_id)) == folders(store.run(run_id).path)[-1]
 
@@ -337,11 +337,11 @@ def test_out_of_memory_is_tried_again_with_fewer_people_at_once_and_said_so(
     students = [store.run(run.run_id) for row in plan.rows for run in row.runs]
     for run in students:
         assert [event.get("micro_batch") for event in run.read_journal() if event["event"] == "start"] == [None, 4, 2]
-        assert (run.result() or {})["micro_batch"] == 2
+        assert run.result().micro_batch == 2
         assert (
             "CUDA out of memory" in next(event for event in run.read_journal() if event["event"] == "stop")["message"]
         )
-    assert "micro_batch" not in (store.run(plan.teachers[0].run_id).result() or {})
+    assert store.run(plan.teachers[0].run_id).result().micro_batch is None
 
 
 def test_a_full_disk_fails_runs_with_that_reason_and_a_later_launch_goes_on(
@@ -369,8 +369,8 @@ def test_pictures_kept_on_disk_change_no_number(done: tuple[Plan, Store], tmp_pa
         kept, plain = Store(tmp_path / "runs").run(run_id).result(), store.run(run_id).result()
         assert kept is not None
         assert plain is not None
-        assert kept["metrics"] == plain["metrics"]
-        assert kept["provenance"]["job"]["cache"] == str(cache)
+        assert kept.metrics == plain.metrics
+        assert kept.provenance["job"]["cache"] == str(cache)
     data = tmp_path / "runs" / "data"
     for split in ("train", "val"):
         people = load_pose_data(next(data.glob("synthetic-*")), split)
@@ -408,7 +408,7 @@ def test_training_goes_on_when_wandbs_service_is_killed_in_its_middle(
         mine, theirs = store.run(run_id).result(), done[1].run(run_id).result()
         assert mine is not None
         assert theirs is not None
-        assert mine["metrics"] == theirs["metrics"]
+        assert mine.metrics == theirs.metrics
         assert whole_folder(store.run(run_id)) is None
         warned = rf"run {run_id}: W&B (failed; the run goes on without it|does not start; the run is not mirrored)"
         assert re.search(warned, caplog.text)

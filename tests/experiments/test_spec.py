@@ -209,9 +209,9 @@ def test_a_mistake_is_explained(tmp_path: Path, before: str, after: str, problem
     assert any(said.startswith(f"sweep.yaml:{problem}") for said in _problems(tmp_path, text))
 
 
-@pytest.mark.parametrize("name", ["../up", "/root", "a/b", ".hidden", "with space"])
+@pytest.mark.parametrize("name", ["../up", "/root", "a/b", ".hidden", "with space", "x.a", "x" * 61])
 def test_names_that_become_files_cannot_lead_out_of_their_folder(tmp_path: Path, name: str) -> None:
-    rule = "must be letters, digits, and . _ - + after the first"
+    rule = "must be letters, digits, and _ - + after the first, 60 at most"
     assert _problems(tmp_path, _changed("sweep: small", f'sweep: "{name}"')) == [
         f"sweep.yaml:1:8: sweep: {rule}, got {name!r}"
     ]

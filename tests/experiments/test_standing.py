@@ -15,6 +15,8 @@ from experiments.store import Store
 RESULT = {"metrics": {"AP": 0.5}, "steps": 20, "epochs": 2, "seconds": 1.0}
 IDLE = MachineUse(cpu_percent=12.0, cores=2, memory_used=10**9, memory_total=4 * 10**9, gpus=())
 
+COPY = "c0" * 6
+
 
 def finish(store: Store, plan: Plan, *run_ids: str) -> None:
     for run_id in run_ids:
@@ -34,7 +36,7 @@ def test_every_run_of_the_plan_has_a_standing(plan: Plan, store: Store) -> None:
     with store.run(other.run_id).journal() as journal:
         journal.start(attempt=1, step=0, total_steps=20)
         journal.metrics(10, {"val/AP": 0.25}, epoch=1)
-    found = {one.run_id: one for one in standings(store, plan.json())}
+    found = {one.run_id: one for one in standings(store, plan.saved())}
     assert found.keys() == plan.runs.keys()
     assert (found[teacher.run_id].state, found[teacher.run_id].value, found[teacher.run_id].starts) == (
         "finished",
@@ -59,7 +61,7 @@ def test_a_running_run_says_where_since_when_and_how_long_it_takes_yet(plan: Pla
         lines = (run.path / "journal.jsonl").read_text().splitlines()
         start, metrics = map(json.loads, lines)  # as if the ten steps had taken a minute
         (run.path / "journal.jsonl").write_text(f"{json.dumps(start | {'t': metrics['t'] - 60})}\n{lines[1]}\n")
-        (found, *_) = standings(store, plan.json())
+        (found, *_) = standings(store, plan.saved())
     assert (found.state, found.pid, found.device) == ("running", os.getpid(), "cuda:1")
     assert found.since == lease.owner.since
     assert found.seconds_left is not None
@@ -70,31 +72,32 @@ def test_a_failed_runs_log_ends_under_the_table(plan: Plan, store: Store) -> Non
     run = store.run(plan.teachers[0].run_id)
     run.fail("the lights went out")
     run.log.write_text("".join(f"line {number}\n" for number in range(9)))
-    text = shown(*status_parts(standings(store, plan.json()), "AP"))
+    text = shown(*status_parts(standings(store, plan.saved()), "AP"))
     assert "line 8" in text
     assert "line 1" not in text
 
 
 def test_nothing_is_twice_and_nothing_unwanted_in_a_store_as_launched(plan: Plan, store: Store) -> None:
-    store.save_plan(plan.json())
+    store.save_plan(plan.saved())
     finish(store, plan, *plan.runs)
     found = proof(store, plan.runs)
     assert (found.orphaned, found.duplicates) == ((), ())
-    assert "duplicates 0\norphaned 0" in shown(*proof_parts(found))
+    assert "duplicates 0\ndamaged 0\norphaned 0" in shown(*proof_parts(found))
 
 
 def test_a_copied_directory_and_work_after_the_end_are_duplicates(plan: Plan, store: Store) -> None:
-    store.save_plan(plan.json())
+    store.save_plan(plan.saved())
     teacher, student = plan.teachers[0].run_id, plan.rows[0].runs[0].run_id
     finish(store, plan, teacher, student)
-    shutil.copytree(store.run(teacher).path, store.root / "copy")
+    shutil.copytree(store.run(teacher).path, store.root / COPY)
     with store.run(student).journal() as journal:
         journal.start(attempt=2, step=0, total_steps=20)
         journal.metrics(10, {"train/loss": 1.0})
         journal.finish()
     found = proof(store, plan.runs)
-    assert [line.partition(":")[0] for line in found.duplicates] == ["copy", student]
-    assert found.orphaned == ("copy",)
+    assert f"{COPY}/run.json: damaged: it is of run {teacher}" in " ".join(found.duplicates)
+    assert any(line.startswith(f"{student}: trained on") for line in found.duplicates)
+    assert found.orphaned == (COPY,)
 
 
 def test_a_run_killed_between_its_last_line_and_its_result_is_no_duplicate(plan: Plan, store: Store) -> None:
@@ -108,16 +111,16 @@ def test_a_run_killed_between_its_last_line_and_its_result_is_no_duplicate(plan:
 
 def test_a_changed_sweep_leaves_behind_what_it_and_no_other_plan_wants(tmp_path: Path, store: Store) -> None:
     before = small_plan(tmp_path)
-    store.save_plan(before.json())
+    store.save_plan(before.saved())
     finish(store, before, *before.runs)
     after = small_plan(tmp_path, SMALL.replace("seeds: [0, 1]", "seeds: [1, 2]"))
     dropped = {run.run_id for row in before.rows for run in row.runs if run.seed == 0}
     assert set(left_behind(store, "small", "default", after.runs)) == dropped
     other = small_plan(tmp_path, SMALL.replace("sweep: small", "sweep: other").replace("seeds: [0, 1]", "seeds: [0]"))
-    store.save_plan(other.json())
+    store.save_plan(other.saved())
     assert left_behind(store, "small", "default", after.runs) == []
     assert left_behind(store, "never launched", "default", ()) == []
-    store.save_plan(after.json())
+    store.save_plan(after.saved())
     assert proof(store, after.runs).orphaned == ()
     (store.root / "sweeps" / "other.default.json").unlink()
     assert set(proof(store, after.runs).orphaned) == dropped
@@ -125,7 +128,7 @@ def test_a_changed_sweep_leaves_behind_what_it_and_no_other_plan_wants(tmp_path:
 
 def test_a_frame_fits_its_height_and_tells_the_machine(plan: Plan, store: Store) -> None:
     store.run(plan.rows[0].runs[0].run_id).fail("the lights went out")
-    found = standings(store, plan.json())
+    found = standings(store, plan.saved())
     gpu = GpuUse(index=0, name="A card", percent=80.0, memory_used=2 * 10**9, memory_total=8 * 10**9)
     busy = MachineUse(cpu_percent=50.0, cores=2, memory_used=10**9, memory_total=4 * 10**9, gpus=(gpu,))
     text = shown(frame("A small sweep", found, "AP", busy, height=12))

@@ -31,6 +31,6 @@ def test_help_imports_neither_what_reads_sweeps_nor_what_trains() -> None:
 def test_reading_commands_import_nothing_that_computes(command: str, text: str, tmp_path: Path) -> None:
     sweep = tmp_path / "mini.yaml"
     sweep.write_text(text)
-    Store(tmp_path / "runs").save_plan(small_plan(tmp_path, MINI).json())
+    Store(tmp_path / "runs").save_plan(small_plan(tmp_path, MINI).saved())
     imported("plan", sweep, "--runs", tmp_path / "runs")  # asks new models what they cost, once
     assert imported(command, sweep, "--runs", tmp_path / "runs") & set(HEAVY) == set()

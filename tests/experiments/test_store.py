@@ -1,20 +1,34 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from small_sweeps import bare_plan
 from test_lease import pretend
 
 from distilpose.whole_files import FencedError
-from experiments.journal import Journal
+from experiments.journal import Journal, journal_mark
 from experiments.lease import acquire
+from experiments.run_files import Result
 from experiments.store import AlreadyFinishedError, Failure, Store
+
+SPEC = {
+    "role": "student",
+    "row": "all",
+    "seed": 0,
+    "recipe": {"model": {"model": "distilpose_s"}},
+    "teacher_id": None,
+    "identity": {},
+}
+ID = "0123456789ab"
+PLAN = bare_plan(sweep="losses", profile="tiny")
 
 
 def test_a_run_goes_from_planned_to_running_to_finished(tmp_path: Path) -> None:
     run = Store(tmp_path).run("abc")
     assert run.state() == "planned"
-    run.write_spec({"role": "student"})
+    run.write_spec(SPEC)
     assert run.state() == "planned"
     lease = run.claim()
     assert lease is not None
@@ -24,7 +38,7 @@ def test_a_run_goes_from_planned_to_running_to_finished(tmp_path: Path) -> None:
     run.write_result({"metrics": {"AP": 0.5}}, lease)
     assert run.state() == "finished"
     lease.release()
-    assert run.result() == {"schema": 1, "run_id": "abc", "metrics": {"AP": 0.5}}
+    assert run.result() == Result(run_id="abc", metrics={"AP": 0.5}, journal=journal_mark(run.path / "journal.jsonl"))
     assert run.starts == 1
 
 
@@ -101,19 +115,19 @@ def test_a_journal_line_of_a_process_replaced_after_its_last_check_reaches_nobod
 
 def test_what_a_run_is_stays_as_first_written(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.run("abc").write_spec({"role": "student"})
-    store.run("abc").write_spec({"role": "teacher"})
-    assert store.run("abc").spec()["role"] == "student"
-    assert [run.run_id for run in store.runs()] == ["abc"]
+    store.run(ID).write_spec(SPEC)
+    store.run(ID).write_spec({**SPEC, "role": "teacher"})
+    assert store.run(ID).spec()["role"] == "student"
+    assert [run.run_id for run in store.runs()] == [ID]
     with pytest.raises(FileNotFoundError, match="no run zzz"):
         store.run("zzz").spec()
 
 
 def test_plans_are_kept_by_sweep_and_profile_and_a_missing_one_names_those_there(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.save_plan({"sweep": "losses", "profile": "tiny", "rows": []})
-    store.save_plan({"sweep": "losses", "profile": "tiny", "rows": [1]})
-    assert store.load_plan("losses", "tiny")["rows"] == [1]
+    store.save_plan(PLAN)
+    store.save_plan(replace(PLAN, title="changed"))
+    assert store.load_plan("losses", "tiny").title == "changed"
     with pytest.raises(FileNotFoundError, match=r"plans there: losses \(tiny\)"):
         store.load_plan("losses", "paper")
 

@@ -17,7 +17,7 @@ RESULT = {"metrics": {"AP": 0.5}, "steps": 20, "epochs": 2, "seconds": 1.0}
 
 
 def test_the_view_follows_runs_as_they_begin_and_finish(plan: Plan, store: Store) -> None:
-    watcher = Watcher(store, plan.json())
+    watcher = Watcher(store, plan.saved())
     teacher = store.run(plan.teachers[0].run_id)
     assert {one.state for one in watcher.look()} == {"planned"}
     with teacher.journal() as journal:
@@ -31,12 +31,12 @@ def test_the_view_follows_runs_as_they_begin_and_finish(plan: Plan, store: Store
 
 def test_without_a_terminal_there_is_no_live_view(plan: Plan, store: Store) -> None:
     with pytest.raises(ValueError, match="needs a terminal"):
-        watch(store, plan.json(), Console(file=io.StringIO()))
+        watch(store, plan.saved(), Console(file=io.StringIO()))
 
 
 @pytest.mark.parametrize("end", [b"q", signal.SIGINT], ids=["q", "Ctrl-C"])
 def test_the_live_view_ends_well(plan: Plan, store: Store, end: bytes | int) -> None:
-    store.save_plan(plan.json())
+    store.save_plan(plan.saved())
     outer, inner = pty.openpty()
     command = [sys.executable, "-m", "experiments.cli", "status", "small", "--profile", "default", "--watch"]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "30"}

@@ -39,7 +39,7 @@ def story(store: Store, plan: Plan) -> dict[str, Any]:
     runs = {run_id: store.run(run_id) for run_id in plan.runs}
     return {
         "table": sweep_table(aggregate(store, plan.json())),
-        "results": {run_id: (run.result() or {}).get("metrics") for run_id, run in runs.items()},
+        "results": {run_id: result and result.metrics for run_id, run in runs.items() for result in [run.result()]},
         "rows": {run_id: [(row.step, row.epoch, row.values) for row in run.metrics()] for run_id, run in runs.items()},
     }
 

@@ -65,7 +65,7 @@ def test_a_process_killed_at_any_of_its_instants_leaves_nothing_that_the_next_ca
     assert instants > 100
     for folder in tmp_path.iterdir():
         (run,) = Store(folder / "runs").runs()
-        assert (run.result() or {})["metrics"] == undisturbed["results"][run.run_id], folder.name
+        assert run.result().metrics == undisturbed["results"][run.run_id], folder.name
         rows = [(row.step, row.epoch, row.values) for row in run.metrics()]
         assert rows == undisturbed["rows"][run.run_id], folder.name
         assert not list((run.path / "checkpoints").glob(".*")), folder.name

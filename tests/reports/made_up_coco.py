@@ -52,13 +52,13 @@ def write_coco(root: Path, *, table: str = "matrix") -> tuple[Store, dict[str, A
             spec["identity"] = {"data": "c0c0", "evaluation": {"boxes": DETECTIONS}}
             (path / "run.json").write_text(json.dumps({**spec, "teacher_id": TEACHER if teacher != "none" else None}))
             run = Store(root).run(path.name)
-            run.write_cost(_cost(*cost[:2], cost[2] + seed))
-            run.write_diagnosis(diagnosis(teacher != "none"))
+            run.cost.write(_cost(*cost[:2], cost[2] + seed))
+            run.diagnosis.write(diagnosis(teacher != "none"))
         runs = [{"run_id": run_name(number, seed), "seed": seed} for seed in range(2)]
         factors = {"student": student, "teacher": teacher}
         rows.append({"name": name, "ticks": {}, "factors": factors, "paper": {"AP": paper}, "runs": runs})
     write_run(root, TEACHER, role="teacher", row="", seed=0, ap=0.752)
-    Store(root).run(TEACHER).write_cost(_cost(69_411_360, 17.03, 8.0))
+    Store(root).run(TEACHER).cost.write(_cost(69_411_360, 17.03, 8.0))
     plan = {
         "schema": 1, "sweep": "made_up", "profile": "coco", "title": "Students and teachers", "table": table,
         "metric": "AP", "baseline": "stemnet, none", "rows": rows,

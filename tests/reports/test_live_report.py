@@ -15,6 +15,7 @@ from browser import PATIENCE, chromium, needs_chromium
 from made_up_store import begin_run, run_name, write_run
 from playwright.sync_api import expect
 
+from experiments.saved_plan import SavedPlan
 from experiments.store import Store
 from reports.sections import SectionMaker, results, runs, unfinished
 from reports.watch import HOST, LiveReport, LiveServer, serve
@@ -47,7 +48,7 @@ def running(own_store: Sweep) -> Sweep:
         if not (store.root / run_name(place, 0)).exists():
             write_run(store.root, run_name(place, 0), role="student", row=f"row {place}", seed=0, ap=0.1 + place / 50)
     plan["baseline"] = "row 0"
-    store.save_plan(plan)
+    store.save_plan(SavedPlan.from_json(plan))
     return store, plan
 
 

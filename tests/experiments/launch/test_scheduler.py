@@ -112,7 +112,9 @@ def test_a_plan_with_problems_is_not_launched(plan: Plan, store: Store) -> None:
 
 def test_a_cohort_alone_gets_the_threads_of_all_slots(plan: Plan, store: Store) -> None:
     launch_plan(plan, store, LocalLauncher(share_out(["cpu"], slots=2, cores=4), command=COMMAND), SETTINGS)
-    threads = {run_id: (store.run(run_id).result() or {})["threads"] for run_id in plan.runs}
+    threads = {
+        run_id: json.loads((store.run(run_id).path / "result.json").read_text())["threads"] for run_id in plan.runs
+    }
     assert threads.pop(plan.teachers[0].run_id) == 4
     assert set(threads.values()) == {2}
 

@@ -2,22 +2,21 @@
 
 import builtins
 import sys
+from dataclasses import replace
 
 import pytest
+from small_sweeps import bare_plan
 
 from experiments.cli import main
 from experiments.store import Store
 from experiments.track.dashboard import check_installed, make_dashboard, save_dashboard
 
-PLAN = {
-    "sweep": "mini",
-    "profile": "tiny",
-    "title": "What each loss is worth",
-    "metric": "PCK@0.1",
-    "settings": {"data": "synthetic people", "seeds": "0, 1"},
-    "rows": [],
-    "teachers": [],
-}
+PLAN = bare_plan(
+    profile="tiny",
+    title="What each loss is worth",
+    metric="PCK@0.1",
+    settings={"data": "synthetic people", "seeds": "0, 1"},
+)
 
 
 class Server:
@@ -114,7 +113,7 @@ def test_a_dashboard_made_again_is_the_same_one_brought_up_to_date(server, tmp_p
 
     monkeypatch.setattr(Workspace, "from_url", classmethod(known))
     monkeypatch.setattr(Report, "from_url", classmethod(known))
-    save_dashboard(make_dashboard({**PLAN, "title": "Another title"}, entity="me", project="poses"), memory)
+    save_dashboard(make_dashboard(replace(PLAN, title="Another title"), entity="me", project="poses"), memory)
     assert asked == list(first.values())
     assert [saved.get("id") for saved in server.saved[2:]] == ["id1", "id2"]
     assert server.saved[3]["displayName"] == "Another title"

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from PIL import Image
+from small_sweeps import bare_plan
 from wandb.util import get_core_path
 
 from experiments.atomic import json_text, write_text
@@ -22,18 +23,19 @@ from experiments.track.wandb_mirror import replay_sweep, sync_sweep, whole_folde
 from experiments.track.wandb_outputs import outputs_of, send_outputs
 from experiments.track.wandb_record import Project, is_noted, journal_digest, note
 
-PLAN = {
-    "sweep": "mini",
-    "profile": "default",
-    "rows": [{"name": "all", "runs": [{"run_id": "student", "seed": 0}, {"run_id": "later", "seed": 1}]}],
-    "teachers": [{"run_id": "teacher", "model": "teacher_stemnet"}],
-}
+ROW = {"name": "all", "ticks": {}, "factors": {}, "paper": {}, "baseline": None}
+PLAN = bare_plan(
+    rows=[{**ROW, "runs": [{"run_id": "student", "seed": 0}, {"run_id": "later", "seed": 1}]}],
+    teachers=[{"run_id": "teacher", "model": "teacher_stemnet"}],
+)
 
 
 def begin(store, run_id, role, row):
     run = store.run(run_id)
     model = {"model": "teacher_stemnet" if role == "teacher" else "distilpose_s"}
-    run.write_spec({"role": role, "row": row, "seed": 0, "recipe": {"model": model}, "teacher_id": None})
+    run.write_spec(
+        {"role": role, "row": row, "seed": 0, "recipe": {"model": model}, "teacher_id": None, "identity": {}}
+    )
     return run
 
 
@@ -175,7 +177,7 @@ from pathlib import Path
 from experiments.store import Store
 from experiments.track.card import RunCard
 from experiments.track.wandb import WandbTracker, wandb_courier
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = [sys.argv[2], str(Path(sys.argv[2]).parent)]
 from test_wandb_mirror import begin, measure
 
 class Both:
