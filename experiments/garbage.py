@@ -25,10 +25,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from uuid import uuid4
 
-from experiments.atomic import DamagedError, read_json
+from experiments.atomic import DamagedError
+from experiments.job import read_job
 from experiments.lease import acquire
 from experiments.standing import wanted
-from experiments.store import Job, RunDir, Store
+from experiments.store import RunDir, Store
 
 Kind = Literal["orphaned run", "checkpoint", "job", "temporary file"]
 KINDS: tuple[Kind, ...] = ("orphaned run", "checkpoint", "job", "temporary file")
@@ -164,11 +165,11 @@ def _jobs(store: Store, left_alone: list[str]) -> Iterator[Waste]:
         if not _JOB.fullmatch(path.name) or not _is_file(path) or _is_young(path):
             continue
         try:
-            job = read_json(path.with_suffix(".json"), Job)
-        except DamagedError as error:
+            job = read_job(path.with_suffix(".json"))
+        except ValueError as error:
             left_alone.append(f"{error}; remove it")
             continue
-        runs = [] if job is None else [store.run(run_id) for run_id in job.get("run_ids", ())]
+        runs = [] if job is None else [store.run(run_id) for run_id in job.run_ids]
         if all(run.finished or not run.path.exists() for run in runs):
             yield Waste(kind="job", path=path, size=size_of(path), why="its runs are finished or gone")
 

@@ -50,9 +50,10 @@ class Job:
         return cls(**{**values, **typed})
 
 
-def read_job(file: Path) -> Job:
-    """The job in a file. Raises ValueError that names the file where it is no job."""
+def read_job(file: Path) -> Job | None:
+    """The job in a file, None where there is no file. Raises ValueError that names the file where it is no job."""
     try:
-        return Job.from_json(read_json(file, dict[str, Any]) or {})
+        values = read_json(file, dict[str, Any])
+        return None if values is None else Job.from_json(values)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{file}: must be a job: {error}") from error

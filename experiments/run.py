@@ -67,6 +67,8 @@ FINISHED, FAILED, PREEMPTED = 0, 1, 75
 def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
     """The exit code after training the runs that the job `file` names; see the module."""
     job = read_job(file)
+    if job is None:
+        raise ValueError(f"{file}: there is no such job")
     store = Store(file.parent.parent)
     with ExitStack() as stack:
         courier = stack.enter_context(_courier(job))  # entered first: mirrors finish when the runs are over
