@@ -3,8 +3,11 @@ from pathlib import Path
 import pytest
 from small_sweeps import CIRCLING, SMALL
 
+from experiments.expand import MAX_RUNS
 from experiments.pairing import pinned_sizes
 from experiments.recipe import MMPoseChoice
+from experiments.search_spec import MAX_GRID
+from experiments.source import MAX_BYTES, MAX_DEPTH, MAX_VALUES
 from experiments.spec import SWEEPS, SpecError, Sweep, find_sweep, read_sweep
 
 
@@ -275,11 +278,11 @@ def test_a_number_with_an_exponent_is_a_number(tmp_path: Path) -> None:
     assert _read(tmp_path, _changed("epochs: 2,", "epochs: 2, lr: 1e-3,")).rows[0].recipe.schedule.lr == 1e-3
 
 
-def test_all_profiles_together_are_bounded(tmp_path: Path) -> None:
-    axes = f"axes: {{grid: {{losses.VT: {list(range(200))}, losses.SH: {list(range(100))}}}}}\n"  # 80,000 runs
-    text = SMALL.replace("baseline: none\n", "") + axes + "profiles: {a: {}, b: {seeds: [2]}}\n"
+def test_all_profiles_together_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.expand.MAX_RUNS", 10)
+    text = SMALL.replace("[0, 1]", "[0, 1, 2]") + "profiles: {a: {}, b: {seeds: [2, 3]}, c: {seeds: [7]}}\n"
     assert _problems(tmp_path, text) == [
-        "sweep.yaml:1:1: must make at most 100,000 runs (rows x points of the axes x seeds), got 120,000"
+        "sweep.yaml:1:1: must make at most 10 runs (rows x points of the axes x seeds), got 12"
     ]
 
 
@@ -453,3 +456,13 @@ def test_the_documented_example_is_a_sweep(tmp_path: Path) -> None:
 def test_null_is_as_good_as_leaving_out(tmp_path: Path, field: str) -> None:
     text = SMALL.partition("seeds:")[0].replace("baseline: none\n", "") + f"{field}: null\n"
     assert [row.name for row in _read(tmp_path, text).rows] == ["base"]
+
+
+def test_the_documented_limits_are_those_that_hold() -> None:
+    page = (SWEEPS.parent / "docs" / "sweeps.md").read_text()
+    for limits in (
+        f"over all profiles | {MAX_RUNS:,} |",
+        f"trials of a search | {MAX_GRID:,} |",
+        f"levels of nesting; bytes | {MAX_VALUES:,}; {MAX_DEPTH}; {MAX_BYTES:,} |",
+    ):
+        assert limits in page
