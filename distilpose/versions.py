@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from distilpose.losses.table import LOSSES
-from distilpose.models.specs import MODELS
+from distilpose.models.specs import find_spec
 from distilpose.parts.code import code_digest
 
 HERE = Path(__file__).parent
@@ -62,6 +62,7 @@ BACKBONES = {
     "stemnet": Code(version=1, files=("models/stemnet.py",)),
     "hrnet": Code(version=1, files=("models/hrnet.py",)),
     "resnet50": Code(version=1, files=("models/resnet.py",)),
+    "timm": Code(version=1, files=("models/timm_backbone.py",)),
     "image": Code(version=1, files=()),
 }
 TOKENS = Code(version=1, files=("models/encoder.py", "models/positions.py", "models/token_models.py"))
@@ -83,7 +84,7 @@ ALL = {
 
 def code_of_model(name: str) -> list[str]:
     """The pieces that a model of ours is made of."""
-    spec = MODELS[name]
+    spec = find_spec(name)
     return [f"backbone {spec.backbone}", *(["tokens"] if spec.has_tokens else []), "heads"]
 
 

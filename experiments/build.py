@@ -26,7 +26,7 @@ from distilpose.losses.criteria import (
 )
 from distilpose.models import build_model, initialise
 from distilpose.models.description import Description
-from distilpose.models.specs import MODELS
+from distilpose.models.specs import find_spec
 from distilpose.models.warm_start import load_backbone, load_imagenet
 from distilpose.training.checkpoint import load_weights
 from distilpose.training.cohort import Interrupted, Validate
@@ -111,8 +111,13 @@ def build_run_model(recipe: RunRecipe, joints: int) -> nn.Module:
 
 def run_options(recipe: RunRecipe, joints: int) -> dict[str, Any]:
     """The options of `build_model` that the recipe chooses."""
-    outputs = {} if recipe.losses is None else recipe.losses.head_options(MODELS[recipe.model.model].head)
-    return {"joints": joints, "input_size": recipe.input_size, **outputs, **recipe.model.chosen}
+    outputs = {} if recipe.losses is None else recipe.losses.head_options(_head(recipe))
+    head = {} if recipe.model.head is None else {"head": recipe.model.head}
+    return {"joints": joints, "input_size": recipe.input_size, **head, **outputs, **recipe.model.chosen}
+
+
+def _head(recipe: RunRecipe) -> str:
+    return recipe.model.head or find_spec(recipe.model.model).head
 
 
 def describe_run(recipe: RunRecipe, skeleton: Skeleton) -> Description:

@@ -59,6 +59,8 @@ def run_identity(
                 del augmentation[detail]
     model = recipe.model
     identity["model"] = {"model": model.model, "init": model.init, **_lists(pinned_sizes(model))}
+    if model.head is not None:
+        identity["model"]["head"] = model.head
     identity["evaluation"]["boxes"] = facts.boxes
     if not recipe.evaluation.flip_test or recipe.losses is None:
         # They speak of coordinates and scores of regression heads; a heatmap's flip test has no such choice.

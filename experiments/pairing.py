@@ -7,7 +7,7 @@ from functools import cache
 
 from distilpose.heads import HEADS
 from distilpose.losses.table import LOSSES, STUDENT_ASKS, TEACHER_ASKS
-from distilpose.models.specs import MODELS, SIZES, ModelSpec, resolve_spec
+from distilpose.models.specs import MODELS, SIZES, TIMM, ModelSpec, find_spec, resolve_spec
 from distilpose.parts.naming import nearest
 from distilpose.training.schedule import Schedule
 from experiments.recipe import ModelChoice, Recipe
@@ -31,7 +31,7 @@ def recipe_faults(recipe: Recipe) -> Iterator[Fault]:
 @cache
 def model_shape_of(choice: ModelChoice, input_size: tuple[int, int]) -> ModelSpec:
     """The numbers of a chosen model. Raises ValueError, naming the field, where it cannot be built."""
-    return resolve_spec(choice.model, input_size=input_size, **choice.chosen)
+    return resolve_spec(choice.model, head=choice.head, input_size=input_size, **choice.chosen)
 
 
 def pinned_sizes(choice: ModelChoice) -> dict[str, object]:
@@ -105,8 +105,8 @@ def _model_faults(recipe: Recipe) -> Iterator[Fault]:
         yield from faults
         if shape is not None:
             shapes[role] = shape
-    if "student" in shapes:
-        yield from _asking_faults(recipe, MODELS[recipe.student.model])
+    if "student" in shapes and recipe.circulation is None:
+        yield from _asking_faults(recipe, shapes["student"])
     if len(shapes) < 2 or trained is None:
         return
     student, teacher = shapes["student"], shapes["teacher"]
@@ -143,18 +143,25 @@ def _models_for(role: str, *, circulating: bool) -> tuple[str, list[str]]:
     if circulating:
         valid = [name for name, spec in MODELS.items() if spec.role == "teacher" and spec.has_tokens]
         return "a heatmap model with tokens, to learn by circulation", valid
-    return f"a {role}'s model", [name for name, spec in MODELS.items() if role == "student" or spec.role == role]
+    if role == "student":
+        return "a model of ours or timm:NAME", list(MODELS)
+    return "a teacher's model", [name for name, spec in MODELS.items() if spec.role == role]
 
 
 def _shape(
     role: str, choice: ModelChoice, wanted: tuple[str, list[str]], input_size: tuple[int, int]
 ) -> tuple[list[Fault], ModelSpec | None]:
     what, valid = wanted
-    if choice.model not in valid:
+    is_timm = choice.model.startswith(TIMM)
+    if is_timm and (fault := _timm_fault(choice.model.removeprefix(TIMM))):
+        return [((role, "model"), fault)], None
+    if is_timm and what.startswith("a teacher") and choice.head != "heatmap":
+        return [((role, "head"), f"must be heatmap, for a teacher gives heatmaps, got {choice.head!r}")], None
+    if choice.model not in valid and not is_timm:
         known = f"a {MODELS[choice.model].role}" if choice.model in MODELS else "no known model"
         rule = f"must be {what}, got {choice.model!r}, {known}; {nearest(choice.model, valid)}"
         return [((role, "model"), rule)], None
-    if choice.init == "imagenet" and MODELS[choice.model].backbone not in ("hrnet", "resnet50"):
+    if choice.init == "imagenet" and find_spec(choice.model).backbone not in ("hrnet", "resnet50"):
         rule = f"there are ImageNet weights for HRNet and ResNet-50 alone, got 'imagenet' for {choice.model}"
         return [((role, "init"), f"{rule}; use fresh")], None
     try:
@@ -164,8 +171,14 @@ def _shape(
         return [(("input_size",) if field == "input_size" else (role, field), rule)], None
 
 
+def _timm_fault(name: str) -> str | None:
+    from distilpose.models.timm_backbone import timm_fault
+
+    return timm_fault(name)
+
+
 def _backbone_faults(student: ModelChoice, teacher: ModelChoice) -> Iterator[Fault]:
-    kinds = [MODELS[choice.model].backbone for choice in (student, teacher)]
+    kinds = [find_spec(choice.model).backbone for choice in (student, teacher)]
     if kinds[0] != kinds[1]:
         yield ("student", "init"), f"needs one kind of backbone, got {kinds[0]} and its teacher's {kinds[1]}; use fresh"
         return

@@ -56,21 +56,38 @@ VALIDATION_CROPS = 64
 """How many crops are evaluated at once; no result depends on it."""
 
 FORBID: Any = {"extra": "forbid", "allow_inf_nan": False}
-STRICT: Any = {**FORBID, "strict": True}
+
+
+def _exactly(source: Any, handler: GetCoreSchemaHandler) -> Any:
+    """The schema of a record of the science whose numbers and switches are taken for nothing else: "1" is no 1."""
+    schema = handler.resolve_ref_schema(handler(source))
+    fields: Any = schema
+    for field in fields["schema"]["fields"]:
+        scalar = field["schema"]
+        while "schema" in scalar:  # of a field with a default
+            scalar = scalar["schema"]
+        for one in scalar.get("items_schema", [scalar]):
+            if one["type"] in ("int", "float", "bool"):
+                one["strict"] = True
+    return schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _SizedModel(Sizes):
-    """A model by name, with the sizes that differ from the published ones (None: as published)."""
+    """A model by name, with the sizes that differ from the published ones (None: as published).
 
-    __pydantic_config__ = STRICT  # the fields of `Sizes` know nothing of pydantic
+    `head` chooses that of a backbone of timm's (`timm:NAME`); ours have theirs.
+    """
+
+    __pydantic_config__ = FORBID
 
     model: Name
+    head: Name | None = None
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
-        """The schema that takes a mapping too, and is strict in its fields alone."""
-        return {**handler(source), "strict": False}
+        """The schema in which a number is taken for nothing else: `Sizes` knows nothing of pydantic."""
+        return _exactly(source, handler)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,21 +120,6 @@ class DataChoice:
     train: Name = "train"
     val: Name = "val"
     synthetic: SyntheticChoice | None = None
-
-
-def _exactly(source: Any, handler: GetCoreSchemaHandler) -> Any:
-    """The schema of a record of the science whose numbers and switches are taken for nothing else: "1" is no 1."""
-    schema = handler.resolve_ref_schema(handler(source))
-    fields: Any = schema
-    for field in fields["schema"]["fields"]:
-        scalar = field["schema"]
-        while "schema" in scalar:  # of a field with a default
-            scalar = scalar["schema"]
-        if "items_schema" in scalar:
-            (scalar,) = scalar["items_schema"]
-        if scalar["type"] in ("int", "float", "bool"):
-            scalar["strict"] = True
-    return schema
 
 
 AugmentationChoice = Annotated[Augmentation, GetPydanticSchema(_exactly)]
@@ -184,7 +186,7 @@ class TeacherChoice(_SizedModel):
     @property
     def choice(self) -> ModelChoice:
         """The teacher's model alone. It has no cycles to choose: it teaches by its first."""
-        return ModelChoice(**{"model": self.model, "init": self.init, **self.chosen, "cycles": None})
+        return ModelChoice(**{"model": self.model, "head": self.head, "init": self.init, **self.chosen, "cycles": None})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from distilpose.models.encoder import TokenEncoder
 from distilpose.models.hrnet import HRNet
 from distilpose.models.init import initialise
 from distilpose.models.resnet import ResNet50
-from distilpose.models.specs import ModelSpec, resolve_spec
+from distilpose.models.specs import TIMM, ModelSpec, resolve_spec
 from distilpose.models.stemnet import StemNet
 from distilpose.models.token_models import TokenModel
 
@@ -75,5 +75,14 @@ def _backbone(spec: ModelSpec) -> tuple[nn.Module, int]:
         return stemnet, stemnet.channels
     if spec.backbone == "image":
         return nn.Identity(), 3
+    if spec.backbone == "timm":
+        from distilpose.models.timm_backbone import TimmBackbone
+
+        features = TimmBackbone(spec.name.removeprefix(TIMM))
+        if HEADS[spec.head].teaches and features.stride != spec.multiple:
+            raise ValueError(
+                f"model: a heatmap head needs features of stride {spec.multiple}, {spec.name} gives {features.stride}"
+            )
+        return features, features.channels
     hrnet = HRNet(width=spec.width, stages=spec.stages, stem=spec.stem, mid=spec.mid)
     return hrnet, hrnet.channels

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,14 @@ TOKEN_STD = 0.02
 CONV_STD = 0.001
 
 
+@runtime_checkable
+class OwnStart(Protocol):
+    """A part that knows how its parameters start."""
+
+    def start(self, seed: int) -> None:
+        """Set every parameter, drawn from `seed`."""
+
+
 @torch.no_grad()
 def initialise(model: nn.Module, seed: int) -> None:
     """Set every parameter and running statistic of `model` in place: method as published, numbers from `seed`.
@@ -20,9 +29,17 @@ def initialise(model: nn.Module, seed: int) -> None:
     Linear weights are normal 0.02, biases 0; convolutions normal 0.001; keypoint tokens normal 0.02; norms 1 and 0.
     Every parameter is drawn from a generator seeded by (seed, its name), and the last map of a regression head by
     (seed, name, output): so models that differ in some parts only, such as the outputs of their heads, start equal in
-    all the others. The global generator is not touched, and the device does not matter.
+    all the others. A part with a `start` of its own, as a backbone of timm's, sets itself. The global generator is not
+    touched, and the device does not matter.
     """
+    started: tuple[str, ...] = ()
     for name, module in model.named_modules():
+        if name.startswith(started):
+            continue
+        if isinstance(module, OwnStart):
+            module.start(seed)
+            started = (*started, f"{name}.")
+            continue
         if isinstance(module, TokenEncoder):
             _draw(module.keypoint_token, TOKEN_STD, seed, f"{name}.keypoint_token")
         elif isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):

@@ -9,6 +9,7 @@ from annotated_types import Ge, Le
 
 from distilpose.heads import HEADS
 
+TIMM = "timm:"
 STRIDE = 4
 """Every heatmap, and every backbone's features, are a quarter of the input."""
 
@@ -59,7 +60,7 @@ class ModelSpec:
     name: str
     head: str
     """Of `HEADS`."""
-    backbone: Literal["stemnet", "hrnet", "image", "resnet50"]
+    backbone: Literal["stemnet", "hrnet", "image", "resnet50", "timm"]
     multiple: int = STRIDE
     """Width and height of the input must be multiples of it, so that what was halved meets again: ResNet-50's features
     in the heatmaps, HRNet's branches in each other."""
@@ -187,7 +188,7 @@ MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in _SPECS}
 
 
 def find_spec(name: str) -> ModelSpec:
-    """Return the published model of this name.
+    """Return the published model of this name; `timm:NAME` is any backbone of timm, without tokens.
 
     Raises:
         ValueError: there is none; the message names the nearest and lists all.
@@ -195,6 +196,18 @@ def find_spec(name: str) -> ModelSpec:
     """
     if name in MODELS:
         return MODELS[name]
+    if name.startswith(TIMM):
+        return ModelSpec(
+            name=name,
+            head="regression",
+            backbone="timm",
+            multiple=32,
+            width=0,
+            dim=0,
+            depth=0,
+            heads=0,
+            patch=(0, 0),
+        )
     near = get_close_matches(name, MODELS, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]}? " if near else ""
     raise ValueError(f"model: must be one of the known models, got {name!r}; {hint}Known: {', '.join(MODELS)}")
@@ -208,14 +221,22 @@ def known_options() -> tuple[str, ...]:
 def resolve_spec(name: str, **options: Any) -> ModelSpec:
     """Return the published model with these options; None keeps what is published.
 
-    Options are `joints`, `input_size` (width, height), the `Sizes`, and those of the model's head (`HEADS`). A narrower
-    HRNet also wants a narrower `stem`: its first layer's middle channels keep their published ratio to it.
+    Options are the `head` (of timm's backbones alone), `joints`, `input_size` (width, height), the `Sizes`, and
+    those of the model's head (`HEADS`). A narrower HRNet also wants a narrower `stem`: its first layer's middle
+    channels keep their published ratio to it.
 
     Raises:
         ValueError: the name is unknown, a size cannot be built, or an option means nothing to this model.
 
     """
     spec = find_spec(name)
+    head = options.pop("head", None)
+    if head is not None:
+        if spec.backbone != "timm":
+            raise ValueError(f"head: means nothing to {name} (its head is {spec.head}), got {head!r}; leave it out")
+        if head not in HEADS:
+            raise ValueError(f"head: must be one of {', '.join(HEADS)}, got {head!r}")
+        spec = replace(spec, head=head)
     chosen = {option: value for option, value in options.items() if value is not None}
     for option, value in chosen.items():
         reason = _meaningless(spec, option)
@@ -240,8 +261,8 @@ def _meaningless(spec: ModelSpec, option: str) -> str:
     reasons = {"cycles": "only the sdpose models run in cycles"} if spec.cycles == 1 else {}
     if not spec.has_tokens:
         reasons |= dict.fromkeys(("dim", "depth", "heads", "patch"), "it has no tokens")
-    if spec.backbone == "image":
-        reasons["width"] = "it has no backbone"
+    if spec.backbone in ("image", "timm"):
+        reasons["width"] = "its backbone has one width"
     if spec.backbone != "hrnet":
         reasons["stem"] = "only HRNet has a stem apart from its width"
     return reasons.get(option, "")

@@ -70,6 +70,10 @@ def test_an_alias_stands_for_what_it_names(tmp_path: Path) -> None:
     }
 
 
+def test_an_anchor_given_again_stands_for_the_later_value_without_a_warning(tmp_path: Path) -> None:
+    assert _plain(tmp_path, "a: &x 1\nb: *x\nc: &x 2\nd: *x\n") == {"a": 1, "b": 1, "c": 2, "d": 2}
+
+
 def test_aliases_are_counted_as_what_they_stand_for(tmp_path: Path) -> None:
     laughs = "l0: &l0 [1, 1]\n" + "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 30))
     assert f"a file must have at most {MAX_VALUES:,} values, aliases counted each time" in _refused(tmp_path, laughs)
