@@ -15,7 +15,7 @@ LARGEST_ID = 2**53
 LARGEST_NUMBER = 1e12
 """Of pixels and scores: far beyond any picture, and squared still a float32."""
 _SHOWN = 80  # characters of a value in a message
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")  # also of direction
 
 
 def read_json(file: Path) -> tuple[Any, bytes]:

@@ -10,7 +10,7 @@ from torch import nn
 from distilpose.data.foreign import shown
 from distilpose.data.skeleton import MOST_JOINTS, Skeleton, category_of, read_skeleton
 from distilpose.models.builders import build_model
-from distilpose.models.specs import ModelSpec, known_options, resolve_spec
+from distilpose.models.specs import MODELS, ModelSpec, known_options, resolve_spec
 
 MOST = {
     "joints": MOST_JOINTS,
@@ -66,6 +66,8 @@ def description_from_metadata(metadata: Mapping[str, str], file: str) -> Descrip
     if "model" not in metadata:
         return None
     at = f"{file}: its metadata"
+    if metadata["model"] not in MODELS:
+        raise ValueError(f"{at}: model must be one of {', '.join(MODELS)}, got {shown(metadata['model'])}")
     try:
         options = json.loads(metadata.get("options", "{}"))
         category = json.loads(metadata.get("skeleton", "null"))

@@ -151,6 +151,7 @@ def test_each_decoding_of_heatmaps_has_a_line_and_a_folder(
         (("RUN", "--flip-scores", "x"), "scores: must be one of swapped, official, got 'x'"),
         (("RUN", "--evaluator", "x"), "evaluator: must be one of pycocotools, faster, got 'x'"),
         (("RUN", "--boxes", "nowhere.json"), "--boxes must be gt or a file of COCO results, got 'nowhere.json'"),
+        (("--weights", "FILE", "--data", "nowhere"), "--data nowhere: must be a folder with annotations/*.json"),
         (("--weights", "FILE"), "--data must name the folder of the data; only a run knows its own"),
     ],
 )
