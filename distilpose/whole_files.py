@@ -23,6 +23,7 @@ def write_whole(path: Path, content: bytes | str, *, aside: Path | None = None, 
     Raises:
         FencedError: `aside` is gone.
         FileExistsError: the file is there, and the write is `exclusive`.
+        OSError: it cannot be written, for want of room say; names `path`.
 
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,6 +37,10 @@ def write_whole(path: Path, content: bytes | str, *, aside: Path | None = None, 
     except FileNotFoundError as error:
         refuse_if_fenced(aside, error)
         raise
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # that of a handle, or of the file beside
     sync_folder(path.parent)
 
 

@@ -86,6 +86,8 @@ class _Schedule:
         """See what earlier launches left: results to skip, and failures to retry or to leave."""
         for run_id in run_ids:
             run = self._store.run(run_id)
+            if run.finished:  # its run.json may have been removed, being damaged
+                run.write_spec(self._plan.runs[run_id].spec)
             if self._is_over(run_id, run.state()):
                 continue
             if run.failure is not None:
