@@ -23,7 +23,7 @@ def write_whole(path: Path, content: bytes | str, *, aside: Path | None = None, 
     Raises:
         FencedError: `aside` is gone.
         FileExistsError: the file is there, and the write is `exclusive`.
-        OSError: it names the file.
+        OSError: it cannot be written, for want of room say; names `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = (path.parent if aside is None else aside) / f".{path.name}.{uuid4().hex}.tmp"
@@ -33,10 +33,13 @@ def write_whole(path: Path, content: bytes | str, *, aside: Path | None = None, 
             _put(beside, path, exclusive=exclusive)
         finally:
             beside.unlink(missing_ok=True)
+    except FileNotFoundError as error:
+        refuse_if_fenced(aside, error)
+        raise
     except OSError as error:
-        if isinstance(error, FileNotFoundError):
-            refuse_if_fenced(aside, error)
-        raise OSError(error.errno, error.strerror, str(path)) from error  # not the one written aside, nor none
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # that of a handle, or of the file beside
     sync_folder(path.parent)
 
 

@@ -76,6 +76,19 @@ def read_json(path: Path, kind: type[Kind]) -> Kind | None:
     return found
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is a plain file of this name. Raises DamagedError for what is none."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise DamagedError(path, f"cannot be read ({error.strerror})") from error
+    if not stat.S_ISREG(mode):
+        raise DamagedError(path, "is no plain file")
+    return True
+
+
 def open_plain(path: Path) -> FileIO:
     """A file open for reading. Never waits: what is no plain file, a pipe or a device say, is a DamagedError.
 

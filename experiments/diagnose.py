@@ -1,6 +1,6 @@
 """What is worked out of a run once its best weights are known: how its errors are spread, and what its model costs."""
 
-import json
+import logging
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -15,12 +15,15 @@ from distilpose.evaluation.average_precision import KeypointTruth, read_truth
 from distilpose.evaluation.diagnosis import diagnose
 from distilpose.models.measure import count_costs
 from distilpose.models.speed import measure_speed
+from experiments.atomic import DamagedError, read_json
 from experiments.build import build_run_model
 from experiments.datasets import data_root
 from experiments.provenance import provenance
 from experiments.recipe import DataChoice, RunRecipe
 from experiments.saved_plan import SavedPlan
 from experiments.store import RunDir, Store
+
+log = logging.getLogger(__name__)
 
 
 class Diagnoser:
@@ -89,7 +92,10 @@ def _complete(run: RunDir, recipe: RunRecipe, diagnoser: Diagnoser) -> None:
             f"{measured_on}), got {val.fingerprint}; give their folder with --data"
         )
     if run.diagnosis.read() is None:
-        run.diagnosis.write(diagnoser(json.loads(run.predictions.read_text(encoding="utf-8"))))
+        predictions = read_json(run.predictions, list[dict[str, Any]])
+        if predictions is None:
+            raise FileNotFoundError(f"{run.predictions}: the run's predictions are gone, and with them its diagnosis")
+        run.diagnosis.write(diagnoser(predictions))
     if run.cost.read() is None:
         model = build_run_model(recipe, val.skeleton.num_joints).eval()
         run.cost.write(cost_json(model, recipe.input_size, cpu=provenance()["cpu"]))
@@ -98,5 +104,8 @@ def _complete(run: RunDir, recipe: RunRecipe, diagnoser: Diagnoser) -> None:
 def _undiagnosed(store: Store, plan: SavedPlan) -> Iterator[RunDir]:
     """The finished runs of a planned sweep that lack a diagnosis or a cost."""
     for run in map(store.run, plan.run_names):
-        if run.finished and (run.diagnosis.read() is None or run.cost.read() is None):
-            yield run
+        try:
+            if run.state() == "finished" and (run.diagnosis.read() is None or run.cost.read() is None):
+                yield run
+        except DamagedError as error:
+            log.warning("%s; passed over: remove it", error)

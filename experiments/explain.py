@@ -1,5 +1,6 @@
 """What finished runs see in the pictures they were validated on: attention, confidence, heatmaps."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,9 +20,12 @@ from distilpose.pictures.palette import Image
 from distilpose.pictures.scene import Scene, observe
 from distilpose.pictures.sheets import heatmap_sheet, skeleton_sheet
 from distilpose.prediction.inputs import safe_name
+from experiments.atomic import ForeignError
 from experiments.saved_plan import SavedPlan
 from experiments.store import RunDir, Store
 from experiments.weights import LoadedModel, load_weights, run_data
+
+log = logging.getLogger(__name__)
 
 RUN_JOINTS, SWEEP_JOINTS = 5, 3
 SHOWN = 4
@@ -101,7 +105,12 @@ def explain_sweep(plan: SavedPlan, store: Store, wish: Wish) -> Explained:
         if not finished:
             missing.append(name)
             continue
-        loaded = load_weights(finished[0], store=store)
+        try:
+            loaded = load_weights(finished[0], store=store)
+        except ForeignError as error:
+            log.warning("row %s is not shown: %s", name, error)
+            missing.append(name)
+            continue
         own, some = _people(loaded, store, wish)
         if data is None:
             data, people, joints = own, some, _joints(own.skeleton, wish, SWEEP_JOINTS)

@@ -63,7 +63,7 @@ class Journal:
     ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._handle = _open(path) if aside is None else _take_over(path, aside)
-        self._guard = guard
+        self._path, self._guard = path, guard
         self._sync_seconds = sync_seconds
         self._synced = time.monotonic()
         self._waiting: list[str] = []
@@ -166,9 +166,10 @@ class Journal:
         size = os.fstat(self._handle).st_size
         try:
             _write_synced(self._handle, block)
-        except OSError:  # a full disk, say: nothing of it, so that it can be written again
+        except OSError as error:  # a full disk, say: nothing of it, so that it can be written again
             with suppress(OSError):
                 os.ftruncate(self._handle, size)
+            error.filename = str(self._path)
             raise
 
     def _write(self, event: str, fields: Mapping[str, Any]) -> None:

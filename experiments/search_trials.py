@@ -94,6 +94,9 @@ class Teller:
         if trial.run_id in self._over:
             return self._over[trial.run_id]
         run = self._store.run(trial.run_id)
+        stands = run.state()
+        if stands == "damaged":
+            return Told(trial=trial, state="failed", values=None, steps=())
         result = run.result()
         name = f"val/{self._objectives[0]}"
         steps = tuple(
@@ -107,7 +110,6 @@ class Teller:
             measured = {**result.metrics, **trial.costs}
             values = tuple(float(measured[objective]) for objective in self._objectives)
         else:
-            stands = run.state()
             state = "pruned" if stands == "pruned" else "failed" if stands == "failed" else "running"
         told = Told(trial=trial, state=state, values=values, steps=steps)
         if state == "finished":

@@ -35,6 +35,7 @@ from experiments.atomic import (
     ForeignError,
     create_text,
     first_fault,
+    is_there,
     json_text,
     open_plain,
     read_json,
@@ -232,17 +233,13 @@ class RunDir:
     def _state(self) -> State:
         if os.path.lexists(self._spec.path):
             self.spec()
+        begun = is_there(self.path / "journal.jsonl")
         if self.result() is not None:
             return "finished"
         if self.holder() is not None:
             return "running"
         if self.result() is not None:  # it was finished between the two looks
             return "finished"
-        begun = True
-        try:
-            open_plain(self.path / "journal.jsonl").close()
-        except FileNotFoundError:
-            begun = False
         if self.failure is not None:
             return "failed"
         if self.pruning is not None:
@@ -445,7 +442,10 @@ class Store:
     def load_plan(self, sweep: str, profile: str) -> SavedPlan:
         """The plan last saved. Raises FileNotFoundError naming the plans there are, DamagedError."""
         path = self._plan_file(sweep, profile)
-        plan = read_json(path, SavedPlan)
+        try:
+            plan = read_json(path, SavedPlan)
+        except DamagedError as error:
+            raise DamagedError(path, f"{error.why}; launch the sweep again to write it anew, or remove it") from error
         if plan is None:
             there = ", ".join(f"{name} ({size})" for name, size in self.plans()) or "none"
             raise FileNotFoundError(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from distilpose.whole_files import FencedError, write_whole
+from experiments.journal import Journal
 
 
 def names(folder: Path) -> list[str]:
@@ -52,3 +53,17 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else_and_names_it(
     assert caught.value.errno == errno.ENOSPC
     assert (tmp_path / "file").read_text() == "one"
     assert names(tmp_path) == ["file"]
+
+
+def test_a_full_disk_is_told_with_the_file_that_had_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*/report\.html'$"):
+        write_whole(tmp_path / "report.html", "x")
+    assert list(tmp_path.iterdir()) == []
+    journal = Journal(tmp_path / "journal.jsonl")
+    with pytest.raises(OSError, match=r"No space left on device: '.*/journal\.jsonl'$"):
+        journal.note("x")
+    journal.abandon()

@@ -65,6 +65,8 @@ def show(run_id: RunId, runs: Runs = RUNS, as_json: AsJson = False) -> None:
     origin: Mapping[str, Any] = {} if result is None else dict(result.provenance)
     out = terminal(soft_wrap=True)
     out.print(f"{run_id}  {spec['row'] or 'teacher'}, seed {spec['seed']}: {run.state()}")
+    for fault in filter(None, (run.damage(), run.journal_fault(result))):
+        out.print(fault)
     _print_values(out, "recipe", spec["recipe"])
     if result is not None:
         _print_values(out, "result", {name: value for name, value in result.json().items() if name != "provenance"})

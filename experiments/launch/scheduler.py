@@ -120,6 +120,8 @@ class _Schedule:
         for run_id in run_ids:
             self._fates[run_id] = Fate()
             if run_id in there:
+                if self._store.run(run_id).finished:  # its run.json may have been removed, being damaged
+                    self._store.run(run_id).write_spec(self._plan.runs[run_id].spec)
                 failure = self._look(run_id).failure
                 if failure is not None and (self._settings.retry_failed or failure.kind == "disk"):
                     self._store.run(run_id).forgive()

@@ -48,7 +48,9 @@ def replay_sweep(
     is passed over whole, and any other gets a new folder that does. With `artifacts` the weights of finished runs go
     along.
     """
-    for runs in _batches(planned_runs(store, plan)):
+    sound, damaged = _sound(planned_runs(store, plan))
+    yield from damaged
+    for runs in _batches(sound):
         standing = {run.run_id: _standing(run, project if mode == "online" else None) for run in runs}
         told = _tell([run for run in runs if standing[run.run_id] is None], plan, project, mode, artifacts)
         yield from (told.get(run.run_id) or _mirrored(run, standing[run.run_id] or "failed") for run in runs)
@@ -60,7 +62,9 @@ def sync_sweep(store: Store, plan: SavedPlan, project: Project) -> Iterator[Mirr
     Of several folders of one run the newest that holds all of its journal is sent: every attempt tells the whole story
     again. Where none does, say because the process was killed, one is made from the journal first.
     """
-    for runs in _batches(planned_runs(store, plan)):
+    sound, damaged = _sound(planned_runs(store, plan))
+    yield from damaged
+    for runs in _batches(sound):
         digests = {run.run_id: journal_digest(run.path) for run in runs}
         standing = {run.run_id: _standing(run, project) for run in runs}
         open_runs = [run for run in runs if standing[run.run_id] is None]
@@ -94,6 +98,18 @@ def _lost(run: RunDir, folder: Path) -> list[str]:
     drawn = [picture for picture in run.picture_rows() if (run.path / picture.path).is_file()]
     end = ["its end"] if logged.exit_code is None else []
     return missing(run.metrics(), drawn, logged) + end
+
+
+def _sound(runs: Sequence[RunDir]) -> tuple[list[RunDir], list[Mirrored]]:
+    """The runs that can be told of, and what is wrong with the others."""
+    sound, others = [], []
+    for run in runs:
+        why = run.damage() or run.journal_fault(run.result())
+        if why:
+            others.append(Mirrored(run_id=run.run_id, name="", what="failed", why=why))
+        else:
+            sound.append(run)
+    return sound, others
 
 
 def _batches(runs: Sequence[RunDir]) -> Iterator[Sequence[RunDir]]:

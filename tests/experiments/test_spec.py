@@ -87,8 +87,8 @@ def test_fields_that_do_not_go_together_are_shown_once_each_is_right_by_itself(t
     text = text.replace("teacher_stemnet", "teacher_stemnet, dim: 95").replace("[0, 1]", "[0, 0]")
     text = text.replace("epochs: 2,", "epochs: 3, milestones: [2, 1],")
     assert _problems(tmp_path, text) == [
-        "sweep.yaml:5:20: student.model: must be a model of ours or timm:NAME, got 'distilpos_s', no known model; did you "
-        f"mean distilpose_s? valid: {', '.join(MODELS)} (row 'none' and 1 more)",
+        "sweep.yaml:5:20: student.model: must be a model of ours or timm:NAME, got 'distilpos_s', no known model; did "
+        f"you mean distilpose_s? valid: {', '.join(MODELS)} (row 'none' and 1 more)",
         "sweep.yaml:6:42: teacher.dim: must be a multiple of 4 and of heads (2), got 95; change dim or heads "
         "(row 'none' and 1 more)",
         "sweep.yaml:11:37: schedule.milestones: must be in ascending order, got [2, 1] (row 'none' and 1 more)",

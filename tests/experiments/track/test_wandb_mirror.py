@@ -423,3 +423,12 @@ def test_a_run_that_failed_to_arrive_is_exit_code_1(distilpose, wandb_sync, monk
     code, out, _ = distilpose("sync")
     assert code == 1
     assert "permission denied" in out
+
+
+def test_a_run_whose_journal_is_not_its_results_is_not_told_and_stops_no_other(store):
+    journal = store.run("teacher").path / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-40])
+    done = {run.run_id: run for run in replay_sweep(store, PLAN, Project(), mode="offline")}
+    assert done["teacher"].what == "failed"
+    assert "journal shorter than its result" in done["teacher"].why
+    assert done["student"].what == "told"
