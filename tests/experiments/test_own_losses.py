@@ -98,3 +98,19 @@ def test_a_loss_that_asks_for_what_the_student_does_not_give_is_refused(
     code, out, error = distilpose("plan", sweep, "--runs", sweep.parent / "runs")
     assert code == 2
     assert "asks for heatmaps, which distilpose_s, a regression model, does not give" in out + error
+
+
+def test_a_backbone_of_timm_is_a_row_and_teaches(sweep: Path, distilpose: Callable[..., Said]) -> None:
+    text = sweep.read_text().partition("rows:")[0].replace("[48, 64]", "[96, 128]")
+    text = text.replace("KT: 5e-4, VT: 5e-4, SH: 1, CS: 1e-2", "SH: 1, CS: 1e-2")
+    sweep.write_text(
+        text + "rows:\n  - {row: none, set: {losses: {SH: 0, CS: 0}}}\n"
+        '  - {row: timm, set: {student: {model: "timm:mobilenetv3_small_050"}}}\n'
+        '  - {row: taught, set: {teacher: {model: "timm:resnet18", head: heatmap}}}\n'
+    )
+    code, out, error = distilpose("launch", sweep, "--runs", sweep.parent / "runs", "--wandb", "disabled")
+    assert code == 0, error + out
+    wrong = sweep.read_text().replace(", head: heatmap", "")
+    sweep.write_text(wrong)
+    code, out, error = distilpose("plan", sweep, "--runs", sweep.parent / "runs")
+    assert (code, "teacher.head: must be heatmap" in out + error) == (2, True)
