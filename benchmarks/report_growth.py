@@ -39,7 +39,7 @@ def write_store(root: Path, count: int, rows: int) -> dict[str, Any]:
     factors = [{"width": str(8 + row % 40), "alpha": f"{row // 40 / 10:g}"} for row in range(rows)]
     plan: dict[str, Any] = {
         "schema": 1, "sweep": "many", "profile": "bench", "title": f"{count:,} runs", "table": "rows", "metric": "AP",
-        "baseline": "row 0", "teachers": [], "cohorts": [], "settings": {"data": "made up"},
+        "baseline": "row 0", "source": "many.yaml", "teachers": [], "cohorts": [], "settings": {"data": "made up"},
         "rows": [
             {
                 "name": f"row {row}", "ticks": {}, "factors": factors[row], "paper": {},

@@ -85,7 +85,8 @@ ALL = {
 def code_of_model(name: str) -> list[str]:
     """The pieces that a model of ours is made of."""
     spec = find_spec(name)
-    return [f"backbone {spec.backbone}", *(["tokens"] if spec.has_tokens else []), "heads"]
+    pieces = [f"backbone {spec.backbone}", *(["tokens"] if spec.has_tokens else []), "heads"]
+    return [piece for piece in pieces if piece in ALL]  # a backbone that is just being written has no version yet
 
 
 @cache

@@ -12,7 +12,9 @@ from typing import Annotated, Any
 from annotated_types import Ge, Le, MinLen
 from pydantic import Strict
 
+from distilpose.losses.table import LOSSES
 from distilpose.parts.naming import nearest
+from distilpose.parts.reference import is_reference
 from experiments.recipe import FORBID, Metric, Name, Recipe
 from experiments.source import Node, Place, Problem, SpecError, dotted, merge, put, shown, steps_of
 from experiments.typed import field_of
@@ -224,7 +226,10 @@ def field_fault(field: str, sheet: Node) -> str | None:
     if sheet.get("factors", field) is not None:
         return None
     try:
-        field_of(Recipe, _declared(steps_of(field)))
+        steps = steps_of(field)
+        field_of(Recipe, _declared(steps))
+        if len(steps) > 1 and steps[0] == "losses" and not (steps[1] in LOSSES or is_reference(steps[1])):
+            raise ValueError(f"no such loss, {nearest(steps[1], LOSSES)}")
     except ValueError as error:
         factors = sheet.get("factors")
         return f"{error}" if factors is None else f"{error}; or a factor: {', '.join(factors.mapping)}"

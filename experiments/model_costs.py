@@ -104,6 +104,8 @@ class ModelCosts:
 
     def _keep(self) -> None:
         self._answers = _kept(self._file) | self._answers
+        if not self._file.parent.is_dir():
+            return  # a plan makes no folder
         known = {kind: answer for kind, answer in self._answers.items() if answer is not None}
         with suppress(OSError):  # a plan may be made of runs that belong to others
             write_text(self._file, json_text({"code": _code(), "answers": known}))

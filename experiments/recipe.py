@@ -363,8 +363,10 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
 
 
 def run_recipe_from_json(value: Mapping[str, Any]) -> RunRecipe:
-    """The run recipe that `to_json` wrote. Raises pydantic's ValidationError (a ValueError) for anything else."""
-    value = with_losses(value, Path())[0]
+    """The run recipe that `to_json` wrote. Raises ValueError for anything else."""
+    value, faults = with_losses(value, Path())
+    for path, rule in faults:
+        raise ValueError(f"{'.'.join(('losses', *path))}: {rule}")
     recipe: RunRecipe = _adapter(RunRecipe).validate_python(frozen(value))
     return recipe
 

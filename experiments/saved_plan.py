@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, FiniteFloat, TypeAdapter, with_config
@@ -123,7 +123,7 @@ class SavedPlan:
     teachers: tuple[SavedTeacher, ...]
     cohorts: tuple[SavedCohort, ...]
     settings: dict[str, Any]
-    data: dict[str, SavedData]
+    data: dict[str, SavedData] = field(default_factory=dict)
     search: SavedSearch | None = None
 
     @property

@@ -207,8 +207,9 @@ class RunDir:
         """What the run trains. Raises ForeignError where another version of this program wrote it."""
         try:
             return run_recipe_from_json(self.spec()["recipe"])
-        except ValidationError as error:
-            raise ForeignError(self._spec.path, f"recipe: of another version: {first_fault(error)}") from error
+        except ValueError as error:
+            fault = first_fault(error) if isinstance(error, ValidationError) else str(error)
+            raise ForeignError(self._spec.path, f"recipe: of another version: {fault}") from error
 
     @property
     def finished(self) -> bool:

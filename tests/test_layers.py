@@ -15,6 +15,7 @@ TOUCH_SCIENCE = {
     "experiments.build",
     "experiments.datasets",
     "experiments.diagnose",
+    "experiments.estimate",
     "experiments.explain",
     "experiments.listener",
     "experiments.model_costs",

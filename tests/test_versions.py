@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from distilpose import versions
+from distilpose.models.specs import MODELS
 
 PINS = Path(__file__).with_name("code_versions.json")
 
@@ -29,6 +30,10 @@ def test_every_piece_names_files_that_are_there() -> None:
         assert all(
             (versions.HERE / pattern).is_file() or list(versions.HERE.glob(pattern)) for pattern in code.files
         ), name
+
+
+def test_every_model_has_a_version_of_its_backbone() -> None:
+    assert {spec.backbone for spec in MODELS.values()} <= versions.BACKBONES.keys()
 
 
 if __name__ == "__main__":

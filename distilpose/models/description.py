@@ -24,8 +24,7 @@ MOST = {
     "cycles": 256,
 }
 """The sizes of `build_model` that a description may give, and the largest of each: far beyond any published model."""
-SWITCHES = tuple(name for name in known_options() if name not in MOST)
-"""The other options that it may give: those of heads."""
+_MOST_OF_HEAD = 4096
 _PAIRS = ("input_size", "patch")
 _MOST_TOKENS = 16_384  # every one looks at every other
 
@@ -98,12 +97,12 @@ def description_from_metadata(metadata: Mapping[str, str], file: str) -> Descrip
 
 
 def _check_option(name: str, value: object, at: str) -> None:
-    if name in SWITCHES:
-        if not isinstance(value, bool):
-            raise ValueError(f"{at}: {name} must be true or false, got {shown(value)}")
+    if name not in known_options():
+        raise ValueError(f"{at}: options must be some of {', '.join(known_options())}, got {shown(name)}")
+    if name not in MOST:  # a head's own
+        if not isinstance(value, bool) and not (isinstance(value, int) and 1 < value <= _MOST_OF_HEAD):
+            raise ValueError(f"{at}: {name} must be true or false, or from 2 to {_MOST_OF_HEAD}, got {shown(value)}")
         return
-    if name not in MOST:
-        raise ValueError(f"{at}: options must be some of {', '.join((*MOST, *SWITCHES))}, got {shown(name)}")
     sizes = value if name in _PAIRS else [value]
     if not isinstance(sizes, list) or len(sizes) != (2 if name in _PAIRS else 1):
         raise ValueError(f"{at}: {name} must be two whole numbers, got {shown(value)}")

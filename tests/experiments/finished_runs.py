@@ -22,6 +22,6 @@ def untrained_store(folder: Path, sweep: str, data: PoseData, *, said: bool = Tr
         model = build_run_model(recipe, data.skeleton.num_joints)
         metadata = describe_run(recipe, data.skeleton).to_metadata() if said else None
         save_weights(run.checkpoints / WEIGHTS, model, metadata)
-        run.write_result({"metrics": {"AP": 0.25}, "cohort": "c0ffee"})
-    store.write_job({"cohort_id": "c0ffee", "data_root": str(data.annotation_file.parent.parent)})
+        told = {"data_root": str(data.annotation_file.parent.parent)}
+        run.write_result({"metrics": {"AP": 0.25}, "provenance": {"job": told}})
     return store, plan

@@ -64,5 +64,5 @@ def test_a_run_of_another_sweep_that_cannot_be_read_tells_nothing(
 ) -> None:
     before = estimate(plan, store)
     store.run("0123456789ab").write_spec({} if recipe is None else {"recipe": recipe})
-    store.run("0123456789ab").write_result({"seconds": 1.0, "steps": 1, "provenance": {"device": "cpu"}})
+    store.run("0123456789ab").write_result({"metrics": {}, "seconds": 1.0, "steps": 1, "provenance": {"device": "cpu"}})
     assert estimate(plan, store) == before

@@ -171,7 +171,8 @@ def test_old_jobs_and_leftovers_go_and_young_ones_stay(changed: tuple[Plan, Plan
     (store.run(planned).path).mkdir()
     paths = {}
     for name, run_id in {"a" * 12: done, "b" * 12: planned, "c" * 12: done}.items():
-        paths[name] = store.write_job({"cohort_id": name, "run_ids": [run_id]})
+        told = {"sweep": "s", "profile": "p", "data_root": "x", "device": "cpu", "threads": 1}
+        paths[name] = store.write_job({"cohort_id": name, "run_ids": [run_id], **told})
         paths[name].with_suffix(".log").write_text("what the process said")
     for name in ("a" * 12, "b" * 12):
         aged(paths[name])

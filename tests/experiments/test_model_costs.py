@@ -19,6 +19,13 @@ from experiments.store import Store
 
 
 @pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A store whose folder is there: a plan makes none."""
+    (tmp_path / "runs").mkdir()
+    return Store(tmp_path / "runs")
+
+
+@pytest.fixture
 def recipe(plan: Plan) -> dict[str, object]:
     """A student's recipe."""
     return dict(plan.rows[0].runs[0].recipe)

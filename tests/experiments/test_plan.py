@@ -133,7 +133,7 @@ def test_the_saved_plan_says_which_data_were_read(tmp_path: Path) -> None:
     file.write_text(SMALL)
     saved = make_plan(read_sweep(file).profile(), lambda data, evaluation: named).json()
     assert saved["settings"]["data"] == "elsewhere (40 + 8 people)"
-    assert saved["data"] == {FACTS.fingerprint: {"name": "elsewhere", "annotations": ["sha256:1", "sha256:2"]}}
+    assert saved["data"] == {FACTS.fingerprint: {"name": "elsewhere", "annotations": ("sha256:1", "sha256:2")}}
 
 
 def test_missing_data_is_a_problem_of_the_plan_said_once(tmp_path: Path) -> None:

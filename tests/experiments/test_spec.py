@@ -69,8 +69,8 @@ profiles:
         "sweep.yaml:6:33: student.widht: no such field, did you mean width? valid: width, dim, depth, heads, patch, "
         "stem, cycles, model, head, init",
         "sweep.yaml:8:24: losses.KT: must be a finite number of at least 0, got -1 (row 'none')",
-        "sweep.yaml:8:49: losses.SH.form: must be one of per_sample, official, got 'oficial'; did you mean official? "
-        "valid: per_sample, official (simulated_heatmap.py:46) (row 'none')",
+        "sweep.yaml:8:50: losses.SH.form: must be one of per_sample, official, got 'oficial'; did you mean official? "
+        "valid: per_sample, official (simulated_heatmap.py:20) (row 'none')",
         "sweep.yaml:10:46: data.synthetic.val: must be a whole number, got '2'",
         "sweep.yaml:11:24: augmentation.flip: must be at most 1, got 2",
         "sweep.yaml:12:64: schedule.lr: must be a number, got 'fast'",

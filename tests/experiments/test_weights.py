@@ -78,7 +78,7 @@ SMALL = {"joints": 17, "input_size": (48, 64), "width": 4, "dim": 16, "depth": 1
         ({"input_size": [48, 64, 3]}, "input_size must be two whole numbers"),
         ({"stem": 4}, "its metadata: stem: means nothing to distilpose_s"),
         ({"joints": 2}, "skeleton must name the model's 2 joints, names 17"),
-        ({"score": 1}, "score must be true or false, got 1"),
+        ({"score": 1}, "score must be true or false, or from 2 to 4096, got 1"),
         ({"generator": 3}, 'options must be some of joints, .*, got "generator"'),
     ],
 )

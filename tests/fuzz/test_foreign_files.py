@@ -49,7 +49,7 @@ OPTIONS = {
     "score": True,
     "sigma": False,
 }
-HARD = Augmentation(flip=1.0, half_body_p=1.0, half_body_joints=1, scale=0.9, rotation=179, rotation_p=1.0)
+HARD = Augmentation(flip=1.0, half_body=1.0, half_body_joints=1, scale=0.9, rotation=179, rotation_p=1.0)
 PICTURE = np.full((80, 60, 3), 90, np.uint8)
 fuzz = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 

@@ -38,7 +38,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     plan = make_plan(
         read_sweep(sweep).profile(), lambda data, boxes: data_facts(data, boxes, root=None, runs=store.root)
     )
-    store.save_plan(plan.json())
+    store.save_plan(plan.saved())
     for number, (run_id, planned) in enumerate(plan.runs.items()):
         run = store.run(run_id)
         run.write_spec(planned.spec)
@@ -47,12 +47,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         metrics = {"AP": 0.2 + number / 10, "PCK@0.2": 0.5}
         result = {"metrics": metrics, "last": metrics, "best_epoch": 2, "epochs": 2, "steps": 4, "seconds": 9.0}
         made = {"cohort": "c0ffee", "cohort_size": 4, "parameters": 1000, "provenance": {**PROVENANCE, "device": "cpu"}}
-        run.write_cost({"parameters": 1000, "gflops": 0.1, "input": [48, 64]})
+        run.cost.write({"parameters": 1000, "gflops": 0.1, "input": [48, 64]})
         if number < len(plan.runs) - 1:
             run.write_result({**result, **made})
         else:
             run.fail("the loss is not finite", "nan")
-    store.write_job({"cohort_id": "c0ffee", "run_ids": list(plan.runs), "data_root": None})
+    told = {"sweep": "mini", "profile": "default", "data_root": "x", "device": "cpu", "threads": 1}
+    store.write_job({"cohort_id": "c0ffee", "run_ids": list(plan.runs), **told})
     files = {file: file.read_bytes() for file in sorted(store.root.rglob("*.json*"))}
     return Finished(root=store.root, sweep=sweep, files=files)
 

@@ -53,5 +53,6 @@ TOY = Head(
     on_features="",
     output="toy_head:ToyOutput",
     exports=("keypoints", "scores", "bins_x", "bins_y"),
+    gives=("bins_x", "bins_y"),
     options=("finer",),
 )
