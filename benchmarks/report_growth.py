@@ -39,10 +39,10 @@ def write_store(root: Path, count: int, rows: int) -> dict[str, Any]:
     factors = [{"width": str(8 + row % 40), "alpha": f"{row // 40 / 10:g}"} for row in range(rows)]
     plan: dict[str, Any] = {
         "schema": 1, "sweep": "many", "profile": "bench", "title": f"{count:,} runs", "table": "rows", "metric": "AP",
-        "baseline": "row 0", "source": "many.yaml", "teachers": [], "cohorts": [], "settings": {"data": "made up"},
+        "baseline": "row 0", "teachers": [], "cohorts": [], "settings": {"data": "made up"}, "source": "made up",
         "rows": [
             {
-                "name": f"row {row}", "ticks": {}, "factors": factors[row], "paper": {},
+                "name": f"row {row}", "ticks": {}, "factors": factors[row], "paper": {}, "baseline": "row 0",
                 "runs": [{"run_id": f"{row:06x}{seed:06x}", "seed": seed} for seed in range(seeds)],
             }
             for row in range(rows)
@@ -82,11 +82,13 @@ def write_store(root: Path, count: int, rows: int) -> dict[str, Any]:
             ap = 0.3 + float(rng.normal(0, 0.02))
             metrics = {"AP": ap, "AP50": ap, "AP75": ap, "APM": ap, "APL": ap, "AR": ap, "PCK@0.2": ap, "PCK@0.1": ap}
             spec = {"role": "student", "row": row["name"], "seed": run["seed"], "recipe": recipe, "teacher_id": None}
+            spec |= {"run_id": run["run_id"], "identity": {}}
             (folder / "run.json").write_text(json.dumps(spec, indent=1))
             (folder / "journal.jsonl").write_text(journal)
             (folder / "diagnosis.json").write_text(diagnosis)
             (folder / "cost.json").write_text(cost)
             result = {
+                "run_id": run["run_id"],
                 "metrics": metrics, "last": metrics, "best_epoch": EPOCHS, "epochs": EPOCHS, "seconds": 120.0,
                 "parameters": 375_986, "provenance": origin,
             }  # fmt: skip
@@ -103,7 +105,7 @@ def measure(root: Path) -> dict[str, float]:
     store = Store(root)
     plan = store.load_plan("many", "bench").json()
     times = [(time.perf_counter(), time.process_time())]
-    aggregate(store, plan)
+    assert all(run.state == "finished" for run in aggregate(store, plan).runs)
     times.append((time.perf_counter(), time.process_time()))
     files = write_report(store, plan, root / "report")
     times.append((time.perf_counter(), time.process_time()))
