@@ -180,3 +180,19 @@ def test_the_loss_ablation_is_eight_rows_in_one_cohort_per_seed() -> None:
     plan = make_plan(read_sweep(SWEEPS / "losses.yaml").profile("tiny"), facts)
     assert [len(cohort.run_ids) for cohort in plan.cohorts] == [1, 8, 8]
     assert FACTS.train_people == 40
+
+
+def test_the_ids_of_the_loss_ablation_stay_what_they_are() -> None:
+    """Finished runs are found by these. A raised version of code changes them, and nothing else may."""
+    plan = make_plan(read_sweep(SWEEPS / "losses.yaml").profile("tiny"), facts)
+    assert [teacher.run_id for teacher in plan.teachers] == ["63ea497fc380"]
+    assert {row.name: row.runs[0].run_id for row in plan.rows} == {
+        "none": "4edc0f922c32",
+        "CS": "42746120b44e",
+        "SH": "13a32aaf867c",
+        "CS+SH": "af9721343a32",
+        "KT": "91770a6a50ba",
+        "VT": "93b82392e653",
+        "KT+VT": "de775d8e3ad2",
+        "all": "a56fb97822c1",
+    }

@@ -1,5 +1,6 @@
 """The verdict says what the numbers bear, and no more."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from reports.layouts.effects import additions_table, shapley_table
 from reports.layouts.paper import paper_table
 from reports.layouts.results import sweep_table
 from reports.plots.improvements import effect_figure
+from reports.records import Fact
 from reports.renderers import listed
 from reports.sweep_numbers import SweepNumbers
 from reports.tables import Text
@@ -47,6 +49,14 @@ def test_few_pairs_are_said_to_rest_on_normality(complete_numbers: SweepNumbers)
     assert "With 3 seeds the 95 % intervals are very wide; run at least 5 seeds to decide anything." in support
     assert "cannot go below p = 0.25" in support
     assert "“SH” does not differ significantly from “none”" in support
+
+
+def test_code_that_differs_between_runs_is_said_before_anything_else(complete_numbers: SweepNumbers) -> None:
+    agreed = Fact(name="code loss SH", values=(("a", 5),))
+    mixed = Fact(name="code loss KT", values=(("a", 3), ("b", 2)))
+    support = verdict(replace(complete_numbers, facts=(agreed, mixed))).support
+    assert support[0] == "The finished runs were trained by different code of loss KT: compare with care."
+    assert "different code" not in " ".join(verdict(replace(complete_numbers, facts=(agreed,))).support)
 
 
 def test_agreement_with_the_paper_says_its_n(complete_numbers: SweepNumbers) -> None:
