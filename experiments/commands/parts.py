@@ -38,13 +38,16 @@ def parts(as_json: AsJson = False) -> None:
         out.print(f"  {name:8} {loss['does']}", markup=False, soft_wrap=True)
         out.print(f"           asks for {', '.join(loss['asks for'])}", markup=False, style="dim", soft_wrap=True)
         for option in LOSSES[name].signature.options:
-            values = f" of {', '.join(map(str, option.choices))}" if option.choices else ""
-            out.print(f"           {option.name}: {option.default}{values}", markup=False, style="dim", soft_wrap=True)
+            values = f"{', '.join(map(str, option.choices))} (default {option.default})" if option.choices else ""
+            said = f"           {option.name}: {values or f'default {option.default}'}"
+            out.print(said, markup=False, style="dim", soft_wrap=True)
     out.print(
-        "\nModels (student: {model: NAME, SIZE: VALUE}); `distilpose models` tells what they cost\n", markup=False
+        "\nModels (student: {model: NAME, SIZE: VALUE}); `distilpose models` tells their cost\n",
+        markup=False,
+        soft_wrap=True,
     )
     for name, model in models.items():
-        out.print(f"  {name:20} {model['role']:8} {model['backbone']}", markup=False)
+        out.print(f"  {name:26} {model['role']:8} {model['backbone']}", markup=False)
     out.print(
         "\nYour own: FILE.py:NAME beside the sweep, or package.module:NAME; begin with `distilpose new loss NAME`."
     )

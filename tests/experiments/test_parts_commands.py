@@ -17,7 +17,7 @@ def test_parts_lists_every_loss_with_its_options(distilpose: Callable[..., Said]
     code, out, _ = distilpose("parts")
     assert code == 0
     assert all(f"\n  {name} " in out for name in LOSSES)
-    assert "form: per_sample of per_sample, official" in out
+    assert "form: per_sample, official (default per_sample)" in out
 
 
 @pytest.mark.parametrize("name", LOSSES)
