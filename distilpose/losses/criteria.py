@@ -16,6 +16,7 @@ from distilpose.losses.table import LOSSES
 from distilpose.losses.use import Losses, LossUse
 from distilpose.parts.load import load_part
 
+_DRAWN = ("true_heatmaps", "heatmap_visible")
 Load = Callable[[LossUse], Any]
 """The function or class of a user's own loss."""
 
@@ -43,6 +44,7 @@ class LossCriterion(nn.Module):
     ) -> None:
         super().__init__()
         self.losses, self.epochs, self.skeleton, self.seed = losses, epochs, skeleton, seed
+        self.asks = {use.name: use.asks for use in losses}  # read from the source once, not at every step
         self.functions: dict[str, Callable[..., Tensor]] = {}
         for position, use in enumerate(losses):
             found = _load_built_in(use) if use.own is None else (load or _not_given)(use)
@@ -70,9 +72,15 @@ class LossCriterion(nn.Module):
 
         """
         terms = {}
+        drawn: dict[str, Tensor] = {}
+        if any(ask in _DRAWN for asks in self.asks.values() for ask in asks):
+            drawn = dict(zip(_DRAWN, true_heatmaps(batch, output), strict=True))
         for use in self.losses:
             factor = 1.0 if use.over_time is None else use.over_time.factor(epoch, self.epochs)
-            given = {ask: self._give(use, ask, output, batch, teacher, epoch) for ask in use.asks}
+            given = {
+                ask: drawn[ask] if ask in drawn else self._give(use, ask, output, batch, teacher, epoch)
+                for ask in self.asks[use.name]
+            }
             terms[use.title] = use.weight * factor * self.functions[use.name](**given)
         return terms
 
@@ -103,8 +111,6 @@ class LossCriterion(nn.Module):
     def _give(
         self, use: LossUse, ask: str, output: Any, batch: Batch, teacher: HeatmapOutput | None, epoch: float
     ) -> Any:
-        if ask in ("true_heatmaps", "heatmap_visible"):
-            return dict(zip(("true_heatmaps", "heatmap_visible"), true_heatmaps(batch, output), strict=True))[ask]
         whole = {"output": output, "batch": batch, "epoch": epoch, "true_keypoints": batch.keypoints}
         if ask in whole:
             return whole[ask]
