@@ -20,7 +20,7 @@ from benchmarks.subjects import ROWS, Subject, ask, criterion_of, step_of, subje
 from distilpose.data.augmentation import Augmentation
 from distilpose.data.coco import load_pose_data
 from distilpose.data.stream import Batch, PeopleStream
-from distilpose.data.synthetic import SyntheticSpec, write_synthetic
+from distilpose.synthetic.dataset import SyntheticSpec, write_synthetic
 from distilpose.training.member import Member
 
 SIZES = (2, 4, 8)

@@ -33,15 +33,15 @@ from pathlib import Path
 import psutil
 
 from benchmarks.measure import Figure, Settings, ratios, timing
-from experiments.atomic import json_text
-from experiments.datasets import data_facts
+from experiments.build.data import data_facts
 from experiments.launch.inline import InlineLauncher
 from experiments.launch.protocol import FINISHED
 from experiments.launch.records import LaunchSettings
 from experiments.launch.scheduler import launch_plan
-from experiments.plan import Plan, make_plan
-from experiments.spec import read_sweep
-from experiments.store import Store
+from experiments.plan.plan import Plan, make_plan
+from experiments.runs.atomic import json_text
+from experiments.runs.store import Store
+from experiments.sweep.sweep_file import read_sweep
 
 SHEET = """\
 sweep: growth
@@ -121,7 +121,7 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
 
 def command(*arguments: object) -> Callable[[], object]:
     """The `distilpose` command with these arguments, its table thrown away."""
-    line = [sys.executable, "-m", "experiments.cli", *map(str, arguments)]
+    line = [sys.executable, "-m", "experiments.cli.main", *map(str, arguments)]
     return lambda: subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
 
 

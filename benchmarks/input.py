@@ -14,7 +14,7 @@ from distilpose.data.augmentation import Augmentation
 from distilpose.data.coco import PoseData, load_pose_data
 from distilpose.data.picture_store import PictureStore, store_size
 from distilpose.data.stream import PeopleStream
-from distilpose.data.synthetic import SyntheticSpec, write_synthetic
+from distilpose.synthetic.dataset import SyntheticSpec, write_synthetic
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "coco_mini"
 """Some pictures of COCO beside the checkout; where there are none, people are drawn instead."""

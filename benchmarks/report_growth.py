@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import Figure, Settings, timing
-from experiments.saved_plan import SavedPlan
-from experiments.store import Store
+from experiments.runs.saved_plan import SavedPlan
+from experiments.runs.store import Store
 
 SEEDS = 8
 EPOCHS = 30
@@ -99,7 +99,7 @@ def write_store(root: Path, count: int, rows: int) -> dict[str, Any]:
 
 def measure(root: Path) -> dict[str, float]:
     """Seconds to aggregate and to write everything, and the greatest memory in GB, of this process."""
-    from reports.aggregate import aggregate
+    from reports.numbers.aggregate import aggregate
     from reports.write import write_report
 
     store = Store(root)

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.measure import Figure, Settings, seconds_of, timing
 
 HELP_S, PLAN_S, FIRST_STEP_S = 0.3, 1.0, 8.0
-_COMMAND = (sys.executable, "-m", "experiments.cli")
+_COMMAND = (sys.executable, "-m", "experiments.cli.main")
 
 
 def figures(settings: Settings) -> Iterator[Figure]:

@@ -20,12 +20,12 @@ from torch import nn
 from benchmarks.subjects import JOINTS, random_batch
 from distilpose.data.skeleton import COCO
 from distilpose.losses.criteria import every_cycle
-from experiments.build import build_criterion, build_run_model
-from experiments.commands.options import Place, plan_sweep, read_profile
-from experiments.plan import Plan
-from experiments.recipe import RunRecipe, run_recipe_from_json
-from experiments.step_times import StepTime, keep_step_times, step_kind
-from experiments.store import Store
+from experiments.build.models import build_criterion, build_run_model
+from experiments.cli.options import Place, plan_sweep, read_profile
+from experiments.plan.plan import Plan
+from experiments.plan.step_times import StepTime, keep_step_times, step_kind
+from experiments.runs.store import Store
+from experiments.sweep.recipe import RunRecipe, run_recipe_from_json
 
 
 def step_of(

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 
 from benchmarks.measure import Figure, Settings
-from experiments.datasets import data_facts, data_root, prepare
+from experiments.build.data import data_facts, data_root, prepare
 from experiments.launch.inline import InlineLauncher
 from experiments.launch.records import LaunchSettings
 from experiments.launch.scheduler import launch_plan
-from experiments.plan import make_plan
-from experiments.spec import find_sweep, read_sweep
-from experiments.store import Store
+from experiments.plan.plan import make_plan
+from experiments.runs.store import Store
+from experiments.sweep.sweep_file import find_sweep, read_sweep
 
 SHARE = 0.05
 EPOCHS, QUICK_EPOCHS, EVERY = 12, 4, 2

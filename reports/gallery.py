@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reports.embed import embed_picture
+from reports.formats.embed import embed_picture
 
 _WIDEST = 1600
 
@@ -32,7 +32,7 @@ def gallery_page(title: str, lead: str, figures: Sequence[Figure]) -> str:
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=PackageLoader("reports", "templates"),
+        loader=PackageLoader("reports.formats", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

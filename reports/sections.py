@@ -7,6 +7,8 @@ a section, write such a function and hand it to `write_report`, after or among t
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from reports.formats.cell_text import duration
+from reports.formats.tables import Table
 from reports.layouts.cost import cost_table
 from reports.layouts.differences import differences_table
 from reports.layouts.effects import additions_table, shapley_table
@@ -15,7 +17,10 @@ from reports.layouts.published import dev_table, val_table
 from reports.layouts.results import sweep_table
 from reports.layouts.runs import runs_table, setting_table, unfinished_table
 from reports.layouts.search import chosen_table, search_sentences, trials_table
-from reports.metrics import definitions
+from reports.numbers.metrics import definitions
+from reports.numbers.records import Picture
+from reports.numbers.sweep_numbers import SweepNumbers
+from reports.numbers.verdict import agreement_sentences
 from reports.plots.calibration import calibration_drawing
 from reports.plots.cost import cost_drawing
 from reports.plots.curves import curve_drawings
@@ -25,11 +30,6 @@ from reports.plots.matrix import matrix_drawing
 from reports.plots.search import search_drawings
 from reports.plots.style import Drawing
 from reports.plots.waterfall import waterfall_drawing
-from reports.records import Picture
-from reports.renderers import duration
-from reports.sweep_numbers import SweepNumbers
-from reports.tables import Table
-from reports.verdict import agreement_sentences
 
 PICTURED_KINDS = {
     "skeleton": (

@@ -15,10 +15,10 @@ from socket import SHUT_RDWR, socket
 from threading import Lock
 from typing import Any
 
-from experiments.store import Store
-from reports.aggregate import aggregate
-from reports.page import page_html
-from reports.reader import RunReader
+from experiments.runs.store import Store
+from reports.formats.page import page_html
+from reports.numbers.aggregate import aggregate
+from reports.read.reader import RunReader
 from reports.sections import SECTIONS, SectionMaker, make_sections
 from reports.write import without_pictures
 

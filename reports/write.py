@@ -5,19 +5,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from experiments.atomic import write_bytes, write_text
-from experiments.store import Store
-from reports.aggregate import aggregate
-from reports.columnar import csv_table, parquet_table
-from reports.latex import latex_document, latex_table
+from experiments.runs.atomic import write_bytes, write_text
+from experiments.runs.store import Store
+from reports.formats.cell_text import markdown_table
+from reports.formats.columnar import csv_table, parquet_table
+from reports.formats.latex import latex_document, latex_table
+from reports.formats.markdown import markdown_report
+from reports.formats.page import page_html
+from reports.formats.svg import svg_file
 from reports.layouts.results import sweep_table
-from reports.markdown import markdown_report
-from reports.page import page_html
-from reports.renderers import markdown_table
+from reports.numbers.aggregate import aggregate
+from reports.numbers.sweep_numbers import SweepNumbers
+from reports.numbers.verdict import verdict
 from reports.sections import SECTIONS, SectionMaker, drawings_of, make_sections, tables_of
-from reports.sweep_numbers import SweepNumbers
-from reports.vector import svg_file
-from reports.verdict import verdict
 
 TABLES, PLOTS = "tables", "plots"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from experiments.cli import app
+from experiments.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "sweeps").glob("*.yaml")])

@@ -10,7 +10,7 @@ import pytest
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(python|yaml|sh)(?: file=(\S+))?\n(.*?)```", PAGE, re.DOTALL)
-COMMAND = (sys.executable, "-P", "-m", "experiments.cli")
+COMMAND = (sys.executable, "-P", "-m", "experiments.cli.main")
 
 
 def test_every_addition_is_under_50_lines() -> None:

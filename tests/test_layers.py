@@ -1,4 +1,4 @@
-"""Imports run one way: reports -> experiments.store -> nothing of ours; experiments -> distilpose; never back."""
+"""Imports run one way: reports -> experiments.runs.store -> nothing of ours; experiments -> distilpose; never back."""
 
 import ast
 from graphlib import TopologicalSorter
@@ -9,30 +9,33 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("distilpose", "experiments", "reports")
 
-# The command line is the roof: it may call every room. Of the engine, only the rest may touch the science.
-ROOF = ("experiments.cli", "experiments.commands", "experiments.display")
-TOUCH_SCIENCE = {
-    "experiments.build",
-    "experiments.datasets",
-    "experiments.diagnose",
-    "experiments.estimate",
-    "experiments.explain",
-    "experiments.listener",
-    "experiments.model_costs",
-    "experiments.model_table",
-    "experiments.pairing",
-    "experiments.recipe",
-    "experiments.run",
-    "experiments.search_costs",
-    "experiments.teachers",
-    "experiments.weights",
+# The rooms of the engine, each with those it may import; the command line is the roof over all.
+ROOMS = {
+    "machine": "",
+    "sweep": "",
+    "runs": "sweep",
+    "track": "runs",
+    "build": "machine sweep runs",
+    "plan": "sweep runs build",
+    "search": "sweep runs build plan",
+    "train": "sweep runs build plan search track",
+    "launch": "machine sweep runs plan train",
+    "trained": "sweep runs build",
+    "terminal": "machine runs plan launch",
+    "cli": "machine sweep runs track build plan search train launch trained terminal",
 }
-# Every room may know these: how files are written, and what parts, losses and versions of code there are (no torch).
+# These rooms know of the science how files are written, and what parts, losses and versions of code there are.
+WITHOUT_SCIENCE = ("machine", "runs", "track", "launch")
 FOR_ALL = ("distilpose.whole_files", "distilpose.parts", "distilpose.losses", "distilpose.versions")
 TORCH_FREE = ("distilpose.parts", "distilpose.losses.table", "distilpose.losses.use", "distilpose.versions")
 MMPOSE = ("mmpose", "mmengine", "mmcv", "xtcocotools", "mmdet")
 # What the reports may read of the engine: what is on disk.
-ON_DISK = ("experiments.store", "experiments.journal", "experiments.atomic", "experiments.saved_plan")
+ON_DISK = (
+    "experiments.runs.store",
+    "experiments.runs.journal",
+    "experiments.runs.atomic",
+    "experiments.runs.saved_plan",
+)
 
 
 def modules() -> dict[str, Path]:
@@ -59,6 +62,12 @@ def names_of(package: str, imported: set[str]) -> list[str]:
 
 
 MODULES = modules()
+
+
+def in_room(module: str, room: str) -> bool:
+    return module == f"experiments.{room}" or module.startswith(f"experiments.{room}.")
+
+
 REPORTS = [name for name in MODULES if name.startswith("reports")]
 
 
@@ -115,14 +124,20 @@ def test_ray_is_imported_by_its_launcher_alone_and_late() -> None:
             assert names_of("ray", imports(file)) == [], module
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("experiments")])
-def test_the_engine_touches_the_science_only_where_it_builds_and_runs(module: str) -> None:
-    if module.startswith(ROOF):
-        return
-    imported = imports(MODULES[module])
-    assert names_of("reports", imported) == []
-    if module not in TOUCH_SCIENCE:
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_rooms_that_it_may(room: str) -> None:
+    imported = {name for module in MODULES if in_room(module, room) for name in imports(MODULES[module])}
+    rooms = {name.split(".")[1] for name in names_of("experiments", imported) if name.count(".")}
+    assert rooms - {room} <= set(ROOMS[room].split())
+    if room in WITHOUT_SCIENCE:
         assert [name for name in names_of("distilpose", imported) if not name.startswith(FOR_ALL)] == []
+    if room != "cli":
+        assert names_of("reports", imported) == []
+
+
+def test_every_module_of_the_engine_is_in_a_room_and_no_rooms_import_each_other() -> None:
+    assert {name.split(".")[1] for name in MODULES if name.startswith("experiments.")} == set(ROOMS)
+    assert list(TopologicalSorter({room: may.split() for room, may in ROOMS.items()}).static_order())
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if not m.startswith("experiments.track.")])
@@ -150,7 +165,7 @@ def test_no_module_of_reports_imports_itself_through_others() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["distilpose.whole_files", "experiments.store", "experiments.journal", "experiments.lease"]
+    "module", ["distilpose.whole_files", "experiments.runs.store", "experiments.runs.journal", "experiments.runs.lease"]
 )
 def test_the_store_imports_no_torch(module: str) -> None:
     assert names_of("torch", imports(MODULES[module])) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from distilpose.whole_files import FencedError, write_whole
-from experiments.journal import Journal
+from experiments.runs.journal import Journal
 
 
 def names(folder: Path) -> list[str]:

@@ -15,7 +15,7 @@ from experiments.launch.slurm_script import SlurmOptions, read_options
 
 if TYPE_CHECKING:
     from experiments.launch.packing import Room
-    from experiments.plan import Plan
+    from experiments.plan.plan import Plan
 
 PLACES = ("local", "slurm", "ray")
 
@@ -34,7 +34,7 @@ class Chosen:
 
     def faults(self, plan: Plan) -> list[str]:
         """Why cohorts of the plan cannot be trained by so many processes."""
-        from experiments.recipe import run_recipe_from_json
+        from experiments.sweep.recipe import run_recipe_from_json
 
         found: dict[str, None] = {}
         for run in plan.runs.values() if self.processes > 1 else ():
@@ -72,8 +72,8 @@ def choose(
         return _slurm(read_options(slurm), device, jobs, gpus_per_run)
     if on == "ray":
         return _ray(ray_address, device, jobs, gpus_per_run)
-    from experiments.devices import slots_for
-    from experiments.launch.rooms import Rooms
+    from experiments.launch.device_memory import Rooms
+    from experiments.launch.devices import slots_for
 
     slots = slots_for(device, jobs, gpus_per_run)
     if gpus_per_run > 1:  # cohorts of several GPUs share none

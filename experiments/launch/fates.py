@@ -8,7 +8,7 @@ from typing import Literal
 from experiments.launch.protocol import FINISHED
 from experiments.launch.records import LaunchSettings
 from experiments.launch.retries import is_enough, pause, was_preempted
-from experiments.store import Failure, State
+from experiments.runs.store import Failure, State
 
 IDLE_ENDINGS = 10
 """How many processes in a row may end without a failure and without a step of the run, before that is a failure."""

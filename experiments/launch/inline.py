@@ -47,7 +47,7 @@ class InlineLauncher:
         """Do the job, then return."""
         work = self._work
         if work is None:
-            from experiments.run import run_job
+            from experiments.train.run import run_job
 
             work = run_job
         with asked_to_stop() as asked:

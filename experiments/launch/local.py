@@ -12,18 +12,8 @@ from pathlib import Path
 from experiments.launch.protocol import Slot
 
 # -P everywhere: the user's folder may have packages of the same names as ours.
-COMMAND = (sys.executable, "-P", "-m", "experiments.run")
-TETHER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("tether.py")))
-
-
-def available_cores() -> int:
-    """How many CPU cores this process may use: what its affinity and its container's quota leave it."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return max(1, min(cores, int(quota) // int(period)))
-    except (OSError, ValueError):  # no quota, or not Linux
-        return cores
+COMMAND = (sys.executable, "-P", "-m", "experiments.train.run")
+TETHER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("parent_death.py")))
 
 
 def share_out(devices: Sequence[str], *, slots: int, cores: int) -> tuple[Slot, ...]:

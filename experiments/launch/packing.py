@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.model_costs import ModelCosts
-from experiments.plan import Cohort, Plan
-from experiments.store import RunDir, Store
+from experiments.plan.model_costs import ModelCosts
+from experiments.plan.plan import Cohort, Plan
+from experiments.runs.store import RunDir, Store
 
 RESERVE = 0.1  # of a device's memory stays free: allocators fragment, and two peaks are never quite those seen
 GPU_CONTEXT = 600 * 2**20  # bytes a process takes on a GPU before its first tensor, which PyTorch does not count

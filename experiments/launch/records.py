@@ -8,9 +8,9 @@ from pathlib import Path
 
 from experiments.launch.packing import Room
 from experiments.launch.protocol import Slot
-from experiments.recipe import DataChoice
-from experiments.store import Progress
-from experiments.track.wandb_server import WandbOptions
+from experiments.runs.job import WandbOptions
+from experiments.runs.store import Progress
+from experiments.sweep.recipe import DataChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

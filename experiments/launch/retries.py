@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from experiments.launch.protocol import FINISHED, PREEMPTED
-from experiments.store import Failure
+from experiments.runs.store import Failure
 
 _ASKED_TO_STOP = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 

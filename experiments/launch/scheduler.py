@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from distilpose.whole_files import FencedError
-from experiments.job import Job
 from experiments.launch.fates import IDLE_ENDINGS, Ended, Fate, Seen, decide, soon
 from experiments.launch.packing import Peaks, fits
 from experiments.launch.protocol import Handle, Launcher, Slot
 from experiments.launch.records import LaunchProgress, LaunchSettings, Outcome
 from experiments.launch.retries import death_note, micro_batch
 from experiments.launch.signals import interruptible
-from experiments.plan import Cohort, Plan
-from experiments.recipe import run_recipe_from_json
-from experiments.store import Failure, Store
+from experiments.plan.plan import Cohort, Plan
+from experiments.runs.job import Job
+from experiments.runs.store import Failure, Store
+from experiments.sweep.recipe import run_recipe_from_json
 
 log = logging.getLogger(__name__)
 

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from experiments.atomic import json_text, read_json, write_text
 from experiments.launch.local import COMMAND
 from experiments.launch.protocol import PREEMPTED, Slot
 from experiments.launch.slurm_script import SlurmOptions, sbatch_text
+from experiments.runs.atomic import json_text, read_json, write_text
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@
 
 On several nodes it is started once on each, and $DISTILPOSE_RENDEZVOUS is where they meet, host:port. Asked to stop
 (SIGTERM, SIGINT, SIGUSR1), it asks its processes, which write one checkpoint together. Exit codes are those of
-`experiments.run`: torchrun itself ends with 1 whatever its processes said.
+`experiments.train.run`: torchrun itself ends with 1 whatever its processes said.
 """
 
 from __future__ import annotations

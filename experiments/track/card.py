@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from experiments.run_files import Result, RunSpec
-from experiments.store import run_title
+from experiments.runs.run_files import Result, RunSpec
+from experiments.runs.store import run_title
 
 TAG_LENGTH = 64  # W&B refuses longer ones
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.journal import PictureRow, metric_rows, picture_rows, read_events
+from experiments.runs.journal import PictureRow, metric_rows, picture_rows, read_events
 from experiments.track.protocol import Status, Tracker
 
 

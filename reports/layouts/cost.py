@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from reports.literature import of_model
-from reports.records import Cost, RowNumbers, RunNumbers, Spread
-from reports.sweep_numbers import SweepNumbers
-from reports.tables import Cell, Column, Gap, Measured, Table, Text, measured, number
+from reports.formats.tables import Cell, Column, Gap, Measured, Table, Text, measured, number
+from reports.numbers.records import Cost, RowNumbers, RunNumbers, Spread
+from reports.numbers.sweep_numbers import SweepNumbers
+from reports.paper.literature import of_model
 
 
 def cost_columns(group: str, *, speed: bool) -> list[Column]:

@@ -1,11 +1,11 @@
 """The tests behind the improvements: both intervals and both p values, with what so few seeds can show at all."""
 
-from reports.confounds import confound_sentences
-from reports.records import SIGNIFICANT, Interval, RowNumbers
-from reports.resampling import LEAST_SEEDS
-from reports.statistics import paired_difference, reach
-from reports.sweep_numbers import SweepNumbers
-from reports.tables import Column, Gap, Number, Table, Text, bounds, chance, change, number
+from reports.formats.tables import Column, Gap, Number, Table, Text, bounds, chance, change, number
+from reports.numbers.confounds import confound_sentences
+from reports.numbers.records import SIGNIFICANT, Interval, RowNumbers
+from reports.numbers.resampling import LEAST_SEEDS
+from reports.numbers.statistics import paired_difference, reach
+from reports.numbers.sweep_numbers import SweepNumbers
 
 
 def differences_table(numbers: SweepNumbers) -> Table | None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from reports.confounds import confound_sentences
-from reports.records import Addition, Difference, Interval, LossEffects
-from reports.resampling import LEAST_SEEDS
-from reports.sweep_numbers import SweepNumbers
-from reports.tables import Cell, Column, Gap, Table, Text, bounds, chance, change, number
+from reports.formats.tables import Cell, Column, Gap, Table, Text, bounds, chance, change, number
+from reports.numbers.confounds import confound_sentences
+from reports.numbers.records import Addition, Difference, Interval, LossEffects
+from reports.numbers.resampling import LEAST_SEEDS
+from reports.numbers.sweep_numbers import SweepNumbers
 
 
 def _named(losses: Sequence[str]) -> str:

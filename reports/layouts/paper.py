@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from scipy import stats
 
-from reports.confounds import confound_sentences
-from reports.records import RowNumbers
-from reports.sweep_numbers import SweepNumbers
-from reports.tables import Cell, Column, Gap, Table, Text, change, measured, number
+from reports.formats.tables import Cell, Column, Gap, Table, Text, change, measured, number
+from reports.numbers.confounds import confound_sentences
+from reports.numbers.records import RowNumbers
+from reports.numbers.sweep_numbers import SweepNumbers
 
 
 def _ranked(values: Mapping[str, float]) -> dict[str, float]:

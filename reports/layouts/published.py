@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
+from reports.formats.tables import Cell, Column, Gap, Number, Table, Text, number
 from reports.layouts.cost import best_of_models
-from reports.literature import PublishedMethod, of_table
-from reports.records import RowNumbers, Spread
-from reports.sweep_numbers import SweepNumbers
-from reports.tables import Cell, Column, Gap, Number, Table, Text, number
+from reports.numbers.records import RowNumbers, Spread
+from reports.numbers.sweep_numbers import SweepNumbers
+from reports.paper.literature import PublishedMethod, of_table
 
 _KINDS = {"heatmap": "heatmaps", "distillation": "distillation", "regression": "regression"}
 

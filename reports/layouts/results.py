@@ -8,15 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from reports.aggregate import LOSS_ORDER, OTHER_METRICS
-from reports.confounds import pairing_sentences
+from reports.formats.cell_text import signed
+from reports.formats.tables import Cell, Column, Gap, Measured, Table, Text, Tick, change, measured, number
 from reports.layouts.cost import cost_cells, cost_columns
-from reports.literature import of_model
-from reports.records import RowNumbers, Spread, TeacherNumbers
-from reports.renderers import signed
-from reports.statistics import paired_difference
-from reports.sweep_numbers import SweepNumbers
-from reports.tables import Cell, Column, Gap, Measured, Table, Text, Tick, change, measured, number
+from reports.numbers.aggregate import LOSS_ORDER, OTHER_METRICS
+from reports.numbers.confounds import pairing_sentences
+from reports.numbers.records import RowNumbers, Spread, TeacherNumbers
+from reports.numbers.statistics import paired_difference
+from reports.numbers.sweep_numbers import SweepNumbers
+from reports.paper.literature import of_model
 
 LAST = ", last epoch"
 

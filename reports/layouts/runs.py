@@ -1,8 +1,8 @@
 """Every run by itself: what a reader needs to check a mean, or to find the run directory behind it."""
 
+from reports.formats.tables import Column, Number, Table, Text, number
 from reports.layouts.results import other_metrics
-from reports.sweep_numbers import SweepNumbers
-from reports.tables import Column, Number, Table, Text, number
+from reports.numbers.sweep_numbers import SweepNumbers
 
 
 def runs_table(numbers: SweepNumbers) -> Table:

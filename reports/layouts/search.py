@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from reports.records import RowNumbers
-from reports.search import COSTS, SearchNumbers, TrialNumbers
-from reports.statistics import spread
-from reports.sweep_numbers import SweepNumbers
-from reports.tables import Cell, Column, Gap, Measured, Number, Table, Text, change, gap, number
+from reports.formats.tables import Cell, Column, Gap, Measured, Number, Table, Text, change, gap, number
+from reports.numbers.records import RowNumbers
+from reports.numbers.search import COSTS, SearchNumbers, TrialNumbers
+from reports.numbers.statistics import spread
+from reports.numbers.sweep_numbers import SweepNumbers
 
 _DIGITS = {"parameters": 0, "gflops": 4, "latency_ms": 2}
 

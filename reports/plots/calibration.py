@@ -5,9 +5,9 @@ from textwrap import wrap
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from reports.numbers.records import Calibration, RowNumbers
+from reports.numbers.sweep_numbers import SweepNumbers
 from reports.plots.style import FAINT, INK, LABEL, MUTED, OURS, PANELS_ACROSS, SMALL, Drawing, small_panels
-from reports.records import Calibration, RowNumbers
-from reports.sweep_numbers import SweepNumbers
 
 
 def _told(calibration: Calibration) -> bool:

@@ -12,10 +12,10 @@ from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 
 from reports.layouts.cost import best_of_models
-from reports.literature import PublishedMethod, of_table
+from reports.numbers.records import Cost, RowNumbers
+from reports.numbers.sweep_numbers import SweepNumbers
+from reports.paper.literature import PublishedMethod, of_table
 from reports.plots.style import FAINT, INK, LABEL, MUTED, OURS, SMALL, Drawing, calm
-from reports.records import Cost, RowNumbers
-from reports.sweep_numbers import SweepNumbers
 
 # Okabe and Ito's orange, bluish green and vermilion; each kind has a mark of its own.
 _KINDS = {"heatmap": ("s", "#009e73"), "distillation": ("^", "#cc79a7"), "regression": ("D", "#d55e00")}

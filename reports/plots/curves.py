@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, StrMethodFormatter
 
+from reports.numbers.records import Curve, RowNumbers
+from reports.numbers.sweep_numbers import SweepNumbers
 from reports.plots.style import FAINT, INK, LABEL, MUTED, OURS, SMALL, Drawing, small_panels
-from reports.records import Curve, RowNumbers
-from reports.sweep_numbers import SweepNumbers
 
 
 def _draw_curve(axes: Axes, curve: Curve, colour: str, *, width: float, dashed: bool = False) -> None:

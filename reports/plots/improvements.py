@@ -7,9 +7,9 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reports.numbers.records import Difference
+from reports.numbers.sweep_numbers import SweepNumbers
 from reports.plots.style import FAINT, INK, LABEL, OURS, PAPER, SMALL, Drawing, calm
-from reports.records import Difference
-from reports.sweep_numbers import SweepNumbers
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:

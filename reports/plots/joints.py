@@ -3,9 +3,9 @@
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from reports.numbers.sweep_numbers import SweepNumbers
 from reports.plots.matrix import draw_grid
 from reports.plots.style import Drawing
-from reports.sweep_numbers import SweepNumbers
 
 
 @rc_context({"text.parse_math": False})

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.layouts.results import matrix_factors
+from reports.numbers.sweep_numbers import SweepNumbers
 from reports.plots.style import INK, LABEL, MUTED, ON_DARK, ON_LIGHT, SMALL, Drawing
-from reports.sweep_numbers import SweepNumbers
 
 _COLOURS = "cividis"  # rises evenly in lightness, also for the colour-blind and in grey print
 

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
+from reports.numbers.search import Axis, SearchNumbers, TrialNumbers, better
 from reports.plots.style import FAINT, INK, LABEL, MUTED, OURS, PAPER, SMALL, Drawing, calm
-from reports.search import Axis, SearchNumbers, TrialNumbers, better
 
 _HIGHLIGHTED = 4  # one in so many finished trials is among the good ones
 _TITLES = {"parameters": "parameters", "gflops": "GFLOPs", "latency_ms": "latency (ms)"}

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.metrics import definitions
-from reports.vector import svg_text
+from reports.formats.svg import svg_text
+from reports.numbers.metrics import definitions
 
 OURS, PAPER, INK, MUTED, FAINT = "#0072b2", "#d55e00", "#1c1c1a", "#6b6b66", "#c9c8c2"
 ON_DARK, ON_LIGHT = "#fefefe", "#1b1b1b"  # letters on a coloured ground, which no page recolours

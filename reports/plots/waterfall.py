@@ -8,10 +8,10 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reports.numbers.records import RowNumbers
+from reports.numbers.statistics import paired_difference
+from reports.numbers.sweep_numbers import SweepNumbers
 from reports.plots.style import FAINT, INK, LABEL, OURS, PAPER, SMALL, Drawing, calm
-from reports.records import RowNumbers
-from reports.statistics import paired_difference
-from reports.sweep_numbers import SweepNumbers
 
 _MOST_PANELS = 6
 _GREY = "#9a9994"

@@ -15,7 +15,7 @@ from experiments.launch.protocol import PREEMPTED
 from experiments.launch.ray import RayLauncher, load_ray
 from experiments.launch.records import LaunchProgress, LaunchSettings
 from experiments.launch.scheduler import launch_plan
-from experiments.store import Store
+from experiments.runs.store import Store
 
 pytestmark = [
     pytest.mark.cluster,

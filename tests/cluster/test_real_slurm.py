@@ -19,8 +19,8 @@ from experiments.launch.records import LaunchSettings, Outcome
 from experiments.launch.scheduler import launch_plan
 from experiments.launch.slurm import SlurmLauncher
 from experiments.launch.slurm_script import read_options
-from experiments.plan import Plan
-from experiments.store import Store
+from experiments.plan.plan import Plan
+from experiments.runs.store import Store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
 
@@ -200,7 +200,7 @@ def test_the_launch_command_trains_a_sweep_on_slurm(slurm: None, tmp_path: Path)
     sweep.write_text(MINI)
     asked_for = [f"--slurm={need}" for need in ("time=5", "mem=1500", "cpus=1")]
     words = ["--on=slurm", *asked_for, "--device=cpu", "--wandb=disabled", f"--runs={tmp_path / 'runs'}"]
-    command = [sys.executable, "-m", "experiments.cli", "launch", str(sweep), *words]
+    command = [sys.executable, "-m", "experiments.cli.main", "launch", str(sweep), *words]
     subprocess.run(command, check=True, timeout=300)
     results = [Store(tmp_path / "runs").run(path.parent.name).result() for path in tmp_path.glob("runs/*/result.json")]
     assert len(results) == 3

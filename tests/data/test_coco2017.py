@@ -27,7 +27,7 @@ from distilpose.data.coco2017 import (
 )
 from distilpose.data.download import Remote
 from distilpose.data.errors import DataError
-from experiments.cli import main
+from experiments.cli.main import main
 
 FILES = {
     "annotations.zip": {"annotations/person_keypoints_val2017.json": b"{}", "annotations/captions_val2017.json": b"[]"},

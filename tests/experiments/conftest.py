@@ -10,10 +10,10 @@ from finished_runs import untrained_store
 from small_sweeps import DATA_GONE, small_plan
 
 from distilpose.data.coco import PoseData, load_pose_data
-from distilpose.data.synthetic import SyntheticSpec, write_synthetic
-from experiments.cli import main
-from experiments.plan import Plan
-from experiments.store import Store
+from distilpose.synthetic.dataset import SyntheticSpec, write_synthetic
+from experiments.cli.main import main
+from experiments.plan.plan import Plan
+from experiments.runs.store import Store
 
 
 @pytest.fixture

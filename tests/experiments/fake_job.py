@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from experiments.store import Store
+from experiments.runs.store import Store
 
 STEPS = 5
 

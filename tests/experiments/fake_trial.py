@@ -14,9 +14,9 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from experiments.atomic import write_text
-from experiments.search_pruning import Pruning
-from experiments.store import Store
+from experiments.runs.atomic import write_text
+from experiments.runs.store import Store
+from experiments.search.pruning import Pruning
 
 EPOCHS = 4
 

@@ -6,10 +6,10 @@ from small_sweeps import small_plan
 
 from distilpose.data.coco import PoseData
 from distilpose.training.checkpoint import save_weights
-from experiments.build import WEIGHTS, build_run_model, describe_run
-from experiments.plan import Plan
-from experiments.recipe import run_recipe_from_json
-from experiments.store import Store
+from experiments.build.models import build_run_model, describe_run
+from experiments.plan.plan import Plan
+from experiments.runs.store import Store
+from experiments.sweep.recipe import run_recipe_from_json
 
 
 def untrained_store(folder: Path, sweep: str, data: PoseData, *, said: bool = True) -> tuple[Store, Plan]:
@@ -21,7 +21,7 @@ def untrained_store(folder: Path, sweep: str, data: PoseData, *, said: bool = Tr
         run.write_spec(planned.spec)
         model = build_run_model(recipe, data.skeleton.num_joints)
         metadata = describe_run(recipe, data.skeleton).to_metadata() if said else None
-        save_weights(run.checkpoints / WEIGHTS, model, metadata)
+        save_weights(run.weights, model, metadata)
         told = {"data_root": str(data.annotation_file.parent.parent)}
         run.write_result({"metrics": {"AP": 0.25}, "provenance": {"job": told}})
     return store, plan

@@ -19,7 +19,7 @@ from small_searches import CONFIRMED, small_searcher
 from experiments.launch.inline import InlineLauncher
 from experiments.launch.records import LaunchSettings
 from experiments.launch.scheduler import launch_plan
-from experiments.store import Store
+from experiments.runs.store import Store
 
 
 def start(folder: Path) -> int:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from small_sweeps import SMALL, facts
 
-from experiments.search import Searcher
-from experiments.spec import Sweep, read_sweep
-from experiments.store import Store
+from experiments.runs.store import Store
+from experiments.search.searcher import Searcher
+from experiments.sweep.sweep_file import Sweep, read_sweep
 
 SEARCH = (
     SMALL.replace("sweep: small", "sweep: hunt").partition("seeds:")[0].replace("baseline: none", "baseline: ours")

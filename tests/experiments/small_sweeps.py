@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from experiments.identity import DataFacts
-from experiments.plan import Plan, make_plan
-from experiments.recipe import DataChoice, EvaluationChoice, Recipe, frozen, with_losses
-from experiments.saved_plan import SavedPlan
-from experiments.spec import read_sweep
+from experiments.build.facts import DataFacts
+from experiments.plan.plan import Plan, make_plan
+from experiments.runs.saved_plan import SavedPlan
+from experiments.sweep.recipe import DataChoice, EvaluationChoice, Recipe, frozen, with_losses
+from experiments.sweep.sweep_file import read_sweep
 
 SMALL = """\
 sweep: small

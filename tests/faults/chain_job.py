@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from distilpose.whole_files import FencedError, write_whole
-from experiments.journal import Journal
-from experiments.lease import Lease
-from experiments.store import RunDir, Store
+from experiments.runs.journal import Journal
+from experiments.runs.lease import Lease
+from experiments.runs.store import RunDir, Store
 
 STEPS = 6
 EVERY = 2

@@ -12,8 +12,8 @@ sys.path.insert(0, str(HERE.parent / "experiments"))
 from small_sweeps import MINI, SMALL, small_plan  # noqa: E402 (beside the engine's tests)
 
 from experiments.launch.records import LaunchSettings  # noqa: E402
-from experiments.plan import Plan  # noqa: E402
-from experiments.store import Store  # noqa: E402
+from experiments.plan.plan import Plan  # noqa: E402
+from experiments.runs.store import Store  # noqa: E402
 
 __all__ = ["MINI"]  # for the sweep of real trainings
 COMMAND = (sys.executable, str(HERE / "chain_job.py"))
@@ -33,8 +33,8 @@ def settings(**changes: Any) -> LaunchSettings:
 
 def story(store: Store, plan: Plan) -> dict[str, Any]:
     """All that a sweep came to: its table, and every run's result and measurements."""
-    from reports.aggregate import aggregate  # not needed by the launchers, which should start quickly
     from reports.layouts.results import sweep_table
+    from reports.numbers.aggregate import aggregate  # not needed by the launchers, which should start quickly
 
     runs = {run_id: store.run(run_id) for run_id in plan.runs}
     return {

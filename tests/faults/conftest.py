@@ -9,8 +9,8 @@ from chain_sweep import chain_plan, settings, story
 
 from experiments.launch.inline import InlineLauncher
 from experiments.launch.scheduler import launch_plan
-from experiments.plan import Plan
-from experiments.store import Store
+from experiments.plan.plan import Plan
+from experiments.runs.store import Store
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Any
 import chain_job
 from chain_sweep import chain_plan
 
-from experiments.store import Store
+from experiments.runs.store import Store
 
 CALLS = ("mkdir", "rename", "replace", "link", "unlink", "symlink", "rmdir", "fsync", "write", "ftruncate")
 

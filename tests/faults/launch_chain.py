@@ -14,7 +14,7 @@ from chain_sweep import COMMAND, chain_plan, settings
 from experiments.launch.local import LocalLauncher
 from experiments.launch.protocol import Slot
 from experiments.launch.scheduler import launch_plan
-from experiments.store import Store
+from experiments.runs.store import Store
 
 
 def launch(folder: Path) -> int:

@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from experiments.datasets import data_facts, data_root, prepare
+from experiments.build.data import data_facts, data_root, prepare
 from experiments.launch.inline import InlineLauncher
 from experiments.launch.protocol import Launcher
 from experiments.launch.records import LaunchSettings, Outcome
 from experiments.launch.scheduler import launch_plan
-from experiments.plan import Plan, make_plan
-from experiments.spec import read_sweep
-from experiments.store import Store
+from experiments.plan.plan import Plan, make_plan
+from experiments.runs.store import Store
+from experiments.sweep.sweep_file import read_sweep
 
 
 def planned(folder: Path, text: str = "") -> Plan:

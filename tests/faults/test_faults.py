@@ -17,9 +17,9 @@ from chain_sweep import COMMAND, HERE, faults, settings
 from experiments.launch.inline import InlineLauncher
 from experiments.launch.records import Outcome
 from experiments.launch.scheduler import launch_plan
-from experiments.lease import Watch
-from experiments.plan import Plan
-from experiments.store import RunDir, Store
+from experiments.plan.plan import Plan
+from experiments.runs.lease import Watch
+from experiments.runs.store import RunDir, Store
 
 Chains = tuple[Plan, Store]
 

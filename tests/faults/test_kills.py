@@ -22,9 +22,9 @@ from chain_sweep import HERE, chain_plan, faults, settings
 
 from experiments.launch.inline import InlineLauncher
 from experiments.launch.scheduler import launch_plan
-from experiments.plan import Plan
-from experiments.standing import proof, standings
-from experiments.store import Store
+from experiments.plan.plan import Plan
+from experiments.runs.status import proof, standings
+from experiments.runs.store import Store
 
 LAUNCHERS = 3
 SHORT = 6

@@ -13,9 +13,9 @@ import pytest
 from chain_sweep import HERE, MINI, story
 from real_sweep import launched, planned
 
-from experiments.plan import Plan
-from experiments.store import Store
-from experiments.track.wandb_server import WandbOptions
+from experiments.plan.plan import Plan
+from experiments.runs.job import WandbOptions
+from experiments.runs.store import Store
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import io
 import sys
 from unittest import mock
 
-from experiments.cli import main
+from experiments.cli.main import main
 
 
 def distilpose(*arguments: object) -> tuple[int, str]:

@@ -34,9 +34,9 @@ from distilpose.evaluation.diagnosis import diagnose
 from distilpose.models.conversion import read_official
 from distilpose.models.description import Description
 from distilpose.prediction.boxes import Frame, read_boxes
-from experiments.cli import main
-from experiments.store import Store
-from experiments.weights import load_weights
+from experiments.cli.main import main
+from experiments.runs.store import Store
+from experiments.trained.load import load_weights
 
 SIZE = (48, 64)
 OPTIONS = {

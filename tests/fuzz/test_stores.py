@@ -13,10 +13,10 @@ from in_process import distilpose
 from made_up_store import PROVENANCE, journal_lines
 from small_sweeps import MINI
 
-from experiments.datasets import data_facts
-from experiments.plan import make_plan
-from experiments.spec import read_sweep
-from experiments.store import Store
+from experiments.build.data import data_facts
+from experiments.plan.plan import make_plan
+from experiments.runs.store import Store
+from experiments.sweep.sweep_file import read_sweep
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from in_process import distilpose
 
-from experiments.source import read_yaml
-from experiments.spec import SWEEPS
+from experiments.sweep.sweep_file import SWEEPS
+from experiments.sweep.yaml_nodes import read_yaml
 
 
 class Raw(str):

@@ -10,7 +10,6 @@ import torch
 
 from distilpose.data.coco import load_pose_data
 from distilpose.data.skeleton import COCO
-from distilpose.data.synthetic import SyntheticSpec, write_synthetic
 from distilpose.data.transforms import read_rgb
 from distilpose.evaluation.evaluate import evaluate
 from distilpose.evaluation.flip import FlipTest
@@ -20,6 +19,7 @@ from distilpose.models.description import Description
 from distilpose.prediction import Boxes, Predictor
 from distilpose.prediction.boxes import Frame
 from distilpose.prediction.predictor import result_rows
+from distilpose.synthetic.dataset import SyntheticSpec, write_synthetic
 from distilpose.training.checkpoint import save_weights
 
 SIZE = (96, 64)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from made_up_store import HOSTILE, ROWS, made_up_plan, write_complete, write_troubled
 
-from experiments.store import Store
-from reports.aggregate import aggregate
-from reports.sweep_numbers import SweepNumbers
+from experiments.runs.store import Store
+from reports.numbers.aggregate import aggregate
+from reports.numbers.sweep_numbers import SweepNumbers
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ from typing import Any
 
 from made_up_store import run_name, write_run
 
-from experiments.store import Store
-from reports.published import COCO_ANNOTATIONS, DETECTIONS
+from experiments.runs.store import Store
+from reports.paper.setting import COCO_ANNOTATIONS, DETECTIONS
 
 TEACHER = "7eac4e400000"
 SMALL, LARGE = (5_364_101, 2.38, 40.0), (21_265_637, 10.33, 14.0)

@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from experiments.store import Store
+from experiments.runs.store import Store
 
 FORMS = {"SH": {"form": "per_sample"}, "CS": {"cell": "nearest"}}
 LOSSES = ("CS", "SH", "KT", "VT")

@@ -8,24 +8,24 @@ from made_up_coco import write_coco
 from matplotlib.text import Annotation
 from matplotlib.text import Text as Words
 
-from experiments.store import Store
-from reports.aggregate import aggregate
-from reports.columnar import flat_table, parquet_table
+from experiments.runs.store import Store
+from reports.formats.columnar import flat_table, parquet_table
+from reports.formats.tables import Bounds, Chance, Change, Gap, Measured, Number, Table, Text, Tick
 from reports.layouts.cost import cost_table
 from reports.layouts.differences import differences_table
 from reports.layouts.paper import paper_table
 from reports.layouts.published import dev_table, val_table
 from reports.layouts.results import generalisation_table, sdpose_table, sweep_table
+from reports.numbers.aggregate import aggregate
+from reports.numbers.records import Calibration
+from reports.numbers.sweep_numbers import SweepNumbers
+from reports.numbers.verdict import verdict
 from reports.plots.calibration import calibration_drawing, calibration_figure
 from reports.plots.cost import cost_figure
 from reports.plots.joints import joints_figure
 from reports.plots.matrix import matrix_figure
 from reports.plots.waterfall import chains, waterfall_figure
-from reports.records import Calibration
 from reports.sections import SECTIONS, make_sections
-from reports.sweep_numbers import SweepNumbers
-from reports.tables import Bounds, Chance, Change, Gap, Measured, Number, Table, Text, Tick
-from reports.verdict import verdict
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from browser import PATIENCE, chromium, needs_chromium
 from made_up_store import begin_run, run_name, write_run
 from playwright.sync_api import expect
 
-from experiments.saved_plan import SavedPlan
-from experiments.store import Store
+from experiments.runs.saved_plan import SavedPlan
+from experiments.runs.store import Store
 from reports.sections import SectionMaker, results, runs, unfinished
 from reports.watch import HOST, LiveReport, LiveServer, serve
 

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from made_up_store import EPOCHS, begin_run, write_run
 
-from experiments.store import Store
-from reports.aggregate import aggregate
+from experiments.runs.store import Store
+from reports.formats.cell_text import cell_text
 from reports.layouts.search import chosen_table, search_sentences, trials_table
+from reports.numbers.aggregate import aggregate
+from reports.numbers.search import SearchNumbers, TrialNumbers, front
+from reports.numbers.sweep_numbers import SweepNumbers
 from reports.plots.search import search_drawings
-from reports.renderers import cell_text
-from reports.search import SearchNumbers, TrialNumbers, front
-from reports.sweep_numbers import SweepNumbers
 from reports.write import write_report
 
 TRIALS = 16

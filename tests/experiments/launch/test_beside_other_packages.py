@@ -8,7 +8,7 @@ import pytest
 from small_sweeps import MINI
 
 from experiments.launch import torchrun
-from experiments.store import Store
+from experiments.runs.store import Store
 
 ONE_RUN = MINI.partition("  - {row: all")[0]
 COMMAND_LINE = Path(sys.executable).with_name("distilpose")

@@ -7,7 +7,7 @@ import pytest
 
 from experiments.launch.fates import IDLE_ENDINGS, Ended, Fate, Seen, decide
 from experiments.launch.records import LaunchSettings
-from experiments.store import Failure, FailureKind
+from experiments.runs.store import Failure, FailureKind
 
 NOW = 1000.0
 SETTINGS = LaunchSettings(data_root=lambda data: Path("x"), poll_seconds=0.5, backoff_seconds=8.0)

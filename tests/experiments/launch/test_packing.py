@@ -11,9 +11,9 @@ from experiments.launch.packing import GPU_CONTEXT, PREDICTION_MARGIN, RESERVE, 
 from experiments.launch.protocol import Slot
 from experiments.launch.records import LaunchProgress, LaunchSettings
 from experiments.launch.scheduler import launch_plan
-from experiments.model_costs import ModelCosts
-from experiments.plan import Plan
-from experiments.store import Store
+from experiments.plan.model_costs import ModelCosts
+from experiments.plan.plan import Plan
+from experiments.runs.store import Store
 
 GIB = 2**30
 MEMORY = st.integers(1, 200)

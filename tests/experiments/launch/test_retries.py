@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from experiments.launch.retries import death_note, is_enough, micro_batch, pause, was_preempted
-from experiments.store import Failure, FailureKind
+from experiments.runs.store import Failure, FailureKind
 
 
 def failed(kind: FailureKind, attempts: int, did_not_fit: int | None = None) -> Failure:

@@ -4,8 +4,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from experiments.launch.device_memory import Rooms, gpu_rooms, host_room, smallest_gpu
 from experiments.launch.protocol import Slot
-from experiments.launch.rooms import Rooms, gpu_rooms, host_room, smallest_gpu
 
 SAID = "0, A card, 5, 559, 81559, GPU-aaaa-1\n1, A card, 5, 81059, 81559, GPU-bbbb-2\n"
 

@@ -17,8 +17,8 @@ from experiments.launch.local import LocalLauncher, share_out
 from experiments.launch.protocol import Launcher, Slot
 from experiments.launch.records import LaunchProgress, LaunchSettings
 from experiments.launch.scheduler import launch_plan
-from experiments.plan import Plan
-from experiments.store import Store
+from experiments.plan.plan import Plan
+from experiments.runs.store import Store
 
 HERE = Path(__file__).parents[1]
 COMMAND = (sys.executable, str(HERE / "fake_job.py"))
@@ -180,7 +180,7 @@ from experiments.launch.local import LocalLauncher
 from experiments.launch.protocol import Slot
 from experiments.launch.records import LaunchSettings
 from experiments.launch.scheduler import launch_plan
-from experiments.store import Store
+from experiments.runs.store import Store
 
 folder = Path(sys.argv[2])
 launcher = LocalLauncher([Slot(), Slot()], command=(sys.executable, sys.argv[1] + "/fake_job.py"))

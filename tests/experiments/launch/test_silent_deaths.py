@@ -13,8 +13,8 @@ from experiments.launch.local import LocalLauncher
 from experiments.launch.protocol import Launcher, Slot
 from experiments.launch.records import LaunchSettings, Outcome
 from experiments.launch.scheduler import launch_plan
-from experiments.plan import Plan
-from experiments.store import Store
+from experiments.plan.plan import Plan
+from experiments.runs.store import Store
 
 ALONE = SMALL.replace("seeds: [0, 1]", "seeds: [0]").partition("  - {row: KT")[0].replace("KT: 5e-4", "KT: 0")
 LIMIT = 20  # starts after which a launch is taken to be endless

@@ -12,7 +12,7 @@ from experiments.launch.choose import choose
 from experiments.launch.protocol import PREEMPTED
 from experiments.launch.slurm import SlurmError, SlurmHandle, SlurmLauncher
 from experiments.launch.slurm_script import SlurmOptions
-from experiments.plan import Plan
+from experiments.plan.plan import Plan
 
 
 class Cluster:

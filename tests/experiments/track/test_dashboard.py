@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from small_sweeps import bare_plan
 
-from experiments.cli import main
-from experiments.store import Store
-from experiments.track.dashboard import check_installed, make_dashboard, save_dashboard
+from experiments.cli.main import main
+from experiments.runs.store import Store
+from experiments.track.wandb.dashboard import check_installed, make_dashboard, save_dashboard
 
 PLAN = bare_plan(
     profile="tiny",

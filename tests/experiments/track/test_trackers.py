@@ -12,15 +12,16 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from wandb.util import get_core_path
 
-from experiments.journal import Journal
+from experiments.runs.job import WandbOptions
+from experiments.runs.journal import Journal
 from experiments.track.card import RunCard
 from experiments.track.courier import Courier
 from experiments.track.null import NullTracker
 from experiments.track.replay import replay
-from experiments.track.wandb import WandbTracker, wandb_courier
-from experiments.track.wandb_files import records
-from experiments.track.wandb_record import Project
-from experiments.track.wandb_server import WandbOptions, check_server, reach_server, resolve_mode
+from experiments.track.wandb.files import records
+from experiments.track.wandb.record import Project
+from experiments.track.wandb.server import check_server, reach_server, resolve_mode
+from experiments.track.wandb.tracker import WandbTracker, wandb_courier
 
 
 @pytest.fixture
@@ -319,7 +320,7 @@ import logging, sys, threading
 from pathlib import Path
 import psutil
 from experiments.track.card import RunCard
-from experiments.track.wandb import WandbTracker, wandb_courier
+from experiments.track.wandb.tracker import WandbTracker, wandb_courier
 
 logging.basicConfig(format="%(levelname)s %(message)s")
 end = sys.argv[2]

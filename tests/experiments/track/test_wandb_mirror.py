@@ -13,15 +13,15 @@ from PIL import Image
 from small_sweeps import bare_plan
 from wandb.util import get_core_path
 
-from experiments.atomic import json_text, write_text
-from experiments.cli import main
-from experiments.store import Store
-from experiments.track import wandb_mirror
+from experiments.cli.main import main
+from experiments.runs.atomic import json_text, write_text
+from experiments.runs.store import Store
 from experiments.track.card import RunCard
-from experiments.track.wandb_files import folders, log_file, missing, read_folder, records
-from experiments.track.wandb_mirror import replay_sweep, sync_sweep, whole_folder
-from experiments.track.wandb_outputs import outputs_of, send_outputs
-from experiments.track.wandb_record import Project, is_noted, journal_digest, note
+from experiments.track.wandb import mirror as wandb_mirror
+from experiments.track.wandb.files import folders, log_file, missing, read_folder, records
+from experiments.track.wandb.mirror import replay_sweep, sync_sweep, whole_folder
+from experiments.track.wandb.outputs import outputs_of, send_outputs
+from experiments.track.wandb.record import Project, is_noted, journal_digest, note
 
 ROW = {"name": "all", "ticks": {}, "factors": {}, "paper": {}, "baseline": None}
 PLAN = bare_plan(
@@ -156,7 +156,7 @@ def test_a_torn_file_is_read_up_to_its_tear(store):
 
 
 def test_a_record_over_several_blocks_is_read_whole(tmp_path):
-    from experiments.track.wandb import WandbTracker, wandb_courier
+    from experiments.track.wandb.tracker import WandbTracker, wandb_courier
 
     values = {f"train/number_{n:05d}": float(n) for n in range(3000)}
     with wandb_courier() as courier:
@@ -174,9 +174,9 @@ def test_a_record_over_several_blocks_is_read_whole(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from experiments.store import Store
+from experiments.runs.store import Store
 from experiments.track.card import RunCard
-from experiments.track.wandb import WandbTracker, wandb_courier
+from experiments.track.wandb.tracker import WandbTracker, wandb_courier
 sys.path[:0] = [sys.argv[2], str(Path(sys.argv[2]).parent)]
 from test_wandb_mirror import begin, measure
 
@@ -418,7 +418,7 @@ def test_without_a_key_or_a_server_one_message_and_exit_code_2(distilpose, monke
 
 
 def test_a_run_that_failed_to_arrive_is_exit_code_1(distilpose, wandb_sync, monkeypatch):
-    monkeypatch.setattr("experiments.track.wandb_server.check_server", lambda: None)
+    monkeypatch.setattr("experiments.track.wandb.server.check_server", lambda: None)
     wandb_sync.refused = "student"
     code, out, _ = distilpose("sync")
     assert code == 1

@@ -1,0 +1,1 @@
+"""What recipes stand for in the science: models, data and schedules built from them."""

@@ -1,0 +1,202 @@
+"""From a run's recipe to what trains: data, models, losses, stream and the members of a cohort."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from distilpose.data.coco import PoseData, load_pose_data
+from distilpose.data.skeleton import Skeleton
+from distilpose.data.sources import ImageSource
+from distilpose.data.stream import Batch, PeopleStream, eval_batches
+from distilpose.evaluation.average_precision import read_truth
+from distilpose.evaluation.evaluate import Evaluation, evaluate_many
+from distilpose.evaluation.flip import FlipTest
+from distilpose.evaluation.protocol import Protocol
+from distilpose.losses.circulation import CirculationWeights
+from distilpose.losses.criteria import (
+    HEATMAP_LOSSES,
+    CirculationCriterion,
+    LossCriterion,
+    every_cycle,
+    load_from,
+)
+from distilpose.models import build_model, initialise
+from distilpose.models.description import Description
+from distilpose.models.specs import find_spec
+from distilpose.models.warm_start import load_backbone, load_imagenet
+from distilpose.training.checkpoint import load_weights
+from distilpose.training.cohort import Interrupted, Validate
+from distilpose.training.member import Member, plain_forward
+from experiments.runs.store import RunDir
+from experiments.sweep.recipe import (
+    VALIDATION_CROPS,
+    DataChoice,
+    MMPoseChoice,
+    RunRecipe,
+    to_json,
+)
+
+
+def load_splits(data: DataChoice, root: Path) -> tuple[PoseData, PoseData]:
+    """The training and the validation split."""
+    return load_pose_data(root, data.train), load_pose_data(root, data.val)
+
+
+def build_stream(
+    recipe: RunRecipe, train: PoseData, *, workers: int, source: ImageSource, share: tuple[int, int] = (0, 1)
+) -> PeopleStream:
+    """The batches that every run of the recipe's cohort sees; of several processes, the `share` of one."""
+    return PeopleStream(
+        train,
+        input_size=recipe.input_size,
+        augmentation=recipe.augmentation,
+        seed=recipe.seed,
+        batch_size=recipe.schedule.batch_size,
+        workers=workers,
+        cache=source,
+        drop_last=recipe.schedule.drop_last,
+        share=share,
+        cards=recipe.schedule.cards,
+    )
+
+
+def build_member(
+    recipe: RunRecipe,
+    run: RunDir,
+    *,
+    skeleton: Skeleton,
+    parts: Path,
+    teacher: nn.Module | None,
+    aside: Path | None = None,
+) -> Member:
+    """The run as the training loop wants it, at its start.
+
+    `parts` is the folder of kept copies of users' own code, `aside` that of the run's lease.
+
+    Raises:
+        WarmStartError: a ValueError, when the teacher's backbone does not fit, or ImageNet's weights cannot be had.
+    """
+    model = build_run_model(recipe, skeleton.num_joints)
+    initialise(model, recipe.seed)
+    if recipe.model.init == "teacher_backbone":
+        assert teacher is not None, f"run {run.run_id} starts from its teacher, but its cohort has none"
+        load_backbone(model, teacher.state_dict())
+    elif recipe.model.init == "imagenet":
+        load_imagenet(model)
+    criterion = build_criterion(recipe, skeleton, parts)
+    if isinstance(criterion, LossCriterion):
+        criterion.materialise(model, teacher, recipe.input_size, skeleton.num_joints)
+    return Member(
+        name=run.run_id,
+        model=model,
+        criterion=criterion,
+        schedule=recipe.schedule,
+        checkpoints=run.checkpoints,
+        aside=aside,
+        needs_teacher=criterion.needs_teacher,
+        forward=plain_forward if recipe.circulation is None else every_cycle,
+    )
+
+
+def build_run_model(recipe: RunRecipe, joints: int) -> nn.Module:
+    """The recipe's model; a student's head has the outputs that its losses train and no others."""
+    return build_model(recipe.model.model, **run_options(recipe, joints))
+
+
+def run_options(recipe: RunRecipe, joints: int) -> dict[str, Any]:
+    """The options of `build_model` that the recipe chooses."""
+    outputs = {} if recipe.losses is None else recipe.losses.head_options(_head(recipe))
+    head = {} if recipe.model.head is None else {"head": recipe.model.head}
+    return {"joints": joints, "input_size": recipe.input_size, **head, **outputs, **recipe.model.chosen}
+
+
+def _head(recipe: RunRecipe) -> str:
+    return recipe.model.head or find_spec(recipe.model.model).head
+
+
+def describe_run(recipe: RunRecipe, skeleton: Skeleton) -> Description:
+    """What the run's weights say of their model."""
+    return Description(model=recipe.model.model, options=run_options(recipe, skeleton.num_joints), skeleton=skeleton)
+
+
+def load_trained(recipe: RunRecipe, run: RunDir, *, joints: int) -> nn.Module:
+    """The model of a finished run with its best weights, in eval mode."""
+    model = build_run_model(recipe, joints)
+    model.load_state_dict(load_weights(run.weights))
+    return model.eval()
+
+
+def build_given_teacher(choice: MMPoseChoice, *, joints: Sequence[str], input_size: tuple[int, int]) -> nn.Module:
+    """The teacher that comes trained, in eval mode, its heatmaps in the order of `joints`.
+
+    Raises:
+        ValueError: the extra `mmpose` is not installed, or this model cannot teach these joints.
+    """
+    from distilpose.integrations.mmpose import build_teacher
+
+    return build_teacher(choice.config, choice.checkpoint, joints=joints, input_size=input_size)
+
+
+def build_validation(
+    recipe: RunRecipe,
+    val: PoseData,
+    *,
+    root: Path,
+    workers: int,
+    source: ImageSource,
+    device: torch.device,
+    precision_context: Callable[[], AbstractContextManager[Any]],
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Validate:
+    """The function that evaluates models on the validation split, as the recipe says.
+
+    It raises Interrupted when `should_stop`, asked at every batch, says so.
+    """
+    choice = recipe.evaluation
+    flip_test = None
+    if choice.flip_test:
+        flip_test = FlipTest(coordinates=choice.flip_coordinates, scores=choice.flip_scores)
+    truth = read_truth(val.annotation_file, val.skeleton.sigmas)
+
+    def people() -> Iterator[Batch]:
+        return eval_batches(
+            val, input_size=recipe.input_size, batch_size=VALIDATION_CROPS, workers=workers, cache=source
+        )
+
+    def go_on() -> None:
+        if should_stop():
+            raise Interrupted
+
+    def validate(models: Mapping[str, nn.Module]) -> Mapping[str, Evaluation]:
+        return evaluate_many(
+            models,
+            val,
+            input_size=recipe.input_size,
+            protocol=Protocol(flip_test=flip_test),
+            boxes=None if choice.boxes == "gt" else root / choice.boxes,
+            device=device,
+            precision_context=precision_context,
+            workers=workers,
+            batches=people() if choice.boxes == "gt" else None,
+            truth=truth,
+            on_batch=go_on,
+        )
+
+    return validate
+
+
+def build_criterion(recipe: RunRecipe, skeleton: Skeleton, parts: Path) -> LossCriterion | CirculationCriterion:
+    """The loss that the recipe trains by; a user's own losses come from their kept copies in `parts`."""
+    if recipe.circulation is not None:
+        return CirculationCriterion(CirculationWeights(**to_json(recipe.circulation)))
+    return LossCriterion(
+        HEATMAP_LOSSES if recipe.losses is None else recipe.losses,
+        epochs=recipe.schedule.epochs,
+        skeleton=skeleton,
+        seed=recipe.seed,
+        load=load_from(parts),
+    )

@@ -1,0 +1,92 @@
+"""The `distilpose` command. Heavy imports wait inside the commands, so that help and mistakes come at once."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from gc import set_threshold
+
+import typer
+
+from experiments.cli import (
+    bench,
+    data,
+    diagnose,
+    eval,
+    explain,
+    export,
+    gc,
+    launch,
+    models,
+    parts,
+    plan,
+    predict,
+    replay,
+    report,
+    status,
+    wandb,
+)
+from experiments.cli.options import USER_ERROR, console
+from experiments.terminal.output import PlainFormatter
+
+app = typer.Typer(
+    name="distilpose",
+    help="Ablation studies of heatmap-to-regression pose distillation: plan, run, watch and publish them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # what draws boxes round help takes as long to import as all the rest
+)
+data_app = typer.Typer(help="Check data sets, fetch COCO, and draw synthetic people.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+wandb_app = typer.Typer(help="Make good the mirror of a sweep on W&B, and show it there.", no_args_is_help=True)
+app.add_typer(wandb_app, name="wandb")
+
+COMMANDS: tuple[Callable[..., None], ...] = (
+    launch.demo,
+    plan.plan,
+    launch.launch,
+    status.status,
+    replay.replay,
+    replay.show,
+    report.report,
+    diagnose.diagnose,
+    eval.eval,
+    export.export,
+    gc.gc,
+    models.models,
+    models.convert,
+    parts.parts,
+    parts.check,
+    parts.new,
+    predict.predict,
+    explain.explain,
+    bench.bench,
+)
+DATA_COMMANDS: tuple[Callable[..., None], ...] = (data.check, data.coco, data.synthetic)
+WANDB_COMMANDS: tuple[Callable[..., None], ...] = (wandb.sync, wandb.replay, wandb.dashboard)
+for _command in COMMANDS:
+    app.command()(_command)
+for _command in DATA_COMMANDS:
+    data_app.command()(_command)
+for _command in WANDB_COMMANDS:
+    wandb_app.command()(_command)
+
+
+def main() -> None:
+    """Run the command. A user's mistake is one message and exit code 2; DISTILPOSE_DEBUG=1 adds the traceback."""
+    set_threshold(100_000)  # plans are made of many small records that stay: looking through them again costs a third
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        if os.environ.get("DISTILPOSE_DEBUG"):
+            raise
+        console.print(f"error: {error}", soft_wrap=True)
+        sys.exit(USER_ERROR)
+
+
+if __name__ == "__main__":
+    main()

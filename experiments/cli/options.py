@@ -1,0 +1,130 @@
+"""What the commands share: their options, where they print, how they end. Imports nothing heavy."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from experiments.runs.job import Mode as WandbMode
+from experiments.terminal.output import terminal
+
+if TYPE_CHECKING:
+    from experiments.plan.plan import FactsLookup, Plan
+    from experiments.runs.store import Store
+    from experiments.search.searcher import Searcher
+    from experiments.sweep.recipe import RunRecipe
+    from experiments.sweep.sweep_file import Sweep
+
+# People read stderr; stdout is for results and --json.
+console = terminal(stderr=True)
+
+USER_ERROR, INCOMPLETE, INTERRUPTED = 2, 1, 130
+RUNS = Path("runs")
+
+SweepName = Annotated[str, typer.Argument(help="A sweep file, or the name of a shipped one.", metavar="SWEEP")]
+Profile = Annotated[str | None, typer.Option(help="Which size of the table; the file's first by default.")]
+DataRoot = Annotated[Path | None, typer.Option("--data", help="Folder of the data, instead of the sweep's.")]
+Runs = Annotated[Path, typer.Option(help="Folder of run directories.")]
+All = Annotated[bool, typer.Option("--all", help="Show every run, a line each.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON on standard output.")]
+Jobs = Annotated[int, typer.Option(help="Processes at a time; 0: one per GPU, or one per CPU core up to 2.", min=0)]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, or one such as cuda:1.")]
+Wandb = Annotated[WandbMode, typer.Option(help="W&B mirror: auto is offline without a key.")]
+WandbArtifacts = Annotated[
+    bool, typer.Option("--wandb-artifacts", help="Send W&B the weights too, a student's as made from its teacher's.")
+]
+Out = Annotated[Path | None, typer.Option(help="Folder of the report; by default below the run directories.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a command works: whose data, and which run directories."""
+
+    data: Path | None
+    runs: Path
+
+
+def read_profile(name: str, profile: str | None, data: Path | None = None) -> "Sweep":
+    """One profile of a sweep file, or of a shipped sweep by its name.
+
+    Raises ValueError for a folder of `data` that none of its rows would read.
+    """
+    from experiments.sweep.sweep_file import find_sweep, read_sweep
+
+    path = find_sweep(name)
+    shown = name if path == Path(name) else f"sweeps/{path.name}"
+    sweep = read_sweep(path, source=shown).profile(profile)
+    if data is not None and all(row.recipe.data.synthetic for row in sweep.rows):
+        raise ValueError(f"--data {data}: means nothing for {sweep.sweep} ({sweep.profile}): its people are synthetic")
+    return sweep
+
+
+def launched(sweep: str, profile: str | None) -> tuple[str, str]:
+    """The name and profile of a launched sweep, whether called by its file or by its name."""
+    if Path(sweep).suffix in (".yaml", ".yml") or profile is None:
+        from experiments.sweep.sweep_file import find_sweep, read_names
+
+        return read_names(find_sweep(sweep), profile, source=sweep)
+    return sweep, profile
+
+
+def plan_sweep(sweep: "Sweep", place: Place) -> "Plan":
+    """The plan of a sweep on the data of a place; of a search, what was asked so far."""
+    from experiments.plan.plan import make_plan
+
+    searcher = searcher_of(sweep, place)
+    return make_plan(sweep, facts_of(place)) if searcher is None else searcher.plan()
+
+
+def facts_of(place: Place) -> "FactsLookup":
+    """What tells a plan about the data of a place."""
+    from experiments.build.data import data_facts
+
+    return lambda data, boxes: data_facts(data, boxes, root=place.data, runs=place.runs)
+
+
+def searcher_of(sweep: "Sweep", place: Place) -> "Searcher | None":
+    """What asks for the trials of a sweep that is a search; None for any other."""
+    if sweep.search is None:
+        return None
+    from experiments.runs.store import Store
+    from experiments.search.searcher import Searcher
+
+    def costs(recipe: "RunRecipe", wanted: Sequence[str]) -> Mapping[str, float]:
+        from experiments.search.costs import student_costs
+
+        return student_costs(recipe, wanted)
+
+    return Searcher(sweep, Store(place.runs), facts_of(place), costs)
+
+
+def say_changes(store: "Store", planned: "Plan", verb: str) -> None:
+    """Name what changed since the last launch: code of finished runs, and begun runs that no plan wants any more."""
+    from experiments.plan.code_changes import code_changes
+    from experiments.runs.status import left_behind
+    from experiments.terminal.tables import some_of
+
+    for sentence in code_changes(planned, store):
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    left = left_behind(store, planned.sweep, planned.profile, planned.runs)
+    if left:
+        console.print(
+            f"{len(left)} runs of the last launch {verb} no longer wanted: {some_of(left)}; see distilpose gc"
+        )
+
+
+def end_on(problems: Iterable[str]) -> None:
+    """Show what is wrong and end, if anything is."""
+    shown = list(problems)
+    for problem in shown:
+        console.print(f"error: {problem}", soft_wrap=True)
+    if shown:
+        raise typer.Exit(USER_ERROR)
+
+
+def print_json(value: Any) -> None:
+    """A result for programs, on standard output."""
+    print(json.dumps(value, indent=1, default=str))

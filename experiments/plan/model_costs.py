@@ -1,0 +1,159 @@
+"""What models cost, asked of the models that recipes make and kept beside the runs: torch is imported only to ask."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from distilpose import models
+from distilpose.losses.table import STUDENT_ASKS
+from distilpose.models.memory import Memory, process_bytes
+from experiments.plan.plan import Plan
+from experiments.runs.atomic import json_text, read_json, write_text
+from experiments.runs.store import Store
+from experiments.sweep.recipe import VALIDATION_CROPS, RunRecipe, run_recipe_from_json, to_json
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+log = logging.getLogger(__name__)
+
+FILE = "model_costs.json"
+JOINTS = 17  # only the data tell; a few more or less change next to nothing
+
+
+class ModelCosts:
+    """Answers by kind of model; what was asked once, of the same code, is not asked again."""
+
+    def __init__(self, store: Store) -> None:
+        self._file = store.root / FILE
+        self._answers: dict[str, Any] = _kept(self._file)
+
+    def gmacs(self, recipe: Mapping[str, Any]) -> float | None:
+        """Billions of multiply-adds of one image in a training step's forward pass; None if unknown."""
+
+        def ask(model: nn.Module, run: RunRecipe) -> float | None:
+            from distilpose.models.measure import count_costs
+
+            return count_costs(model, run.input_size, forward=_forward(run)).gmacs
+
+        answer: float | None = self._answer(recipe, "GMACs", ask)
+        return answer
+
+    def memory(self, recipe: Mapping[str, Any], *, people: int, trains: bool) -> Memory | None:
+        """The bytes of a model with so many people at once, in a training step or without gradients."""
+
+        def ask(model: nn.Module, run: RunRecipe) -> dict[str, int] | None:
+            from distilpose.models.measure import measure_memory, plain_forward
+
+            forward = _forward(run) if trains else plain_forward
+            sizes: Any = {"people": people, "precision": run.precision, "trains": trains}
+            memory = measure_memory(model, run.input_size, **sizes, forward=forward)
+            return None if memory is None else asdict(memory)
+
+        what = f"{recipe['precision']} {'training' if trains else 'forward'} of {people}"
+        answer = self._answer(recipe, what, ask)
+        return None if answer is None else Memory(**answer)
+
+    def of_process(self, plan: Plan, run_ids: Collection[str], *, micro_batch: int | None = None) -> int | None:
+        """The most bytes of tensors in a process that trains these runs together, validations included.
+
+        None where it is unknown: a teacher comes trained from elsewhere, or a model cannot be measured.
+        """
+        recipes = [plan.runs[run_id].recipe for run_id in run_ids]
+        batch = int(recipes[0]["schedule"]["batch_size"])
+        people = min(batch, micro_batch or batch)
+        teacher_id = next((plan.runs[run_id].teacher_id for run_id in run_ids if plan.runs[run_id].teacher_id), None)
+        teacher = None
+        if teacher_id is not None:
+            taught_by = plan.runs.get(teacher_id)
+            # It is asked in the precision of its students.
+            recipe = None if taught_by is None else {**taught_by.recipe, "precision": recipes[0]["precision"]}
+            teacher = None if recipe is None else self.memory(recipe, people=people, trains=False)
+            if teacher is None:
+                return None
+        steps = self._all(recipes, people=people, trains=True)
+        if steps is None:
+            return None
+        needed = process_bytes(steps, teacher, batches=-(-batch // people))
+        if people >= VALIDATION_CROPS:  # whose passes keep nothing, and take less
+            return needed
+        passes = self._all(recipes, people=VALIDATION_CROPS, trains=False)
+        return None if passes is None else max(needed, process_bytes(passes, batches=2))
+
+    def _all(self, recipes: Collection[Mapping[str, Any]], *, people: int, trains: bool) -> list[Memory] | None:
+        found = [self.memory(recipe, people=people, trains=trains) for recipe in recipes]
+        known = [memory for memory in found if memory is not None]
+        return known if len(known) == len(found) else None
+
+    def _answer(self, recipe: Mapping[str, Any], what: str, ask: Callable[[nn.Module, RunRecipe], Any]) -> Any:
+        run = run_recipe_from_json(recipe)
+        kind = f"{what}: {_kind(run)}"
+        if kind not in self._answers:
+            model = _built(run)
+            self._answers[kind] = None if model is None else ask(model, run)
+            self._keep()
+        return self._answers[kind]
+
+    def _keep(self) -> None:
+        self._answers = _kept(self._file) | self._answers
+        if not self._file.parent.is_dir():
+            return  # a plan makes no folder
+        known = {kind: answer for kind, answer in self._answers.items() if answer is not None}
+        with suppress(OSError):  # a plan may be made of runs that belong to others
+            write_text(self._file, json_text({"code": _code(), "answers": known}))
+
+
+def _kept(file: Path) -> dict[str, Any]:
+    """The answers that were kept, if they are of models whose code is as it is now."""
+    try:
+        kept = read_json(file, dict[str, Any])
+        return dict(kept["answers"]) if kept is not None and kept["code"] == _code() else {}
+    except (ValueError, KeyError, TypeError, OSError):  # damaged: it is asked again
+        return {}
+
+
+@cache
+def _code() -> str:
+    """A digest of the code that models are made of."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(models.__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _kind(run: RunRecipe) -> str:
+    """What makes two runs' models cost the same."""
+    model = {name: value for name, value in to_json(run.model).items() if name != "init" and value is not None}
+    outputs = [] if run.losses is None else sorted(run.losses.asks.intersection(STUDENT_ASKS))
+    return json.dumps([model, run.input_size, outputs, run.circulation is not None], sort_keys=True)
+
+
+def _built(run: RunRecipe) -> nn.Module | None:
+    """The run's model, if possible without numbers; None, with a warning, where it cannot be built."""
+    import torch
+
+    from experiments.build.models import build_run_model
+
+    try:
+        with suppress(Exception), torch.device("meta"):  # a tenth of the time, but not every model can be made so
+            return build_run_model(run, JOINTS)
+        return build_run_model(run, JOINTS)
+    except Exception as error:  # whatever somebody's model may do
+        log.warning("%s: what it costs is unknown: %s: %s", run.model.model, type(error).__name__, error)
+        return None
+
+
+def _forward(run: RunRecipe) -> Callable[[nn.Module, Tensor], Any]:
+    """How a training step runs the model."""
+    from distilpose.losses.criteria import every_cycle
+    from distilpose.models.measure import plain_forward
+
+    return plain_forward if run.circulation is None else every_cycle

@@ -1,0 +1,152 @@
+"""A plan as the store keeps it, `sweeps/SWEEP.PROFILE.json`: all that status, reports and mirrors know of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, Self
+
+from pydantic import ConfigDict, Field, FiniteFloat, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+from experiments.runs.run_files import Count, RunId
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedRun:
+    """A row's run of one seed."""
+
+    run_id: RunId
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedRow:
+    """A row of the table and its runs."""
+
+    name: str
+    ticks: dict[str, bool]
+    factors: dict[str, Any]
+    paper: dict[str, FiniteFloat]
+    runs: tuple[SavedRun, ...]
+    baseline: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedTeacher:
+    """A teacher that the sweep trains."""
+
+    run_id: RunId
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedCohort:
+    """Runs that one process trains together."""
+
+    cohort_id: str
+    run_ids: tuple[RunId, ...]
+    teacher_id: RunId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedData:
+    """A data set: the name of its folder, and the digests of its annotation files."""
+
+    name: str
+    annotations: tuple[str, ...]
+
+
+class SavedTrial(TypedDict):
+    """A trial of a search, as it was asked for."""
+
+    number: Count
+    row: str
+    run_id: RunId
+    params: dict[str, Any]
+    costs: dict[str, FiniteFloat]
+    batch: Count
+
+
+@with_config(ConfigDict(extra="allow"))
+class SavedRange(TypedDict):
+    """A searched field's range."""
+
+    low: FiniteFloat
+    high: FiniteFloat
+    log: bool
+
+
+@with_config(ConfigDict(extra="allow"))
+class SavedEntry(TypedDict):
+    """A sweep file's `search`, as far as reports show it."""
+
+    space: dict[str, SavedRange | Annotated[list[Any], Field(min_length=2)]]
+    sampler: dict[str, Any]
+    pruner: dict[str, Any] | None
+
+
+class SavedConfirmation(TypedDict):
+    """A row, and the row that trains it again from other seeds."""
+
+    row: str
+    again: str
+
+
+@with_config(ConfigDict(extra="allow"))
+class SavedSearch(TypedDict):
+    """What a search asked so far."""
+
+    entry: SavedEntry
+    objectives: Annotated[list[str], Field(min_length=1)]
+    budget: Count
+    seed: int
+    own: list[str]
+    trials: list[SavedTrial]
+    confirmed: list[SavedConfirmation]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPlan:
+    """The plan of one profile of a sweep, as it was last launched."""
+
+    sweep: str
+    profile: str
+    title: str
+    table: str
+    metric: str
+    baseline: str | None
+    source: str
+    rows: tuple[SavedRow, ...]
+    teachers: tuple[SavedTeacher, ...]
+    cohorts: tuple[SavedCohort, ...]
+    settings: dict[str, Any]
+    data: dict[str, SavedData] = field(default_factory=dict)
+    search: SavedSearch | None = None
+
+    @property
+    def name(self) -> str:
+        """`SWEEP.PROFILE`: neither holds a dot, so that no two plans have one name."""
+        return f"{self.sweep}.{self.profile}"
+
+    @property
+    def run_names(self) -> dict[str, str]:
+        """What people call each run, by id; teachers first, each run once."""
+        names = {teacher.run_id: f"teacher {teacher.model}" for teacher in self.teachers}
+        for row in self.rows:
+            for run in row.runs:
+                names.setdefault(run.run_id, f"{row.name}, seed {run.seed}")
+        return names
+
+    def json(self) -> dict[str, Any]:
+        """The plan as plain values."""
+        plain = {"schema": SCHEMA, **asdict(self)}
+        return plain if self.search is not None else {name: plain[name] for name in plain if name != "search"}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The plan that `json` gave. Raises pydantic's ValidationError, a ValueError, for anything else."""
+        plan: Self = TypeAdapter(cls).validate_python(value)
+        return plan

@@ -1,0 +1,32 @@
+"""What a student costs in use, known before it is trained: an objective of searches over sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from distilpose.models.measure import count_costs
+from distilpose.models.speed import measure_speed
+from experiments.build.models import build_run_model
+from experiments.plan.model_costs import JOINTS
+from experiments.sweep.recipe import RunRecipe
+
+
+def student_costs(recipe: RunRecipe, wanted: Sequence[str], *, device: str = "cpu") -> dict[str, float]:
+    """Those of `parameters` (trained ones), `gflops` (the papers' count) and `latency_ms` that are wanted.
+
+    Latency is the median of single pictures on `device` as it is now, whatever else runs there.
+    """
+    if not wanted:
+        return {}
+    model = build_run_model(recipe, JOINTS).eval()
+    counted = count_costs(model, recipe.input_size)
+    found = {"parameters": float(counted.trainable)}
+    if counted.gflops is not None:
+        found["gflops"] = counted.gflops
+    elif "gflops" in wanted:
+        raise ValueError(f"search.objectives: the gflops of {recipe.model.model} cannot be counted; use parameters")
+    if "latency_ms" in wanted:
+        found["latency_ms"] = 1000 / measure_speed(model, recipe.input_size, device=torch.device(device)).fps
+    return {name: found[name] for name in wanted}

@@ -1,0 +1,366 @@
+"""From a sweep's base, factors, rows and axes to whole recipes, still as located YAML: one per row of the table."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, replace
+from typing import Annotated, Any
+
+from annotated_types import Ge, Le, MinLen
+from pydantic import Strict
+
+from distilpose.losses.table import LOSSES
+from distilpose.parts.naming import nearest
+from distilpose.parts.reference import is_reference
+from experiments.sweep.checking import field_of
+from experiments.sweep.recipe import FORBID, Metric, Name, Recipe
+from experiments.sweep.yaml_nodes import Node, Place, Problem, SpecError, dotted, merge, put, shown, steps_of
+
+MAX_RUNS = 100_000
+
+Axis = Annotated[tuple[Any, ...], MinLen(1)]
+Percent = Annotated[float, Strict(), Ge(0), Le(100)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowEntry:
+    """A row as written: its name, the factor levels it picks, what it sets, the paper's numbers (in per cent).
+
+    `baseline` is the row its improvement is measured against, where that is not the sweep's.
+    """
+
+    __pydantic_config__ = FORBID
+
+    row: Name
+    factors: dict[str, Name] | None = None
+    set: dict[str, Any] | None = None
+    paper: dict[Metric, Percent] | None = None
+    baseline: Name | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhenEntry:
+    """A conditional axis: applies where every field of `given` has the value, or one of the values, said there."""
+
+    __pydantic_config__ = FORBID
+
+    given: Annotated[dict[str, Any], MinLen(1)]
+    grid: dict[str, Axis] | None = None
+    zip: dict[str, Axis] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxesEntry:
+    """Axes as written: fields (dotted) or factors with their values. `grid` crosses them, `zip` takes them in step."""
+
+    __pydantic_config__ = FORBID
+
+    grid: dict[str, Axis] | None = None
+    zip: dict[str, Axis] | None = None
+    when: tuple[WhenEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpandedRow:
+    """A row of the table with its whole recipe; `paper` only where no axis changes the published row."""
+
+    name: str
+    recipe: Node
+    factors: dict[str, Any]
+    paper: dict[str, float]
+    baseline: Node | None
+    place: Place
+
+
+Assignments = tuple[tuple[str, Node], ...]
+
+
+def expand(sheet: Node, file: str, problems: list[Problem]) -> list[ExpandedRow]:
+    """Every row of a sheet (a sweep's document with its profile merged in), in the order of the file; axes vary last
+    first.
+
+    What is wrong with names, axes and levels is added to `problems`; wrong axes give no rows. Raises SpecError, before
+    they are made, where there would be more than MAX_RUNS runs.
+    """
+    axes, rows, each = sheet.get("axes"), sheet.get("rows"), _seeds(sheet)
+    entries: Sequence[Node | None] = [None] if rows is None or rows.value is None else rows.items
+    if axes is not None and (faults := list(_axes_faults(axes, sheet, file))):
+        problems += faults
+        return []
+    refuse_too_many(len(entries) * each * (1 if axes is None else _size(axes)), axes or rows or sheet, file)
+    expanded: list[ExpandedRow] = []
+    for entry in entries:
+        start = _start(sheet, entry, file, problems)
+        written: dict[str, Any] = {} if entry is None else entry.plain
+        name, factors, paper = written.get("row", ""), written.get("factors") or {}, written.get("paper") or {}
+        points = [()] if axes is None else _points(axes, start, factors, sheet, file, problems)
+        refuse_too_many((len(expanded) + len(points)) * each, axes or rows or sheet, file)
+        labels = _labels([*factors, *(field for point in points for field, _ in point)])
+        for point in points:
+            recipe = assigned(start, point, sheet, file, problems)
+            said = [f"{labels[field]}={_text(value.plain)}" for field, value in point]
+            full_name = " ".join([name, *said] if entry is not None else said) or "base"
+            problems += _overwritten(point, recipe, full_name, sheet, file)
+            expanded.append(
+                ExpandedRow(
+                    name=full_name,
+                    recipe=recipe,
+                    factors={**factors, **{labels[field]: value.plain for field, value in point}},
+                    paper=paper if not paper or recipe.plain == start.plain else {},
+                    baseline=None if entry is None else entry.get("baseline"),
+                    place=sheet.place if entry is None else entry.mapping["row"].place,
+                )
+            )
+    _refuse_doubles(expanded, file, problems)
+    return expanded
+
+
+def _points(
+    axes: Node, start: Node, factors: Mapping[str, Any], sheet: Node, file: str, problems: list[Problem]
+) -> list[Assignments]:
+    """The points of the axes of a row that starts as `start` and picked these levels of factors."""
+    points = _crossed(axes)
+    for condition in _conditions(axes):
+        recipes = (assigned(start, point, sheet, file, problems) for point in points)
+        holds = [
+            _holds(condition, recipe, {**factors, **{field: value.plain for field, value in point}}, sheet)
+            for point, recipe in zip(points, recipes, strict=True)
+        ]
+        refuse_too_many((len(points) + sum(holds) * (_size(condition) - 1)) * _seeds(sheet), condition, file)
+        more = [_crossed(condition) if held else [()] for held in holds]
+        points = [(*point, *last) for point, lasts in zip(points, more, strict=True) for last in lasts]
+    return points
+
+
+def refuse_too_many(count: int, node: Node, file: str) -> None:
+    """Raise SpecError for more runs than a file may ask for; `node` is what asks for them."""
+    if count > MAX_RUNS:
+        message = f"must make at most {MAX_RUNS:,} runs (rows x points of the axes x seeds), got {count:,}"
+        raise SpecError([Problem(file, node.place, "", message)])
+
+
+def merged(under: Node, over: Node) -> Node:
+    """`under` with everything `over` says, mapping by mapping.
+
+    A mapping that names another `model`, or that changes between a model of ours and one of `mmpose`, or between a data
+    folder and `synthetic` people, replaces the earlier one whole: the sizes of one model mean nothing to another.
+    """
+    return merge(under, over, _another)
+
+
+def _another(under: Node, over: Node) -> bool:
+    before, after = under.get("model"), over.get("model")
+    if before is not None and after is not None and not (before.mapping and after.mapping):
+        return before.value != after.value
+    # Where both are mappings they are levels of a factor that happens to be called so.
+    return any(
+        name in one.mapping and other in two.mapping and not one.mapping[name].mapping
+        for name, other in (("model", "mmpose"), ("root", "synthetic"))
+        for one, two in ((under, over), (over, under))
+    )
+
+
+def with_whole_teacher(recipe: Node) -> Node:
+    """A recipe whose teacher's schedule, augmentation and precision are the row's with its own over them."""
+    teacher = recipe.get("teacher")
+    if teacher is None or not isinstance(teacher.value, dict) or "mmpose" in teacher.mapping:
+        return recipe
+    whole: dict[str, Node] = {}
+    for field, fallback in (("schedule", {}), ("augmentation", {}), ("precision", "fp32")):
+        rows, own = recipe.get(field), teacher.get(field)
+        if rows is None:
+            rows = Node(fallback, Place(teacher.place.line, teacher.place.column), teacher.key)
+        whole[field] = rows if own is None else merged(rows, own)
+    return recipe.with_items(teacher=teacher.with_items(**whole))
+
+
+def _start(sheet: Node, entry: Node | None, file: str, problems: list[Problem]) -> Node:
+    recipe = sheet.mapping["base"]
+    if entry is None:
+        return recipe
+    picked = entry.get("factors")
+    for factor, level in (picked.mapping if picked is not None else {}).items():
+        recipe = _apply_one(recipe, factor, level, sheet, file, problems, factors_only=True)
+    change = entry.get("set")
+    return recipe if change is None else merged(recipe, change)
+
+
+def assigned(recipe: Node, point: Assignments, sheet: Node, file: str, problems: list[Problem]) -> Node:
+    """The recipe with values put at fields, or the levels that they name of factors."""
+    for field, value in point:
+        recipe = _apply_one(recipe, field, value, sheet, file, problems)
+    return recipe
+
+
+def _apply_one(
+    recipe: Node,
+    field: str,
+    value: Node,
+    sheet: Node,
+    file: str,
+    problems: list[Problem],
+    *,
+    factors_only: bool = False,
+) -> Node:
+    levels = sheet.get("factors", field)
+    if levels is not None:
+        level = levels.get(_text(value.plain))
+        if level is not None:
+            return merged(recipe, level)
+        hint = nearest(value.plain, levels.mapping)
+        problems.append(Problem(file, value.place, field, f"no such level, got {shown(value.plain)}; {hint}"))
+    elif factors_only:
+        declared = sheet.get("factors")
+        names = () if declared is None else declared.mapping
+        problems.append(Problem(file, value.key, field, f"no such factor, {nearest(field, names)}"))
+    else:
+        return put(recipe, steps_of(field), value, _another)
+    return recipe
+
+
+def field_fault(field: str, sheet: Node) -> str | None:
+    """Why an axis has a name that is neither a factor's nor a field's; None where it is one."""
+    if sheet.get("factors", field) is not None:
+        return None
+    try:
+        steps = steps_of(field)
+        field_of(Recipe, _declared(steps))
+        if len(steps) > 1 and steps[0] == "losses" and not (steps[1] in LOSSES or is_reference(steps[1])):
+            raise ValueError(f"no such loss, {nearest(steps[1], LOSSES)}")
+    except ValueError as error:
+        factors = sheet.get("factors")
+        return f"{error}" if factors is None else f"{error}; or a factor: {', '.join(factors.mapping)}"
+    return None
+
+
+def _declared(path: Sequence[str]) -> Sequence[str]:
+    """The part of a path that records declare: losses and their options are checked as they are read."""
+    return path[:1] if path[0] == "losses" else path
+
+
+def _conditions(axes: Node) -> Sequence[Node]:
+    conditions = axes.get("when")
+    return [] if conditions is None else conditions.items
+
+
+def _axes_faults(axes: Node, sheet: Node, file: str) -> Iterator[Problem]:
+    """What is wrong with axes before any row is made from them."""
+    for part in (axes, *_conditions(axes)):
+        for kind in ("given", "grid", "zip"):
+            for field, values in _fields(part, kind).items():
+                if (fault := field_fault(field, sheet)) is not None:
+                    yield Problem(file, values.key, field, fault)
+                elif kind == "given" and (levels := sheet.get("factors", field)) is not None:
+                    for value in values.items or [values]:
+                        if _text(value.plain) not in levels.mapping:
+                            rule = f"no such level, got {shown(value.plain)}; {nearest(value.plain, levels.mapping)}"
+                            yield Problem(file, value.place, field, rule)
+        lengths = {field: len(values.items) for field, values in _fields(part, "zip").items()}
+        if len(set(lengths.values())) > 1:
+            said = ", ".join(f"{field} has {length}" for field, length in lengths.items())
+            yield Problem(file, part.mapping["zip"].key, "zip", f"all lists must be of one length, got: {said}")
+
+
+def _fields(axes: Node, kind: str) -> dict[str, Node]:
+    node = axes.get(kind)
+    return {} if node is None else node.mapping
+
+
+def _seeds(sheet: Node) -> int:
+    """How many runs each row has."""
+    seeds = sheet.get("seeds")
+    return 1 if seeds is None else max(1, len(seeds.items))
+
+
+def _size(axes: Node) -> int:
+    """How many points `_crossed` makes."""
+    steps = [len(values.items) for values in _fields(axes, "zip").values()][:1]
+    return math.prod([len(values.items) for values in _fields(axes, "grid").values()] + steps)
+
+
+def _crossed(axes: Node) -> list[Assignments]:
+    """The points of one `grid` and one `zip`: all values of the grid with all steps of the zip."""
+    grid, together = (
+        {
+            field: [replace(value, key=values.key) for value in values.items]
+            for field, values in _fields(axes, kind).items()
+        }
+        for kind in ("grid", "zip")
+    )
+    choices: list[list[Assignments]] = [[((field, value),) for value in values] for field, values in grid.items()]
+    if together:
+        steps = zip(*together.values(), strict=True)
+        choices.append([tuple(zip(together, step, strict=True)) for step in steps])
+    return [tuple(itertools.chain(*parts)) for parts in itertools.product(*choices)]
+
+
+def _overwritten(point: Assignments, recipe: Node, row: str, sheet: Node, file: str) -> Iterator[Problem]:
+    """The axes whose value a later axis of the same point takes away: the row would not train what its name says."""
+    for index, (field, value) in enumerate(point):
+        later = any(field == other for other, _ in point[index + 1 :])
+        is_factor = sheet.get("factors", field) is not None
+        if later or not (is_factor or _stands(value, recipe.get(*steps_of(field)))):
+            yield Problem(file, value.key, field, "must be set by one axis alone: a later one sets it too", (row,))
+
+
+def _stands(value: Node, found: Node | None) -> bool:
+    """Whether what was put into a recipe is still there."""
+    if found is None or not value.mapping:
+        return found is not None and (found is value or value.value == {})
+    return all(_stands(item, found.get(name)) for name, item in value.mapping.items())
+
+
+def _holds(condition: Node, recipe: Node, chosen: Mapping[str, Any], sheet: Node) -> bool:
+    """Whether a condition applies to a recipe, whose row and axes have `chosen` these factor levels and fields."""
+    for field, wanted in _fields(condition, "given").items():
+        if field not in chosen and sheet.get("factors", field) is not None:
+            return False
+        got = chosen[field] if field in chosen else _value(with_whole_teacher(recipe), steps_of(field))
+        values = [wanted.plain, *(item.plain for item in wanted.items)]
+        if not any(got == value or _text(got) == _text(value) for value in values):  # a level may be called 1
+            return False
+    return True
+
+
+def _value(recipe: Node, path: Sequence[str]) -> Any:
+    """What a recipe has at a path: what is written there, or else the field's default; None where there is neither."""
+    found, around = recipe.get(*path), recipe.get(*path[:-1])
+    is_loss = len(path) == 2 and path[0] == "losses"
+    if found is not None:
+        return found.plain.get("weight") if is_loss and found.mapping else found.plain
+    if around is None or not isinstance(around.value, dict):
+        return None
+    if path[0] == "losses":
+        return 0 if is_loss else None  # a loss that is not written is off
+    default = field_of(Recipe, path).default
+    return None if default is MISSING else list(default) if isinstance(default, tuple) else default
+
+
+def _labels(fields: Sequence[str]) -> dict[str, str]:
+    """For every field the shortest end of its dotted name that no other field shares, or else the whole."""
+    ends: dict[str, list[str]] = {}
+    for field in fields:
+        steps = steps_of(field)
+        ends[field] = [".".join(steps[-count:]) for count in range(1, len(steps) + 1)]
+    shared = Counter(end for field in ends for end in ends[field])
+    return {field: next((end for end in ends[field] if shared[end] == 1), field) for field in ends}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}:{_text(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return "x".join(map(_text, value))
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _refuse_doubles(rows: Sequence[ExpandedRow], file: str, problems: list[Problem]) -> None:
+    seen: dict[str, Place] = {}
+    for row in rows:
+        if row.name in seen:
+            message = f"must name one row, got {shown(row.name)} again (first in line {seen[row.name].line})"
+            problems.append(Problem(file, row.place, dotted(("rows", "row")), message))
+        seen.setdefault(row.name, row.place)

@@ -1,0 +1,334 @@
+"""A sweep file, read: every profile of it as typed rows, or every mistake in it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import MaxLen, MinLen
+
+from distilpose.parts.naming import nearest
+from experiments.sweep.checking import checked
+from experiments.sweep.compatibility import recipe_faults
+from experiments.sweep.expand import (
+    AxesEntry,
+    ExpandedRow,
+    RowEntry,
+    assigned,
+    expand,
+    field_fault,
+    merged,
+    refuse_too_many,
+    with_whole_teacher,
+)
+from experiments.sweep.recipe import FORBID, FileName, Metric, Name, Natural, Recipe, to_json, with_losses
+from experiments.sweep.search_space import Params, SearchEntry, ends, search_faults, value_at
+from experiments.sweep.yaml_nodes import Node, Problem, SpecError, dotted, read_yaml, shown
+
+Table = Literal["losses", "matrix", "generalisation", "sdpose", "rows"]
+SWEEPS = Path(__file__).parents[2] / "sweeps"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A sweep file's fields. A profile may give any of them but `sweep` and `profiles`, merged over the file's own."""
+
+    __pydantic_config__ = FORBID
+
+    sweep: FileName
+    title: Name
+    table: Table = "losses"
+    metric: Metric = "AP"
+    baseline: Name | None = None
+    base: dict[str, Any]
+    factors: dict[str, dict[str, dict[str, Any]]] | None = None
+    seeds: Annotated[tuple[Natural, ...], MinLen(1)] = (0,)
+    rows: Annotated[tuple[RowEntry, ...], MinLen(1)] | None = None
+    axes: AxesEntry | None = None
+    search: SearchEntry | None = None
+    profiles: Annotated[dict[FileName, Any], MaxLen(100)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowSpec:
+    """A row of the table: what each of its seeds does, and the paper's numbers (in per cent) where it has any.
+
+    `baseline` is the row its improvement is measured against, if any.
+    """
+
+    name: str
+    recipe: Recipe
+    factors: dict[str, Any]
+    paper: dict[str, float]
+    baseline: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What a profile searches, with the sheet whose `base` and `factors` the suggested values are put into."""
+
+    entry: SearchEntry
+    objectives: tuple[str, ...]
+    base: Recipe
+    baseline: str | None
+    sheet: Node
+    source: str
+    folder: Path
+
+    def row(self, name: str, params: Params) -> RowSpec:
+        """The row that trains `base` with these values. Raises SpecError where they make no sense together."""
+        problems: list[Problem] = []
+        recipe = _recipe(_trial(self.sheet, name, params, self.source, problems), self.source, self.folder, problems)
+        if recipe is None or problems:
+            raise SpecError(problems)
+        return RowSpec(name=name, recipe=recipe, factors=dict(params), paper={}, baseline=self.baseline)
+
+    def params(self, row: RowSpec) -> Params | None:
+        """The values at which the search would suggest this row's very recipe; None where it never would."""
+        whole = to_json(row.recipe)
+        found = {field: row.factors.get(field, value_at(whole, field)) for field in self.entry.space}
+        placed = self.entry.placed(found)
+        return placed if placed is not None and self.row(row.name, placed).recipe == row.recipe else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """One profile of a sweep file: everything a plan needs."""
+
+    sweep: str
+    profile: str
+    title: str
+    table: Table
+    metric: str
+    baseline: str | None
+    seeds: tuple[int, ...]
+    rows: tuple[RowSpec, ...]
+    source: str
+    folder: Path
+    search: Search | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepFile:
+    """A whole sweep file."""
+
+    source: str
+    profiles: dict[str, Sweep]
+
+    def profile(self, name: str | None = None) -> Sweep:
+        """One profile; without a name, the only or first one. Raises ValueError for a name that is not there."""
+        if name is None:
+            return next(iter(self.profiles.values()))
+        if name not in self.profiles:
+            raise _no_profile(self.source, name, self.profiles)
+        return self.profiles[name]
+
+
+def find_sweep(name: str) -> Path:
+    """The file of a sweep: a path, or the name of one that is shipped. Raises ValueError naming those there are."""
+    path = Path(name)
+    try:
+        if path.is_file():
+            return path
+    except OSError:  # such as a name too long for a file's
+        pass
+    shipped = {path.stem: path for path in sorted(SWEEPS.glob("*.yaml"))}
+    if name.removesuffix(".yaml").removeprefix("sweeps/") in shipped:
+        return shipped[name.removesuffix(".yaml").removeprefix("sweeps/")]
+    raise ValueError(f"sweep: must be a file or a shipped sweep, got {shown(name)}; {nearest(name, shipped)}")
+
+
+def read_sweep(path: Path | str, *, source: str | None = None) -> SweepFile:
+    """A sweep file, every profile expanded and checked. A file without profiles has the one profile `default`.
+
+    `source` is the file's name in messages and plans (default: the path as given). Raises SpecError with every mistake.
+    """
+    shown_as = str(path) if source is None else source
+    document = read_yaml(Path(path), shown_as)
+    problems: list[Problem] = []
+    problems += [problem for _, problem in checked(Document, document, shown_as)[1]]
+    sweeps: dict[str, Sweep] = {}
+    for name, sheet in _sheets(document, shown_as, problems):
+        sweep = _sweep(name, sheet, shown_as, Path(path).parent, problems)
+        if sweep is not None:
+            sweeps[name] = sweep
+            refuse_too_many(sum(len(one.rows) * len(one.seeds) for one in sweeps.values()), document, shown_as)
+    if problems:
+        raise SpecError(problems)
+    return SweepFile(source=shown_as, profiles=sweeps)
+
+
+def read_names(path: Path, profile: str | None, *, source: str) -> tuple[str, str]:
+    """The name of a file's sweep and of one profile, the first by default, without working out its rows.
+
+    Raises SpecError for what is no sweep file, ValueError for a profile that is not there.
+    """
+    node = read_yaml(path, source)
+    document, faults = checked(Document, node, source)
+    if document is None:
+        raise SpecError([problem for _, problem in faults])
+    profiles = list(document.profiles or ("default",))
+    if profile is not None and profile not in profiles:
+        raise _no_profile(source, profile, profiles)
+    return document.sweep, profile or profiles[0]
+
+
+def _no_profile(source: str, name: str, valid: Iterable[str]) -> ValueError:
+    return ValueError(f"{source}: no such profile, got {shown(name)}; {nearest(name, valid)}")
+
+
+def _sheets(document: Node, file: str, problems: list[Problem]) -> list[tuple[str, Node]]:
+    """The document of every profile: the file's fields with the profile's merged over them."""
+    common = Node({k: v for k, v in document.mapping.items() if k != "profiles"}, document.place, document.key)
+    profiles = document.get("profiles")
+    if profiles is None or not profiles.mapping:
+        return [("default", common)]
+    sheets = []
+    for name, change in profiles.mapping.items():
+        for field in ("sweep", "profiles"):
+            if (fixed := change.get(field)) is not None:
+                message = "belongs to the file, not to one of its profiles"
+                problems.append(Problem(file, fixed.key, f"profiles.{name}.{field}", message))
+        if isinstance(change.value, dict):
+            sheets.append((name, merged(common, change)))
+        elif change.value is None:
+            sheets.append((name, common))
+        else:
+            message = f"must be a mapping of fields, got {shown(change.plain)}"
+            problems.append(Problem(file, change.place, f"profiles.{name}", message))
+    return sheets
+
+
+def _sweep(name: str, sheet: Node, file: str, folder: Path, problems: list[Problem]) -> Sweep | None:
+    before = len(problems)
+    document, faults = checked(Document, sheet, file)
+    problems += [problem for _, problem in faults]
+    if any(path[0] in ("base", "factors", "rows", "axes") for path, _ in faults):
+        return None
+    expanded = expand(sheet, file, problems)
+    if not expanded:
+        return None
+    recipes = [_recipe(row, file, folder, problems) for row in expanded]
+    problems += _baseline_problems(sheet.get("baseline"), expanded, file)
+    if document is None:
+        return None
+    rows = []
+    for row, recipe in zip(expanded, recipes, strict=True):
+        if recipe is not None:
+            own = document.baseline if row.baseline is None else row.baseline.plain
+            rows.append(RowSpec(name=row.name, recipe=recipe, factors=row.factors, paper=row.paper, baseline=own))
+    if len(set(document.seeds)) < len(document.seeds):
+        message = f"must differ, got {shown(document.seeds)}"
+        problems.append(Problem(file, sheet.mapping["seeds"].place, "seeds", message))
+    if document.table == "matrix":
+        problems += _matrix_problems(expanded, file)
+    search = None if document.search is None else _search(document, document.search, sheet, file, folder, problems)
+    if len(problems) > before:
+        return None
+    return Sweep(
+        sweep=document.sweep,
+        profile=name,
+        title=document.title,
+        table=document.table,
+        metric=document.metric,
+        baseline=document.baseline,
+        seeds=document.seeds,
+        rows=tuple(rows),
+        source=file,
+        folder=folder,
+        search=search,
+    )
+
+
+def _search(
+    document: Document, entry: SearchEntry, sheet: Node, file: str, folder: Path, problems: list[Problem]
+) -> Search | None:
+    """The search of a sheet, checked: its fields, its base by itself, and the corners of its space."""
+    node = sheet.mapping["search"]
+    found = [
+        Problem(file, node.nearest(path).place, dotted(("search", *path)), message)
+        for path, message in search_faults(entry, document.seeds)
+    ]
+    if len(document.seeds) != 1:
+        message = f"a trial is one run: a search has one seed, got {shown(document.seeds)}; `confirm` takes more"
+        found.append(Problem(file, (sheet.get("seeds") or node).place, "seeds", message))
+    for field, where in node.mapping["space"].mapping.items():
+        if (fault := field_fault(field, sheet)) is not None:
+            found.append(Problem(file, where.key, f"search.space.{field}", fault))
+    problems += found
+    if found:
+        return None
+    base = _recipe(_trial(sheet, "base", {}, file, problems), file, folder, problems)
+    if base is None:
+        return None
+    for params in ends(entry):
+        recipe = _recipe(_trial(sheet, _said(params), params, file, problems), file, folder, problems)
+        if recipe is not None and recipe.data != base.data:
+            message = "a search has one set of data, that of base: values from others say nothing of each other"
+            problems.append(Problem(file, node.mapping["space"].place, "search.space", message))
+    objectives = entry.objectives or (document.metric,)
+    return Search(
+        entry=entry,
+        objectives=objectives,
+        base=base,
+        baseline=document.baseline,
+        sheet=sheet,
+        source=file,
+        folder=folder,
+    )
+
+
+def _said(params: Params) -> str:
+    return ", ".join(f"{field}={shown(value)}" for field, value in params.items())
+
+
+def _trial(sheet: Node, name: str, params: Params, file: str, problems: list[Problem]) -> ExpandedRow:
+    space = sheet.mapping["search"].mapping["space"]
+    point = []
+    for field, value in params.items():
+        where = space.mapping[field]
+        point.append((field, Node(value, where.place, where.key)))
+    recipe = assigned(sheet.mapping["base"], tuple(point), sheet, file, problems)
+    return ExpandedRow(name=name, recipe=recipe, factors=dict(params), paper={}, baseline=None, place=space.place)
+
+
+def _baseline_problems(common: Node | None, rows: Sequence[ExpandedRow], file: str) -> list[Problem]:
+    names = dict.fromkeys(row.name for row in rows)
+    named = [("baseline", common), *(("rows.baseline", row.baseline) for row in rows)]
+    wrong = {
+        (field, node.place): node.plain  # axes repeat a row, and its mistake
+        for field, node in named
+        if node is not None and isinstance(node.plain, str) and node.plain not in names
+    }
+    return [
+        Problem(file, place, field, f"must be one of the rows, got {shown(name)}; {nearest(name, names)}")
+        for (field, place), name in wrong.items()
+    ]
+
+
+def _matrix_problems(rows: Sequence[ExpandedRow], file: str) -> list[Problem]:
+    problems = []
+    factors = list(rows[0].factors)
+    for row in rows:
+        if len(row.factors) != 2 or set(row.factors) != set(factors):
+            got = ", ".join(row.factors) or "none"
+            message = f"a matrix needs the same two factors in every row, got {got} in row {shown(row.name)}"
+            problems.append(Problem(file, row.place, "rows.factors", message))
+    return problems
+
+
+def _recipe(row: ExpandedRow, file: str, folder: Path, problems: list[Problem]) -> Recipe | None:
+    node = with_whole_teacher(row.recipe)
+    before = len(problems)
+    values, loss_faults = with_losses(node.frozen, folder)
+    recipe, faults = checked(Recipe, node, file, values)
+    problems += [problem for _, problem in faults]
+    for below, message in loss_faults:
+        whole = ("losses", *below)
+        problems.append(Problem(file, node.nearest(whole).place, dotted(whole), message, (row.name,)))
+    for path, message in recipe_faults(recipe) if recipe is not None and not loss_faults else ():
+        place = node.nearest(path).place
+        problems.append(Problem(file, place, dotted(path), message, (row.name,)))
+    return recipe if len(problems) == before else None

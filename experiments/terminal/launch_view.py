@@ -1,0 +1,249 @@
+"""What the command line shows: tables of plans and runs, and the progress of a launch."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from experiments.launch.memory_needs import MemoryNeed
+from experiments.launch.protocol import Slot
+from experiments.launch.records import LaunchProgress
+from experiments.machine.quantities import data_size, duration
+from experiments.plan.estimate import Costs, planned_steps
+from experiments.plan.plan import Plan, PlannedRun
+from experiments.runs.store import State
+from experiments.terminal.output import Plain
+from experiments.terminal.tables import table_of, worth_showing
+
+_PLAIN_SECONDS = 15.0  # between two lines where there is no terminal to redraw
+_MEASURED = 0.1  # of the steps that a launch does, before it tells the time left
+_START_SECONDS = 8.0  # of a process, until its first step: imports, data, models; seen on two CPU cores
+
+
+def run_name(run: PlannedRun) -> str:
+    """How people call a run: its row (or the teacher's model) and its seed."""
+    return f"{run.row or 'teacher ' + run.recipe['model']['model']}, seed {run.seed}"
+
+
+def plan_tables(
+    plan: Plan,
+    states: Mapping[str, State],
+    costs: Costs,
+    needs: Mapping[str, MemoryNeed | None] | None = None,
+    *,
+    everything: bool = False,
+) -> Iterator[Table | Text]:
+    """A plan for people: its settings, rows, cohorts, cost and what GPU memory cohorts need, where any does.
+
+    Of a long one the runs that need attention come first.
+    """
+    yield Text(f"{plan.title}  ({plan.sweep}, profile {plan.profile}, from {plan.source})", style="bold")
+    settings = Table.grid(padding=(0, 2))
+    for name, value in plan.settings.items():
+        settings.add_row(Text(name, style="dim"), Text(_shortened(str(value))))
+    yield settings
+    cohorts = {run_id: cohort.cohort_id for cohort in plan.cohorts for run_id in cohort.run_ids}
+    papers = {row.name: row.paper.get(plan.metric) for row in plan.rows}
+    chosen, rest = list(states), None
+    if not everything:
+        chosen, rest = worth_showing(states)
+    columns = ("row", "paper", "run", "seed", "teacher", "cohort", "state", "cost alone")
+    lines = []
+    for run_id in chosen:
+        run, paper = plan.runs[run_id], papers.get(plan.runs[run_id].row or "")
+        lines.append(
+            (
+                run.row or f"teacher {run.recipe['model']['model']}",
+                "" if paper is None else f"{paper:.1f}",
+                run_id,
+                str(run.seed),
+                run.teacher_id or "",
+                cohorts[run_id],
+                states[run_id],
+                _time(costs.runs[run_id].seconds),
+            )
+        )
+    yield table_of(columns, lines, styled="state")
+    if rest is not None:
+        yield Text(rest, style="dim")
+    yield Text(_cost_line(plan, states, costs))
+    if needs:
+        yield from _memory_lines(plan, needs)
+
+
+def _time(seconds: float | None) -> str:
+    return "unknown" if seconds is None else duration(seconds)
+
+
+def _memory_lines(plan: Plan, found: Mapping[str, MemoryNeed | None]) -> Iterator[Text]:
+    """What cohorts need of a GPU, those alike counted, and which of them would not fit one that is here."""
+    needs = {cohort_id: need for cohort_id, need in found.items() if need is not None}
+    if len(needs) < len(found):
+        yield Text(f"GPU memory of {_counted(len(found) - len(needs), 'cohort')}: unknown.")
+    sizes = {cohort.cohort_id: len(cohort.run_ids) for cohort in plan.cohorts}
+    alike = Counter(
+        (needs[cohort_id], sizes[cohort_id]) for cohort_id in sorted(needs, key=lambda id: -needs[id].bytes)
+    )
+    for basis in dict.fromkeys(need.basis for need in needs.values()):
+        parts = [
+            f"{data_size(need.bytes)} for {_counted(count, 'cohort')} of {_counted(size, 'run')}"
+            for (need, size), count in alike.items()
+            if need.basis == basis
+        ]
+        yield Text(f"GPU memory, {basis}: about {_shortened(', '.join(parts))}.")
+    for (need, size), count in alike.items():
+        if need.fits_with is not None:
+            remedy = (
+                f"with {need.fits_with} people at once it would, which `launch` comes to after it ran out of memory "
+                "(batch normalisation then sees only these)"
+                if need.fits_with
+                else "not even one person at a time would"
+            )
+            words = (
+                f"{data_size(need.bytes)} for {_counted(count, 'cohort')} of {_counted(size, 'run')}: more than a GPU "
+                f"of this machine has to give; {remedy}. A smaller schedule.batch_size takes less."
+            )
+            yield Text(words, style="bold red")
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def _shortened(text: str, limit: int = 160) -> str:
+    """A list that a long sweep makes endless, cut."""
+    if len(text) <= limit:
+        return text
+    return f"{text[: text.rfind(',', 0, limit)]}, ... ({text.count(',') + 1} in all)" if "," in text[:limit] else text
+
+
+def launch_summary(plan: Plan, states: Mapping[str, State], costs: Costs, slots: Sequence[Slot]) -> Text:
+    """What a launch will do and cost, said before it starts."""
+    where = ", ".join(dict.fromkeys(f"{slot.device} x{slot.threads}" for slot in slots))
+    return Text(f"{plan.title}\n{_cost_line(plan, states, costs)} {len(slots)} processes: {where}.")
+
+
+def _cost_line(plan: Plan, states: Mapping[str, State], costs: Costs) -> str:
+    done = sum(state == "finished" for state in states.values())
+    starts = sum(any(states[run_id] != "finished" for run_id in cohort.run_ids) for cohort in plan.cohorts)
+    counts = f"{len(plan.runs):,} runs in {len(plan.cohorts):,} cohorts, {done:,} finished"
+    if not starts:
+        return f"{counts}; nothing is left."
+    parts = [f"{_START_SECONDS:.0f} s to start each of {_counted(starts, 'cohort')}"]
+    if costs.bases:
+        parts.insert(0, f"about {duration(costs.left_seconds)} of computing, by {' and '.join(costs.bases)}")
+    if costs.left_unknown:
+        parts.append(f"{_counted(costs.left_unknown, 'run')} of unknown cost")
+    return f"{counts}; left: {', '.join(parts)}; validation comes on top."
+
+
+@contextmanager
+def counting(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for a count: yields a function of (done, total). It shows nothing until called."""
+    bar = Progress(
+        TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True
+    )
+    task = bar.add_task(what, visible=False)
+    with bar:
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+
+
+class LaunchDisplay:
+    """The live view of a launch: one bar over all steps with the time left, and a line for each run at work.
+
+    Without a terminal it prints a line now and then instead. `begun` are the steps that runs have done already.
+    """
+
+    def __init__(self, plan: Plan, console: Console, begun: Mapping[str, int] | None = None) -> None:
+        self._plan, self._console = plan, console
+        self._reached = dict(begun or {})
+        self._steps = {run_id: planned_steps(run, plan.train_people[run_id]) for run_id, run in plan.runs.items()}
+        self._bar = Progress(
+            TextColumn("{task.description}", style="bold", markup=False),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            MofNCompleteColumn(),
+            TextColumn("steps{task.fields[left]}", markup=False),
+            console=console,
+            expand=True,
+        )
+        self._task = self._bar.add_task(plan.sweep, total=sum(self._steps.values()), left="")
+        self._live = Live(Plain(self._bar), console=console, refresh_per_second=2) if console.is_terminal else None
+        self._printed = 0.0
+        self._began: tuple[float, int] | None = None
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def lengthened(self, plan: Plan | None) -> Plan | None:
+        """The plan given: from now on the one that is shown, unless it is None."""
+        if plan is not None:
+            self._plan = plan
+            self._steps = {run_id: planned_steps(run, plan.train_people[run_id]) for run_id, run in plan.runs.items()}
+            self._bar.update(self._task, total=sum(self._steps.values()))
+        return plan
+
+    def update(self, progress: LaunchProgress) -> None:
+        """Show where the launch stands."""
+        self._reached |= {run_id: run.step for run_id, run in progress.running.items() if run is not None}
+        self._reached |= {run_id: self._steps[run_id] for run_id in progress.finished | progress.pruned}
+        done = sum(self._reached.values())
+        left = self._left(progress, done)
+        self._bar.update(self._task, completed=done, left=left)
+        if self._live is not None:
+            self._live.update(Plain(Group(self._bar, self._running(progress))))
+        elif time.monotonic() - self._printed >= _PLAIN_SECONDS:
+            self._printed = time.monotonic()
+            self._console.print(f"{self._line(progress, done)}{left}")
+
+    def _left(self, progress: LaunchProgress, done: int) -> str:
+        """The time left in words, at the pace of this launch: with its starts and validations. Nothing too early."""
+        if self._began is None:
+            self._began = (progress.seconds, done)
+        seconds, measured = progress.seconds - self._began[0], done - self._began[1]
+        over = progress.failed.keys() | progress.blocked
+        to_do = sum(steps - self._reached.get(run_id, 0) for run_id, steps in self._steps.items() if run_id not in over)
+        if measured < _MEASURED * (measured + to_do) or not measured:
+            return ""
+        return f", about {duration(seconds / measured * to_do)} left"
+
+    def _line(self, progress: LaunchProgress, done: int) -> str:
+        starting = sum(run is None for run in progress.running.values())
+        counts = {"failed": len(progress.failed), "starting": starting}
+        some = "".join(f", {count} {what}" for what, count in counts.items() if count)
+        return (
+            f"{duration(progress.seconds)}: {len(progress.finished)} of {progress.total} runs finished{some}, "
+            f"{len(progress.running) - starting} running, {done / max(1, sum(self._steps.values())):.0%} of all steps"
+        )
+
+    def _running(self, progress: LaunchProgress) -> Table:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for run_id, run in progress.running.items():
+            planned = self._plan.runs[run_id]
+            values = {} if run is None else run.values
+            numbers = [
+                f"{name} {value:.4g}"
+                for name, value in values.items()
+                if value is not None and name in ("train/loss", f"val/{self._plan.metric}", "val/PCK@0.2")
+            ]
+            where = "starting" if run is None else f"step {run.step} of {self._steps[run_id]}"
+            table.add_row(Text(run_name(planned), style="cyan"), where, ", ".join(numbers))
+        for run_id, why in progress.failed.items():
+            table.add_row(Text(run_name(self._plan.runs[run_id]), style="bold red"), "failed", Text(why))
+        if progress.elsewhere:
+            table.add_row(f"{len(progress.elsewhere)} runs", "held by another launch", "")
+        return table

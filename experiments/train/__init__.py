@@ -1,0 +1,1 @@
+"""One process: a planned cohort in, journals and results out."""

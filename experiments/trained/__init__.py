@@ -1,0 +1,1 @@
+"""Finished runs used again: weights loaded, explained and replayed."""

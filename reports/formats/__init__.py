@@ -1,0 +1,1 @@
+"""Tables and pages as Markdown, LaTeX, HTML, CSV and Parquet."""

@@ -1,0 +1,1 @@
+"""The papers' settings and published numbers."""

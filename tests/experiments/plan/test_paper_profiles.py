@@ -1,0 +1,192 @@
+"""The profiles named `paper`, row by row, against what was published of the training."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from experiments.cli.options import read_profile
+from experiments.sweep.recipe import Recipe, to_json
+from experiments.sweep.sweep_file import find_sweep, read_sweep
+
+FULL = {"reg": 1.0, "KT": 5e-4, "VT": 5e-4, "SH": 1.0, "CS": 1e-2}
+NONE = {"reg": 1.0}
+SCHEDULE = {
+    "epochs": 300, "drop_last": False, "cards": 8, "lr": 1e-3, "warmup_steps": 500, "warmup_ratio": 1e-3,
+    "milestones": [200, 260], "gamma": 0.1, "eval_every": 10,
+}  # fmt: skip
+AUGMENTATION = {
+    "flip": 0.5, "half_body": 0.3, "half_body_joints": 8, "scale": 0.35, "rotation": 45.0, "rotation_p": 0.6,
+    "shift": 0.2, "shift_p": 0.3, "shift_draw": "once",
+}  # fmt: skip
+OF_W48 = {**AUGMENTATION, "rotation": 40.0, "scale": 0.5}
+OF_SDPOSE = {**AUGMENTATION, "shift": 0.16, "shift_draw": "sample"}
+# DeepPose 52.6 and SimpleBaseline 70.4 are mmpose's (deeppose/coco/res50 and topdown_heatmap/coco/res50, 8x64).
+OF_MMPOSE = {**SCHEDULE, "epochs": 210, "lr": 5e-4, "milestones": [170, 200]}
+W48 = {"model": "teacher_tokenpose_l", "init": "imagenet", "batch_size": 512, "augmentation": OF_W48}
+STEMNET = {"model": "teacher_stemnet", "init": "fresh", "batch_size": 512, "augmentation": AUGMENTATION}
+R50 = {"model": "simplebaseline_r50", "init": "imagenet", "batch_size": 512, "augmentation": OF_W48}
+
+
+def off(*terms: str) -> dict[str, Any]:
+    return {name: weight for name, weight in FULL.items() if name not in terms}
+
+
+# row: model, its start, its batch, its losses, its teacher, the paper's AP
+DISTILPOSE = {
+    "losses": {
+        "none": ("distilpose_s", "fresh", 512, NONE, None, 56.0),
+        "none, batch 256": ("distilpose_s", "fresh", 256, NONE, None, None),
+        "CS": ("distilpose_s", "fresh", 256, off("KT", "VT", "SH"), W48, 63.2),
+        "SH": ("distilpose_s", "fresh", 256, off("KT", "VT", "CS"), W48, 56.4),
+        "CS+SH": ("distilpose_s", "fresh", 256, off("KT", "VT"), W48, 64.1),
+        "KT": ("distilpose_s", "fresh", 256, off("VT", "SH", "CS"), W48, 67.1),
+        "VT": ("distilpose_s", "fresh", 256, off("KT", "SH", "CS"), W48, 61.7),
+        "KT+VT": ("distilpose_s", "fresh", 256, off("SH", "CS"), W48, 67.5),
+        "all": ("distilpose_s", "fresh", 256, FULL, W48, 71.6),
+    },
+    "teacher_student": {
+        "stemnet, no teacher": ("distilpose_s", "fresh", 512, NONE, None, 56.0),
+        "stemnet, no teacher, batch 256": ("distilpose_s", "fresh", 256, NONE, None, None),
+        "stemnet, taught by stemnet": ("distilpose_s", "fresh", 256, FULL, STEMNET, 63.6),
+        "stemnet, taught by HRNet-W48": ("distilpose_s", "fresh", 256, FULL, W48, 71.6),
+        "HRNet-W48-stage3, no teacher": ("distilpose_l", "imagenet", 512, NONE, None, 63.0),
+        "HRNet-W48-stage3, no teacher, batch 256": ("distilpose_l", "imagenet", 256, NONE, None, None),
+        "HRNet-W48-stage3, taught by stemnet": ("distilpose_l", "imagenet", 256, FULL, STEMNET, 66.8),
+        "HRNet-W48-stage3, taught by HRNet-W48": ("distilpose_l", "teacher_backbone", 256, FULL, W48, 74.4),
+    },
+    "generalisation": {
+        "DeepPose": ("deeppose_r50", "imagenet", 512, NONE, None, 52.6),
+        "DeepPose with simulated heatmaps": ("deeppose_r50", "imagenet", 512, off("KT", "VT"), R50, 59.7),
+    },
+}
+# row: model, cycles in training (None: of its kind), its start, its batch, the weight of tokens, the paper's AP.
+# A TokenPose without a published AP here trains in the batches of its SDPose.
+SDPOSE = {
+    "TokenPose-T": ("tokenpose_t", None, "fresh", 512, 0.0, None),
+    "SDPose-T": ("sdpose_t", 3, "fresh", 512, 5e-6, 69.7),
+    "TokenPose-S-V1": ("tokenpose_s", None, "fresh", 512, 0.0, 72.5),
+    "SDPose-S-V1": ("sdpose_s_v1", 2, "fresh", 512, 5e-6, 72.3),
+    "TokenPose-S-V2": ("tokenpose_s_v2", None, "fresh", 192, 0.0, None),
+    "SDPose-S-V2": ("sdpose_s_v2", 2, "fresh", 192, 5e-6, 73.5),
+    "TokenPose-B": ("tokenpose_hr32_stage3", None, "imagenet", 256, 0.0, None),
+    "SDPose-B": ("sdpose_b", 2, "imagenet", 256, 5e-6, 73.7),
+}
+
+
+def rows_of(sweep: str) -> dict[str, tuple[Recipe, dict[str, float]]]:
+    return {row.name: (row.recipe, row.paper) for row in read_profile(sweep, "paper").rows}
+
+
+def assert_published(
+    recipe: Recipe, augmentation: dict[str, Any] = AUGMENTATION, schedule: dict[str, Any] = SCHEDULE
+) -> None:
+    """What every row of every table shares."""
+    assert recipe.input_size == (192, 256)
+    assert recipe.precision == "fp32"
+    assert (recipe.data.train, recipe.data.val) == ("train2017", "val2017")
+    assert to_json(recipe.augmentation) == augmentation
+    assert to_json(recipe.schedule) == {**schedule, "batch_size": recipe.schedule.batch_size}
+    assert recipe.evaluation.flip_test
+    assert recipe.evaluation.best_by == "AP"
+    assert recipe.evaluation.boxes == "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
+    assert recipe.student.chosen.keys() <= {"cycles"}
+
+
+@pytest.mark.parametrize("sweep", DISTILPOSE)
+def test_every_row_of_distilposes_tables_is_trained_as_published(sweep: str) -> None:
+    rows = rows_of(sweep)
+    assert list(rows) == list(DISTILPOSE[sweep])
+    shared = (OF_W48, OF_MMPOSE) if sweep == "generalisation" else (AUGMENTATION, SCHEDULE)
+    for name, (model, init, batch, losses, teacher, ap) in DISTILPOSE[sweep].items():
+        recipe, paper = rows[name]
+        assert_published(recipe, *shared)
+        assert (recipe.student.model, recipe.student.init, recipe.schedule.batch_size) == (model, init, batch), name
+        assert {use.name: use.weight for use in recipe.losses} == losses, name
+        assert paper == ({} if ap is None else {"AP": ap})
+        assert recipe.uses_teacher == (teacher is not None), name
+        if teacher is not None:
+            trained = recipe.teacher_run()
+            assert to_json(trained.augmentation) == teacher["augmentation"]
+            assert to_json(trained.schedule) == {**shared[1], "batch_size": teacher["batch_size"]}
+            assert (trained.model.model, trained.model.init) == (teacher["model"], teacher["init"])
+            assert trained.model.chosen == {}
+
+
+def test_every_sdpose_and_its_tokenpose_is_trained_as_published() -> None:
+    rows = rows_of("sdpose")
+    assert [name for name in rows if "," not in name] == list(SDPOSE)
+    for name, (model, cycles, init, batch, tokens, ap) in SDPOSE.items():
+        recipe, paper = rows[name]
+        assert_published(recipe, OF_SDPOSE)
+        assert (recipe.student.model, recipe.student.init, recipe.schedule.batch_size) == (model, init, batch), name
+        assert recipe.student.cycles == cycles
+        expected = {"heatmap": 1.0, "KT": tokens, "VT": tokens, "stop_gradient": False}
+        assert to_json(recipe.circulation) == expected
+        assert paper == ({} if ap is None else {"AP": ap})
+
+
+@pytest.mark.parametrize("sweep", ["losses", "teacher_student"])
+def test_the_control_of_a_paper_profile_is_the_untaught_row_in_the_batches_of_the_taught_and_no_baseline(
+    sweep: str,
+) -> None:
+    profile = read_profile(sweep, "paper")
+    rows = {row.name: row for row in profile.rows}
+    controls = [name for name in rows if name.endswith(", batch 256")]
+    assert controls
+    for name in controls:
+        control, published = rows[name].recipe, rows[name.removesuffix(", batch 256")].recipe
+        assert dataclasses.replace(control, schedule=published.schedule) == published
+        assert control.schedule == profile.rows[-1].recipe.schedule
+    assert {profile.baseline, *(row.baseline for row in profile.rows)}.isdisjoint(controls)
+
+
+@pytest.mark.parametrize(
+    "sweep", ["losses", "teacher_student", "generalisation", "sdpose", "defects", "precision", "search_alphas"]
+)
+def test_no_small_profile_inherits_the_augmentation_or_the_cards_of_the_published_recipe(sweep: str) -> None:
+    for name, profile in read_sweep(find_sweep(sweep)).profiles.items():
+        if name.startswith(("paper", "lspet-gpu")):
+            continue
+        for row in profile.rows:
+            recipes = [row.recipe] + ([row.recipe.trained_teacher] if row.recipe.trained_teacher else [])
+            for recipe in recipes:
+                assert recipe.augmentation.scale < 0.35, (name, row.name)
+                assert recipe.augmentation.shift == 0, (name, row.name)
+                assert recipe.schedule.cards == 1, (name, row.name)
+                assert recipe.schedule.lr == 1e-3, (name, row.name)
+
+
+def test_the_rows_of_the_defects_differ_from_the_full_method_by_defects_alone() -> None:
+    full, _ = rows_of("losses")["all"]
+    rows = rows_of("defects")
+    assert rows["all put right"][0] == full
+    defects = {
+        "SH form": lambda recipe: dict(recipe.losses.get("SH").options)["form"],
+        "CS cell": lambda recipe: dict(recipe.losses.get("CS").options)["cell"],
+        "flip_coordinates": lambda recipe: recipe.evaluation.flip_coordinates,
+        "flip_scores": lambda recipe: recipe.evaluation.flip_scores,
+    }
+    official = {
+        name: [defect for defect, of in defects.items() if of(recipe) == "official"]
+        for name, (recipe, _) in rows.items()
+    }
+    assert sorted(map(len, official.values())) == [0, 1, 1, 1, 1, 4]
+    assert {defect for one in official.values() if len(one) == 1 for defect in one} == set(defects)
+    for recipe, _ in rows.values():
+        assert_published(recipe)
+        assert recipe.teacher == full.teacher
+
+
+def test_the_rows_of_the_precisions_are_the_full_method_with_the_same_teacher() -> None:
+    full, _ = rows_of("losses")["all"]
+    rows = {name: recipe for name, (recipe, _) in rows_of("precision").items()}
+    assert rows["fp32"] == full
+    assert to_json(rows["bf16"]) == to_json(full) | {"precision": "bf16"}
+    assert rows["bf16"].teacher.precision == "fp32"
+
+
+@pytest.mark.parametrize("sweep", ["losses", "teacher_student", "generalisation", "sdpose", "defects", "precision"])
+def test_the_head_of_a_sweep_gives_the_one_command_for_the_paper(sweep: str) -> None:
+    head = find_sweep(sweep).read_text().partition("\nsweep:")[0]
+    assert f"distilpose launch {sweep} --profile paper --data data/coco" in head
