@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.subjects import JOINTS, random_batch
+from benchmarks.subjects import random_batch
 from distilpose.data.skeleton import COCO
 from distilpose.losses.criteria import every_cycle
 from experiments.build.models import build_criterion, build_run_model
@@ -32,7 +32,7 @@ def step_of(
     recipe: RunRecipe, parts: Path, teacher: nn.Module | None, crops: int, device: torch.device
 ) -> Callable[[], None]:
     """One optimiser step, ready to be called."""
-    model = build_run_model(recipe, JOINTS).to(device).train()
+    model = build_run_model(recipe, COCO).to(device).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
     criterion, batch = build_criterion(recipe, COCO, parts), random_batch(crops, recipe.input_size, device)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
@@ -62,7 +62,7 @@ def measure(plan: Plan, parts: Path, device: torch.device, crops: int | None, re
         recipe = run_recipe_from_json(run.recipe)
         teaching: Any = None
         if run.teacher_id in plan.runs:
-            teaching = build_run_model(run_recipe_from_json(plan.runs[run.teacher_id].recipe), JOINTS).to(device).eval()
+            teaching = build_run_model(run_recipe_from_json(plan.runs[run.teacher_id].recipe), COCO).to(device).eval()
         batch = recipe.schedule.batch_size
         used = min(crops or batch, batch)
         step = step_of(recipe, parts, teaching, used, device)

@@ -17,7 +17,7 @@ from distilpose.losses.table import STUDENT_ASKS
 from distilpose.losses.use import Losses, LossUse
 
 PEOPLE, SIZE, DIM, VISUAL = 3, (12, 16), 8, 6
-OF_STUDENT = STUDENT_ASKS
+OF_STUDENT = tuple(name for name in STUDENT_ASKS if name != "learn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,11 @@ class _Student:
     heatmaps: Tensor
     keypoint_tokens: Tensor
     visual_tokens: Tensor
+
+    def learn(self, batch: Batch) -> Tensor:
+        """A loss of the student's own."""
+        seen = batch.visible[..., None]
+        return ((self.keypoints - batch.keypoints) * seen).square().mean()
 
 
 def check_loss(use: LossUse, load: Load | None = None) -> Iterator[Finding]:
@@ -103,7 +108,7 @@ def _value(criterion: LossCriterion, student: _Student, batch: Batch, teacher: H
 def _inputs(criterion: LossCriterion, student: _Student) -> dict[str, Tensor]:
     """What the loss reads of the student, as leaves."""
     asks = criterion.losses.asks
-    names = [name for name in OF_STUDENT if name in asks] or (list(OF_STUDENT) if "output" in asks else [])
+    names = [name for name in OF_STUDENT if name in asks] or (list(OF_STUDENT) if {"output", "learn"} & asks else [])
     return {name: getattr(student, name).clone().requires_grad_() for name in names}
 
 
@@ -213,5 +218,6 @@ def _taken(
     student: _Student, batch: Batch, teacher: HeatmapOutput, people: Tensor
 ) -> tuple[_Student, Batch, HeatmapOutput]:
     taken = _Student(**{name: getattr(student, name)[people] for name in OF_STUDENT})
-    taught = HeatmapOutput._make(None if part is None else part[people] for part in teacher)
+    given = ("heatmaps", "visual_tokens", "keypoint_tokens")
+    taught = teacher._replace(**{name: getattr(teacher, name)[people] for name in given})
     return taken, Batch(*(part[people] for part in batch)), taught

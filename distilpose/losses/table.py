@@ -8,9 +8,10 @@ from typing import Any
 from distilpose.heads import HEADS
 from distilpose.parts.signature import Signature, read_signature
 
-STUDENT_ASKS = (*(name for head in HEADS.values() for name in head.gives), "keypoint_tokens", "visual_tokens")
-"""What a student gives: fields of its output."""
-TEACHER_ASKS = ("teacher", *(f"teacher_{name}" for name in STUDENT_ASKS))
+_SHOWN = (*(name for head in HEADS.values() for name in head.gives), "keypoint_tokens", "visual_tokens")
+STUDENT_ASKS = (*_SHOWN, "learn")
+"""What a student gives: fields of its output; `learn` is its own loss, called with the batch."""
+TEACHER_ASKS = ("teacher", *(f"teacher_{name}" for name in _SHOWN))
 """What a teacher gives: its whole output, or a field of it. No gradient reaches it."""
 TRUTH_ASKS = ("true_keypoints", "visible", "true_heatmaps", "heatmap_visible")
 """What the annotations give: fields of the batch, and the Gaussians that heatmap models learn."""
@@ -45,6 +46,7 @@ class BuiltIn:
 LOSSES = {
     "reg": BuiltIn(source="regression.py:regression_loss"),
     "heatmap": BuiltIn(source="heatmap.py:heatmap_loss"),
+    "own": BuiltIn(source="own.py:own_loss", mixes_people={}),
     "CS": BuiltIn(source="confidence.py:confidence_loss"),
     "SH": BuiltIn(source="simulated_heatmap.py:simulated_heatmap_loss", mixes_people={"form": "official"}),
     "KT": BuiltIn(source="tokens.py:keypoint_token_loss", equal_tokens=True),

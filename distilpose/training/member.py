@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from distilpose.data.stream import Batch
 from distilpose.heads.heatmap import HeatmapOutput
+from distilpose.models.measure import plain_forward
 from distilpose.training.schedule import Schedule
 
 
@@ -31,11 +32,6 @@ class Forward(Protocol):
 
     def __call__(self, model: nn.Module, images: Tensor, /) -> Any:
         """The output that the criterion reads."""
-
-
-def plain_forward(model: nn.Module, images: Tensor) -> Any:
-    """What the model returns in use."""
-    return model(images)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -24,13 +24,13 @@ from distilpose.losses.criteria import (
     every_cycle,
     load_from,
 )
-from distilpose.models import build_model, initialise
+from distilpose.models.builders import build_from_spec
 from distilpose.models.description import Description
-from distilpose.models.specs import find_spec
+from distilpose.models.measure import plain_forward
 from distilpose.models.warm_start import load_backbone, load_imagenet
 from distilpose.training.checkpoint import load_weights
 from distilpose.training.cohort import Interrupted, Validate
-from distilpose.training.member import Member, plain_forward
+from distilpose.training.member import Member
 from experiments.runs.store import RunDir
 from experiments.sweep.recipe import (
     VALIDATION_CROPS,
@@ -80,8 +80,7 @@ def build_member(
     Raises:
         WarmStartError: a ValueError, when the teacher's backbone does not fit, or ImageNet's weights cannot be had.
     """
-    model = build_run_model(recipe, skeleton.num_joints)
-    initialise(model, recipe.seed)
+    model = build_run_model(recipe, skeleton, parts)
     if recipe.model.init == "teacher_backbone":
         assert teacher is not None, f"run {run.run_id} starts from its teacher, but its cohort has none"
         load_backbone(model, teacher.state_dict())
@@ -102,30 +101,25 @@ def build_member(
     )
 
 
-def build_run_model(recipe: RunRecipe, joints: int) -> nn.Module:
-    """The recipe's model; a student's head has the outputs that its losses train and no others."""
-    return build_model(recipe.model.model, **run_options(recipe, joints))
+def build_run_model(recipe: RunRecipe, skeleton: Skeleton, parts: Path | None = None) -> nn.Module:
+    """The recipe's model at its start; a student's head has the outputs that its losses train and no others.
 
-
-def run_options(recipe: RunRecipe, joints: int) -> dict[str, Any]:
-    """The options of `build_model` that the recipe chooses."""
-    outputs = {} if recipe.losses is None else recipe.losses.head_options(_head(recipe))
-    head = {} if recipe.model.head is None else {"head": recipe.model.head}
-    return {"joints": joints, "input_size": recipe.input_size, **head, **outputs, **recipe.model.chosen}
-
-
-def _head(recipe: RunRecipe) -> str:
-    return recipe.model.head or find_spec(recipe.model.model).head
+    `parts` is the folder of kept copies of users' own code.
+    """
+    return build_from_spec(describe_run(recipe, skeleton).spec(), seed=recipe.seed, parts=parts, skeleton=skeleton)
 
 
 def describe_run(recipe: RunRecipe, skeleton: Skeleton) -> Description:
     """What the run's weights say of their model."""
-    return Description(model=recipe.model.model, options=run_options(recipe, skeleton.num_joints), skeleton=skeleton)
+    use, given = recipe.model, {"joints": skeleton.num_joints, "input_size": recipe.input_size}
+    outputs = {} if recipe.losses is None else use.spec().outputs(recipe.losses.asks)
+    options = {**given, **outputs, **use.chosen}
+    return Description(model=use.model, options=options, skeleton=skeleton, own=use.own_parts)
 
 
-def load_trained(recipe: RunRecipe, run: RunDir, *, joints: int) -> nn.Module:
+def load_trained(recipe: RunRecipe, run: RunDir, *, skeleton: Skeleton, parts: Path) -> nn.Module:
     """The model of a finished run with its best weights, in eval mode."""
-    model = build_run_model(recipe, joints)
+    model = build_run_model(recipe, skeleton, parts)
     model.load_state_dict(load_weights(run.weights))
     return model.eval()
 

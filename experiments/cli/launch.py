@@ -111,7 +111,7 @@ def _train(
     from experiments.plan.estimate import estimate
     from experiments.runs.store import Store
     from experiments.terminal.launch_view import LaunchDisplay, counting, launch_summary
-    from experiments.train.try_teacher import given_teacher_faults
+    from experiments.train.try_models import model_faults
 
     for data in dict.fromkeys(row.recipe.data for row in sweep.rows):
         with counting(console, "drawing people" if data.synthetic else "checking data") as on_progress:
@@ -122,9 +122,10 @@ def _train(
     searcher = searcher_of(sweep, place)
     planned = plan_sweep(sweep, place) if searcher is None else searcher.begin()
     end_on([*planned.problems, *where.faults(planned)])
-    end_on(given_teacher_faults((row.recipe for row in sweep.rows), root=place.data, runs=place.runs))
-    resolve_mode(wandb.mode)  # what is wrong with W&B's key is said here too, not in the logs of the runs alone
     store = Store(place.runs)
+    planned.keep_parts(store)
+    end_on(model_faults([row.recipe for row in sweep.rows], root=place.data, store=store))
+    resolve_mode(wandb.mode)  # what is wrong with W&B's key is said here too, not in the logs of the runs alone
     states = store.states(planned.runs)
     console.print(launch_summary(planned, states, estimate(planned, store), where.launcher.slots))
     say_changes(store, planned, "are")

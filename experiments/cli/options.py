@@ -94,9 +94,13 @@ def searcher_of(sweep: "Sweep", place: Place) -> "Searcher | None":
     from experiments.search.searcher import Searcher
 
     def costs(recipe: "RunRecipe", wanted: Sequence[str]) -> Mapping[str, float]:
+        from distilpose.models.use import places_of_model
+        from experiments.plan.model_costs import kept_parts
         from experiments.search.costs import student_costs
 
-        return student_costs(recipe, wanted)
+        places = places_of_model(recipe.model, sweep.folder)
+        with kept_parts(Store(place.runs).parts, places, list(places)) as parts:
+            return student_costs(recipe, wanted, parts)
 
     return Searcher(sweep, Store(place.runs), facts_of(place), costs)
 

@@ -222,18 +222,14 @@ def _skeleton(loaded: "LoadedModel", file: Path | None) -> "Skeleton":
 
 def _joint(loaded: "LoadedModel", skeleton: "Skeleton", name: str) -> int:
     """The joint of this name; ValueError where there is none, or no attention to draw."""
-    from distilpose.models.specs import find_spec
-
-    if not find_spec(loaded.description.model).has_tokens:
+    if "keypoint_tokens" not in loaded.description.spec().gives:
         raise ValueError(f"--attention {name}: {loaded.description.model} has no tokens and so no attention")
     return skeleton.find(name)
 
 
 def _teacher(teacher: "LoadedModel", loaded: "LoadedModel") -> "torch.nn.Module":
     """The module of a teacher that can be drawn beside the model."""
-    from distilpose.models.specs import find_spec
-
-    if find_spec(teacher.description.model).role != "teacher":
+    if teacher.description.spec().role != "teacher":
         raise ValueError(f"--teacher: must return heatmaps, {teacher.name} ({teacher.description.model}) does not")
     for what, theirs, ours in (
         ("crops", teacher.input_size, loaded.input_size),

@@ -40,7 +40,7 @@ def memory_needs(
     on_gpu = [cohort for cohort in plan.cohorts if any(costs.runs[run_id].on_gpu for run_id in cohort.run_ids)]
     if not on_gpu:
         return {}
-    peaks, models, room = Peaks(plan, store), ModelCosts(store), capacity()
+    peaks, models, room = Peaks(plan, store), ModelCosts(store, plan.parts), capacity()
     usable = None if room is None else int((1 - RESERVE) * room)
     known: dict[tuple[Any, ...], MemoryNeed | None] = {}
     found: dict[str, MemoryNeed | None] = {}

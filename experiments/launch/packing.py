@@ -49,7 +49,7 @@ class Peaks:
     def __init__(self, plan: Plan, store: Store) -> None:
         self._plan, self._store = plan, store
         self._seen: dict[tuple[str, frozenset[str], int], int] = {}
-        self._models = ModelCosts(store)
+        self._models = ModelCosts(store, plan.parts)
         self._predicted: dict[tuple[str, ...], int | None] = {}
         self._looked_back = False
 

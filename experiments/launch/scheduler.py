@@ -60,8 +60,7 @@ def launch_plan(
     """
     if plan.problems:
         raise ValueError("plan: cannot be launched before this is put right:\n" + "\n".join(plan.problems))
-    for code, place in plan.parts.items():
-        place.keep_in(store.parts / code)
+    plan.keep_parts(store)
     store.save_plan(plan.saved())
     schedule = _Schedule(plan, store, launcher, settings, grow)
     with interruptible():

@@ -80,7 +80,7 @@ def estimate(plan: Plan, store: Store) -> Costs:
     kinds = {run_id: step_kind(run.recipe) for run_id, run in plan.runs.items()}
     measured = _measured(store, kinds, finished)
     guesses: dict[str, _Step] = {}
-    models = ModelCosts(store)
+    models = ModelCosts(store, plan.parts)
     runs, left, unknown = {}, 0.0, 0
     for run_id, run in plan.runs.items():
         steps = planned_steps(run, plan.train_people[run_id])

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Any, Literal, cast
 
 from distilpose.losses.table import LOSSES
+from distilpose.models.use import places_of_model
 from distilpose.parts.own import find_own
 from distilpose.parts.reference import Place
 from experiments.build.facts import DataFacts
@@ -16,7 +17,8 @@ from experiments.plan.external_teacher import given_teacher_id
 from experiments.plan.identity import run_identity
 from experiments.runs.digest import canonical, digest
 from experiments.runs.saved_plan import SavedCohort, SavedData, SavedPlan, SavedRow, SavedRun, SavedSearch, SavedTeacher
-from experiments.sweep.recipe import DataChoice, EvaluationChoice, MMPoseChoice, Recipe, RunRecipe, to_json
+from experiments.runs.store import Store
+from experiments.sweep.recipe import DataChoice, EvaluationChoice, MMPoseChoice, ModelChoice, Recipe, RunRecipe, to_json
 from experiments.sweep.sweep_file import Sweep
 
 FactsLookup = Callable[[DataChoice, EvaluationChoice], DataFacts]
@@ -103,6 +105,11 @@ class Plan:
         for run in (*self.teachers, *students):
             found.setdefault(run.run_id, run)
         return found
+
+    def keep_parts(self, store: Store) -> None:
+        """Copy the code of users into the store, from which jobs import it."""
+        for code, place in self.parts.items():
+            place.keep_in(store.parts / code)
 
     def saved(self) -> SavedPlan:
         """The plan as the store keeps it."""
@@ -192,15 +199,23 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
         settings=_settings([row.recipe for row in sweep.rows], sweep.seeds, data.known),
         problems=tuple(data.problems),
         train_people=data.train_people,
-        parts=_parts(sweep),
+        parts=_own_places(sweep),
         facts=tuple(data.known.values()),
     )
 
 
-def _parts(sweep: Sweep) -> dict[str, Place]:
+def _own_places(sweep: Sweep) -> dict[str, Place]:
     """Where each user's own part stands, by the digest of its code."""
-    own = {use.own.code: use.name for row in sweep.rows for use in row.recipe.losses or () if use.own is not None}
-    return {code: find_own(name, sweep.folder, "loss", LOSSES) for code, name in own.items()}
+    losses: dict[str, str] = {}
+    choices: dict[ModelChoice, None] = {}
+    for row in sweep.rows:
+        losses |= {use.own.code: use.name for use in row.recipe.losses or () if use.own is not None}
+        teacher = row.recipe.trained_teacher
+        choices |= dict.fromkeys([row.recipe.student, *([teacher.choice] if teacher else [])])
+    places = {code: find_own(name, sweep.folder, "loss", LOSSES) for code, name in losses.items()}
+    for choice in choices:
+        places |= places_of_model(choice, sweep.folder)
+    return places
 
 
 class _Data:

@@ -16,7 +16,7 @@ from distilpose.losses.table import LOSSES
 from distilpose.parts.naming import nearest
 from distilpose.parts.reference import is_reference
 from experiments.sweep.checking import field_of
-from experiments.sweep.recipe import FORBID, Metric, Name, Recipe
+from experiments.sweep.recipe import FORBID, Metric, Name, Recipe, fields_of_model
 from experiments.sweep.yaml_nodes import Node, Place, Problem, SpecError, dotted, merge, put, shown, steps_of
 
 MAX_RUNS = 100_000
@@ -237,8 +237,10 @@ def field_fault(field: str, sheet: Node) -> str | None:
 
 
 def _declared(path: Sequence[str]) -> Sequence[str]:
-    """The part of a path that records declare: losses and their options are checked as they are read."""
-    return path[:1] if path[0] == "losses" else path
+    """The part of a path that records declare: options of losses and models are checked as they are read."""
+    of_model = path[0] in ("student", "teacher") and len(path) == 2
+    is_option = of_model and path[1] not in ("mmpose", *fields_of_model(path[0]))
+    return path[:1] if path[0] == "losses" or is_option else path
 
 
 def _conditions(axes: Node) -> Sequence[Node]:
@@ -335,6 +337,8 @@ def _value(recipe: Node, path: Sequence[str]) -> Any:
         return None
     if path[0] == "losses":
         return 0 if is_loss else None  # a loss that is not written is off
+    if _declared(path) != path:
+        return None
     default = field_of(Recipe, path).default
     return None if default is MISSING else list(default) if isinstance(default, tuple) else default
 

@@ -15,7 +15,8 @@ from pydantic import Discriminator, GetCoreSchemaHandler, GetPydanticSchema, Str
 
 from distilpose.data.augmentation import Augmentation
 from distilpose.losses.use import Faults, Losses, read_losses
-from distilpose.models.specs import Sizes
+from distilpose.models.use import ModelUse, read_model
+from distilpose.parts.own import OwnPart
 from distilpose.training.schedule import Schedule
 
 # Scalars are strict: "1", 1.0 or true is no count. Whole numbers are taken for floats and become floats.
@@ -73,29 +74,15 @@ def _exactly(source: Any, handler: GetCoreSchemaHandler) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _SizedModel(Sizes):
-    """A model by name, with the sizes that differ from the published ones (None: as published).
-
-    `head` chooses that of a backbone of timm's (`timm:NAME`); ours have theirs.
+class ModelChoice(ModelUse):
+    """A model and where its weights start: `fresh` (drawn from the seed), `teacher_backbone` (the trained teacher's
+    backbone, the rest drawn) or `imagenet` (the backbone trained on ImageNet, the rest drawn).
     """
 
     __pydantic_config__ = FORBID
 
     model: Name
     head: Name | None = None
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
-        """The schema in which a number is taken for nothing else: `Sizes` knows nothing of pydantic."""
-        return _exactly(source, handler)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelChoice(_SizedModel):
-    """A model and where its weights start: `fresh` (drawn from the seed), `teacher_backbone` (the trained teacher's
-    backbone, the rest drawn) or `imagenet` (the backbone trained on ImageNet, the rest drawn).
-    """
-
     init: Init = "fresh"
 
 
@@ -171,7 +158,7 @@ class CirculationChoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TeacherChoice(_SizedModel):
+class TeacherChoice(ModelChoice):
     """A teacher, trained first by a recipe of its own: what it does not say, it takes from the row it teaches.
 
     Its `seed` is its own, so that the students of every seed share one teacher.
@@ -185,8 +172,8 @@ class TeacherChoice(_SizedModel):
 
     @property
     def choice(self) -> ModelChoice:
-        """The teacher's model alone. It has no cycles to choose: it teaches by its first."""
-        return ModelChoice(**{"model": self.model, "head": self.head, "init": self.init, **self.chosen, "cycles": None})
+        """The teacher's model alone."""
+        return ModelChoice(**{field.name: getattr(self, field.name) for field in dataclasses.fields(ModelChoice)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,6 +306,12 @@ class RunRecipe:
     evaluation: EvaluationChoice
     given_teacher: MMPoseChoice | None = None
 
+    @property
+    def own_parts(self) -> tuple[OwnPart, ...]:
+        """All code of users that the run needs."""
+        losses = (use.own for use in self.losses or ())
+        return tuple(part for part in (*self.model.own_parts.values(), *losses) if part is not None)
+
 
 def to_json(record: Any) -> dict[str, Any]:
     """A record as plain JSON values: tuples become lists, the types of numbers stay as declared."""
@@ -336,6 +329,10 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 def _plain(value: Any) -> Any:
     if isinstance(value, Losses):
         return value.plain()
+    if isinstance(value, ModelChoice):
+        kind: Any = type(value)
+        rest = {name: getattr(value, name) for name in _beside(kind)}
+        return value.plain() | {name: one if one.__class__ in _SCALARS else _plain(one) for name, one in rest.items()}
     if isinstance(value, tuple):
         return [item if item.__class__ in _SCALARS else _plain(item) for item in value]
     return to_json(value)
@@ -364,16 +361,36 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
 
 def run_recipe_from_json(value: Mapping[str, Any]) -> RunRecipe:
     """The run recipe that `to_json` wrote. Raises ValueError for anything else."""
-    value, faults = with_losses(value, Path())
+    value, faults = with_parts(value, Path())
     for path, rule in faults:
-        raise ValueError(f"{'.'.join(('losses', *path))}: {rule}")
+        raise ValueError(f"{'.'.join(path)}: {rule}")
     recipe: RunRecipe = _adapter(RunRecipe).validate_python(frozen(value))
     return recipe
 
 
-def with_losses(value: Any, folder: Path) -> tuple[Any, Faults]:
-    """A recipe's values with its `losses` read, and what is wrong with them; `folder` is that of the sweep's file."""
-    if not isinstance(value, Mapping) or value.get("losses") is None:
-        return value, []
-    losses, faults = read_losses(value["losses"], folder)
-    return {**value, "losses": losses}, faults
+def with_parts(value: Any, folder: Path) -> tuple[Any, Faults]:
+    """A recipe's values with its losses and models read, and what is wrong with them; `folder` is the sweep file's."""
+    faults: Faults = []
+    if not isinstance(value, Mapping):
+        return value, faults
+    read = dict(value)
+    if value.get("losses") is not None:
+        read["losses"], below = read_losses(value["losses"], folder)
+        faults += [(("losses", *path), rule) for path, rule in below]
+    for name, kind in (("student", ModelChoice), ("teacher", TeacherChoice), ("model", ModelChoice)):
+        if isinstance(value.get(name), Mapping) and "mmpose" not in value[name]:
+            read[name], wrong = read_model(value[name], folder, beside=_beside(kind))
+            faults += [((name, field), rule) for field, rule in wrong]
+    return read, faults
+
+
+@cache
+def _beside(kind: type) -> tuple[str, ...]:
+    """The fields of a choice of a model that are not the model's."""
+    of_model = {field.name for field in dataclasses.fields(ModelUse)}
+    return tuple(field.name for field in dataclasses.fields(kind) if field.name not in of_model)
+
+
+def fields_of_model(role: str) -> tuple[str, ...]:
+    """The fields that a student or teacher has in a recipe; any other is an option of the model itself."""
+    return ("model", "head", "version", *_beside(TeacherChoice if role == "teacher" else ModelChoice))

@@ -23,7 +23,7 @@ from experiments.sweep.expand import (
     refuse_too_many,
     with_whole_teacher,
 )
-from experiments.sweep.recipe import FORBID, FileName, Metric, Name, Natural, Recipe, to_json, with_losses
+from experiments.sweep.recipe import FORBID, FileName, Metric, Name, Natural, Recipe, to_json, with_parts
 from experiments.sweep.search_space import Params, SearchEntry, ends, search_faults, value_at
 from experiments.sweep.yaml_nodes import Node, Problem, SpecError, dotted, read_yaml, shown
 
@@ -322,13 +322,11 @@ def _matrix_problems(rows: Sequence[ExpandedRow], file: str) -> list[Problem]:
 def _recipe(row: ExpandedRow, file: str, folder: Path, problems: list[Problem]) -> Recipe | None:
     node = with_whole_teacher(row.recipe)
     before = len(problems)
-    values, loss_faults = with_losses(node.frozen, folder)
+    values, part_faults = with_parts(node.frozen, folder)
     recipe, faults = checked(Recipe, node, file, values)
     problems += [problem for _, problem in faults]
-    for below, message in loss_faults:
-        whole = ("losses", *below)
-        problems.append(Problem(file, node.nearest(whole).place, dotted(whole), message, (row.name,)))
-    for path, message in recipe_faults(recipe) if recipe is not None and not loss_faults else ():
+    whole = () if recipe is None or part_faults else recipe_faults(recipe)
+    for path, message in (*part_faults, *whole):
         place = node.nearest(path).place
         problems.append(Problem(file, place, dotted(path), message, (row.name,)))
     return recipe if len(problems) == before else None

@@ -76,12 +76,12 @@ def diagnose_finished(store: Store, plan: SavedPlan, *, data: Path | None) -> in
         if recipe.data not in splits:
             folder = data_root(recipe.data, root=data, runs=store.root)
             splits[recipe.data] = Diagnoser(load_pose_data(folder, recipe.data.val))
-        _complete(run, recipe, splits[recipe.data])
+        _complete(run, recipe, splits[recipe.data], store.parts)
         count += 1
     return count
 
 
-def _complete(run: RunDir, recipe: RunRecipe, diagnoser: Diagnoser) -> None:
+def _complete(run: RunDir, recipe: RunRecipe, diagnoser: Diagnoser, parts: Path) -> None:
     val, result = diagnoser.val, run.result()
     assert result is not None, f"run {run.run_id} is not finished"
     fingerprints = result.provenance.get("data_fingerprint")
@@ -97,7 +97,7 @@ def _complete(run: RunDir, recipe: RunRecipe, diagnoser: Diagnoser) -> None:
             raise FileNotFoundError(f"{run.predictions}: the run's predictions are gone, and with them its diagnosis")
         run.diagnosis.write(diagnoser(predictions))
     if run.cost.read() is None:
-        model = build_run_model(recipe, val.skeleton.num_joints).eval()
+        model = build_run_model(recipe, val.skeleton, parts).eval()
         run.cost.write(cost_json(model, recipe.input_size, cpu=provenance()["cpu"]))
 
 

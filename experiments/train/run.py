@@ -240,7 +240,7 @@ def _teacher(
     state = run.state()
     if state != "finished":
         raise ValueError(f"teacher {run.run_id}: must be finished before its students train, is {state}")
-    return load_trained(run.recipe(), run, joints=skeleton.num_joints)
+    return load_trained(run.recipe(), run, skeleton=skeleton, parts=store.parts)
 
 
 def _should_end(job: Job, store: Store, recipe: RunRecipe) -> Callable[[Member], bool]:

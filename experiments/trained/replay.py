@@ -99,8 +99,14 @@ def make_ready(
     if again.root.exists():
         raise ValueError(f"out: must be a folder that is not there yet, got {again.root}")
     teacher = spec["teacher_id"]
+    own = set(recipe.own_parts)
     if teacher is not None and recipe.given_teacher is None:
         _lend(store.run(teacher), again.run(teacher))
+        own |= set(store.run(teacher).recipe().own_parts)
+    for code in {part.code for part in own}:
+        if not (store.parts / code).is_dir():
+            raise ValueError(f"run {run_id}: the kept copy of its own code, {store.parts / code}, is gone")
+        shutil.copytree(store.parts / code, again.parts / code)
     run = again.run(run_id)
     run.write_spec({name: value for name, value in spec.items() if name not in ("schema", "run_id")})
     job = Job(

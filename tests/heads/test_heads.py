@@ -1,6 +1,5 @@
 """Every head keeps what its record says, and a new one needs nothing but its file and its record."""
 
-import inspect
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,7 +16,7 @@ from distilpose.data.stream import Batch
 from distilpose.deployment.program import Deployed, export_program, largest_difference
 from distilpose.evaluation.evaluate import read_points
 from distilpose.evaluation.flip import FlipTest
-from distilpose.heads import HEADS, Head, load
+from distilpose.heads import HEADS, Head, load, signature_of
 from distilpose.heads.output import Output
 from distilpose.models import MODELS, build_model, specs
 from distilpose.models.description import Description, description_from_metadata
@@ -45,11 +44,11 @@ def head_of(name: str) -> Head:
     return HEADS[MODELS[name].head]
 
 
-def test_its_options_are_those_of_its_signatures(name: str) -> None:
+def test_its_parts_have_the_same_options(name: str) -> None:
     head = head_of(name)
-    for part in filter(None, (head.on_tokens, head.on_features)):
-        named = inspect.signature(load(part)).parameters.values()
-        assert tuple(one.name for one in named if one.kind is one.KEYWORD_ONLY) == head.options
+    parts = [signature_of(part) for part in (head.on_tokens, head.on_features) if part]
+    assert all(part.options == head.signature.options for part in parts)
+    assert [option.name for option in head.signature.options] == (["finer"] if name == "toy_s" else [])
 
 
 @torch.inference_mode()
@@ -57,7 +56,7 @@ def test_its_model_returns_the_output_of_the_record(name: str, images: torch.Ten
     output = build_model(name, **SIZES).eval()(images, attention=True)
     assert type(output) is load(head_of(name).output)
     assert isinstance(output, Output)
-    assert output.teaches == head_of(name).teaches
+    assert output.teaches == ("heatmaps" in head_of(name).gives)
     assert tuple(output.exported()) == head_of(name).exports
     assert output.attention is not None
     assert output.keypoint_tokens is not None
@@ -84,7 +83,7 @@ def test_it_is_drawn(name: str, images: torch.Tensor) -> None:
     scene = observe(model, None, batch)
     assert scene.heatmaps is not None
     assert scene.heatmaps.shape[:2] == (2, 17)
-    assert scene.is_teacher == head_of(name).teaches
+    assert scene.is_teacher == ("heatmaps" in head_of(name).gives)
     assert (scene.reference is None) == (name != "teacher_stemnet")
     with torch.inference_mode():
         np.testing.assert_allclose(scene.points, model.eval()(images).points().keypoints, rtol=1e-6)

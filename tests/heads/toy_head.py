@@ -54,5 +54,4 @@ TOY = Head(
     output="toy_head:ToyOutput",
     exports=("keypoints", "scores", "bins_x", "bins_y"),
     gives=("bins_x", "bins_y"),
-    options=("finer",),
 )

@@ -10,14 +10,14 @@ from small_mmpose import COORDINATES, HEATMAPS, write_teacher
 
 from distilpose.data.skeleton import COCO
 from distilpose.integrations import mmpose as integration
+from distilpose.integrations import mmpose_configs
 from distilpose.integrations.mmpose import (
-    MMPoseMissingError,
     MMPoseTeacher,
     MMPoseTeacherError,
     build_teacher,
     channel_change,
-    config_file,
 )
+from distilpose.integrations.mmpose_configs import MMPoseConfigError, MMPoseMissingError, config_file
 from distilpose.models import HeatmapOutput
 from distilpose.models.conversion import CheckpointFileError
 
@@ -51,7 +51,7 @@ def images() -> torch.Tensor:
 
 
 def test_without_the_extra_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(integration, "find_spec", lambda name: None)
+    monkeypatch.setattr(mmpose_configs, "find_spec", lambda name: None)
     integration.import_mmpose.cache_clear()
     with pytest.raises(MMPoseMissingError, match="uv sync --extra mmpose") as caught:
         build_teacher(tmp_path / "config.py", tmp_path / "weights.pth", joints=COCO.names, input_size=SIZE)
@@ -63,7 +63,7 @@ def test_configurations_that_mmpose_ships_are_found_by_name() -> None:
     assert config_file(f"mmpose::{name}").read_text().startswith("_base_")
     assert config_file("own/file.py") == Path("own/file.py")
     for wrong in ("mmpose::none.py", "mmpose::../../__init__.py", f"mmdet::{name}"):
-        with pytest.raises(MMPoseTeacherError, match=f"ships no such configuration, got '{wrong}'"):
+        with pytest.raises(MMPoseConfigError, match=f"ships no such configuration, got '{wrong}'"):
             config_file(wrong)
 
 

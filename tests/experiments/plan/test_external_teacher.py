@@ -49,7 +49,7 @@ def test_files_that_are_not_there_are_a_problem_of_the_plan_said_once(files: MMP
     (tmp_path / "base.py").unlink()
     assert "has the base 'base.py', and no such file is there" in small_plan(tmp_path, _text(files)).problems[0]
     Path(files.config).write_text("model = (")
-    assert "must be a Python configuration" in small_plan(tmp_path, _text(files)).problems[0]
+    assert "must be Python" in small_plan(tmp_path, _text(files)).problems[0]
     Path(files.config).write_text("with read_base():\n    from .base import *\n")
     assert "must name its bases in `_base_`" in small_plan(tmp_path, _text(files)).problems[0]
 

@@ -203,8 +203,8 @@ def test_costs_are_objectives_known_before_training(tmp_path: Path) -> None:
     asked: list[str] = []
 
     def costs(recipe: Any, wanted: Any) -> dict[str, float]:
-        asked.append(recipe.model.depth)
-        return {"gflops": float(recipe.model.depth)}
+        asked.append(recipe.model.get("depth"))
+        return {"gflops": float(recipe.model.get("depth"))}
 
     text = SEARCH.replace("log: true}\n", "log: true}\n    student.depth: [1, 2]\n  objectives: [AP, gflops]\n")
     sweep = small_search(tmp_path, text + "  confirm: {best: 9, seeds: [1]}\n")

@@ -136,7 +136,7 @@ def test_axes_alone_make_rows(tmp_path: Path) -> None:
     text = SMALL.partition("rows:")[0]
     rows = _rows(tmp_path, "{grid: {losses.KT: [0, 1e-3], student: [{depth: 2}]}}", text)
     assert [row.name for row in rows] == ["KT=0 student=depth:2", "KT=0.001 student=depth:2"]
-    assert [row.recipe.student.depth for row in rows] == [2, 2]
+    assert [row.recipe.student.get("depth") for row in rows] == [2, 2]
 
 
 def test_neither_rows_nor_axes_make_one_row(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_an_axis_and_a_factor_of_one_name_are_told_apart(tmp_path: Path) -> None
 def test_a_mapping_and_a_field_of_it_are_two_axes(tmp_path: Path) -> None:
     axes = "{grid: {student: [{model: distilpose_s}, {model: base_stemnet, dim: 16}], student.depth: [1, 2]}}"
     rows = _rows(tmp_path, axes, SMALL.replace("KT: 5e-4", "SH: 1").replace("KT: 0", "SH: 0"))
-    assert [row.recipe.student.depth for row in rows] == [1, 2, 1, 2] * 2
+    assert [row.recipe.student.get("depth") for row in rows] == [1, 2, 1, 2] * 2
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from small_sweeps import CIRCLING, SMALL
 
 from distilpose.models.specs import MODELS
-from experiments.sweep.compatibility import pinned_sizes
+from experiments.sweep.compatibility import pinned_options
 from experiments.sweep.expand import MAX_RUNS
 from experiments.sweep.recipe import MMPoseChoice
 from experiments.sweep.search_space import MAX_GRID
@@ -66,8 +66,8 @@ profiles:
         "sweep.yaml:2:1: titel: no such field, did you mean title? valid: sweep, title, table, metric, baseline, base, "
         "factors, seeds, rows, axes, search, profiles",
         "sweep.yaml:4:11: baseline: must be one of the rows, got 'nonne'; did you mean none? valid: none",
-        "sweep.yaml:6:33: student.widht: no such field, did you mean width? valid: width, dim, depth, heads, patch, "
-        "stem, cycles, model, head, init",
+        "sweep.yaml:6:40: student.widht: no such option, did you mean width? valid: width, dim, depth, heads, patch, "
+        "stem, cycles (row 'none')",
         "sweep.yaml:8:24: losses.KT: must be a finite number of at least 0, got -1 (row 'none')",
         "sweep.yaml:8:50: losses.SH.form: must be one of per_sample, official, got 'oficial'; did you mean official? "
         "valid: per_sample, official (simulated_heatmap.py:20) (row 'none')",
@@ -87,8 +87,8 @@ def test_fields_that_do_not_go_together_are_shown_once_each_is_right_by_itself(t
     text = text.replace("teacher_stemnet", "teacher_stemnet, dim: 95").replace("[0, 1]", "[0, 0]")
     text = text.replace("epochs: 2,", "epochs: 3, milestones: [2, 1],")
     assert _problems(tmp_path, text) == [
-        "sweep.yaml:5:20: student.model: must be a model of ours or timm:NAME, got 'distilpos_s', no known model; did "
-        f"you mean distilpose_s? valid: {', '.join(MODELS)} (row 'none' and 1 more)",
+        "sweep.yaml:5:20: student.model: must be a model of ours, timm:NAME, mmpose:CONFIG.py, or FILE.py:NAME of your "
+        f"own, got 'distilpos_s'; did you mean distilpose_s? valid: {', '.join(MODELS)} (row 'none' and 1 more)",
         "sweep.yaml:6:42: teacher.dim: must be a multiple of 4 and of heads (2), got 95; change dim or heads "
         "(row 'none' and 1 more)",
         "sweep.yaml:11:37: schedule.milestones: must be in ascending order, got [2, 1] (row 'none' and 1 more)",
@@ -130,8 +130,8 @@ def test_fields_that_do_not_go_together_are_shown_once_each_is_right_by_itself(t
         (
             "teacher: {model: teacher_stemnet, width: 8,",
             "teacher: {model: teacher_stemnet, cycles: 2, width: 8,",
-            "6:45: teacher.cycles: means nothing: a teacher teaches by its first, got 2; leave it out (row 'none' and "
-            "1 more)",
+            "6:45: teacher.cycles: means nothing to teacher_stemnet (only the sdpose models run in cycles), got 2; "
+            "leave it out (row 'none' and 1 more)",
         ),
         (
             "teacher: {model: teacher_stemnet, width: 8,",
@@ -197,7 +197,7 @@ def test_fields_that_do_not_go_together_are_shown_once_each_is_right_by_itself(t
         (
             "model: distilpose_s, width: 8",
             "model: distilpose_s, width: 99999",
-            "5:41: student.width: must be at most 10,",
+            "5:41: student.width: must be at most 4,096, got 99999",
         ),
     ],
 )
@@ -285,7 +285,7 @@ def test_a_heatmap_model_learns_by_itself(tmp_path: Path) -> None:
     assert [recipe.ticks for recipe in (alone, tokens)] == [{"KT": False, "VT": False}, {"KT": True, "VT": True}]
     assert [recipe.circulation.stop_gradient for recipe in (tokens, stopped)] == [False, True]
     run = tokens.student_run(3)
-    assert (run.role, run.losses, run.circulation, run.model.cycles) == ("student", None, tokens.circulation, 2)
+    assert (run.role, run.losses, run.circulation, run.model.get("cycles")) == ("student", None, tokens.circulation, 2)
 
 
 def test_a_number_with_an_exponent_is_a_number(tmp_path: Path) -> None:
@@ -313,10 +313,10 @@ def test_a_profile_is_merged_over_the_base_mapping_by_mapping(tmp_path: Path) ->
 def test_naming_another_model_drops_the_sizes_of_the_first(tmp_path: Path) -> None:
     text = SMALL.replace("row: KT,", "row: KT, set: {losses: {KT: 0}, student: {model: base_stemnet}},")
     student = _read(tmp_path, text).rows[1].recipe.student
-    assert (student.model, student.width) == ("base_stemnet", None)
+    assert (student.model, student.get("width")) == ("base_stemnet", None)
     text = SMALL.replace("row: KT,", "row: KT, set: {student: {model: distilpose_s, depth: 2}},")
     student = _read(tmp_path, text).rows[1].recipe.student
-    assert (student.depth, student.width) == (2, 8)
+    assert (student.get("depth"), student.get("width")) == (2, 8)
 
 
 def test_a_factor_called_model_is_merged_level_by_level(tmp_path: Path) -> None:
@@ -326,7 +326,7 @@ factors: {model: {big: {student: {depth: 4}}, small: {student: {depth: 1}}}}
 profiles: {tiny: {factors: {model: {big: {student: {dim: 24}}}}}}
 """
     student = _read(tmp_path, text).rows[0].recipe.student
-    assert (student.depth, student.dim) == (4, 24)
+    assert (student.get("depth"), student.get("dim")) == (4, 24)
 
 
 def test_a_given_teacher_replaces_a_trained_one_and_the_other_way(tmp_path: Path) -> None:
@@ -481,9 +481,9 @@ def test_circulation_has_four_sizes_their_baselines_and_an_ablation(profile: str
         assert not ours.circulation.stop_gradient
         assert rows[f"SDPose-{size}"].baseline == f"TokenPose-{size}"
         said = rows[f"SDPose-{size}"].factors["cycles"]
-        assert said == str(pinned_sizes(ours.student)["cycles"])
+        assert said == str(pinned_options(ours.student)["cycles"])
     ablation = {
-        (row.recipe.student.cycles or 3, row.recipe.ticks["KT"], row.recipe.circulation.stop_gradient)
+        (row.recipe.student.get("cycles") or 3, row.recipe.ticks["KT"], row.recipe.circulation.stop_gradient)
         for row in rows.values()
         if row.recipe.student.model == "sdpose_t"
     }
