@@ -47,5 +47,5 @@ def write_per_picture(file: Path, arrays: Mapping[str, NDArray[Any]], *, aside: 
     """Write the arrays whole, as a NumPy archive; what is true or false takes a bit."""
     packed = {name: np.packbits(value) if value.dtype == bool else value for name, value in arrays.items()}
     stream = io.BytesIO()
-    np.savez_compressed(stream, **packed, shape=arrays["matched"].shape)
+    np.savez_compressed(stream, allow_pickle=False, **packed, shape=np.array(arrays["matched"].shape))
     write_whole(file, stream.getvalue(), aside=aside)
