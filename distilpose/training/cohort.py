@@ -51,7 +51,7 @@ class Listener(Protocol):
         """Numbers of training or validation at `member.step`."""
 
     def validated(self, member: Member, epoch: int, evaluation: Evaluation, *, is_best: bool) -> None:
-        """A validation is over; `member.model` is in eval mode."""
+        """A validation is over; `member.evaluated` is in eval mode."""
 
     def checkpointing(self, member: Member) -> None:
         """A checkpoint is about to be written: what was told so far must be on disk before it."""
@@ -118,6 +118,7 @@ def train_cohort(
     loop = _Loop(fabric, stream, listener, teacher, log_every, micro_batch, ranks)
     for member in members:
         member.model.to(fabric.device)
+        member.evaluated.to(fabric.device)
         if isinstance(member.criterion, nn.Module):
             member.criterion.to(fabric.device)
         state, damaged = ranks.of_first(load_checkpoint(member.checkpoints) if ranks.leads else Found(None, ()))
@@ -203,9 +204,9 @@ def _may_leave(member: Member, listener: Listener) -> Iterator[None]:
 def _is_interrupted(due: Sequence[Member], epoch: int, validate: Validate, listener: Listener, metric: str) -> bool:
     """Evaluate and tell, unless it is interrupted."""
     for member in due:
-        member.model.eval()
+        member.evaluated.eval()
     try:
-        evaluations = validate({member.name: member.model for member in due})
+        evaluations = validate({member.name: member.evaluated for member in due})
     except Interrupted:
         return True
     for member in due:
@@ -341,8 +342,11 @@ class _Loop:
             sums = dict(zip(sums, self.ranks.mean(torch.stack(list(sums.values()))).unbind(), strict=True))
         gradients = [p.grad for p in member.trainable if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
+        if member.clip_grad_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(member.trainable, member.clip_grad_norm, norm)
         member.optimizer.step()
         member.step += 1
+        member.average()
         # Sums stay on the device: reading one here would make the processor wait for the accelerator at every step.
         for name, value in {**sums, "grad_norm": norm}.items():
             member.sums[name] = member.sums[name] + value if name in member.sums else value
