@@ -22,6 +22,7 @@ from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.training.batch_norm import split_batch_norm, synchronise_batch_norm
 from distilpose.training.checkpoint import Found, load_checkpoint, save_checkpoint
 from distilpose.training.member import Member
+from distilpose.training.pulls import is_due, pulls
 from distilpose.training.ranks import Ranks
 from distilpose.whole_files import FencedError
 
@@ -328,6 +329,7 @@ class _Loop:
         member.optimizer.zero_grad(set_to_none=True)
         people = sum(len(part.images) for part in parts)
         sums: dict[str, Tensor] = {}
+        seen: dict[str, float] = {}
         for index, (part, target) in enumerate(zip(parts, taught, strict=True)):
             with self._gradients_stay_here(member, index < len(parts) - 1):
                 output = member.forward(self.wrapped[member.name], part.images)
@@ -335,6 +337,8 @@ class _Loop:
                 terms = member.criterion(output, part, target, member.step / self.stream.steps_per_epoch)
                 terms = {name: term * (len(part.images) / people) for name, term in terms.items()}
                 loss = torch.stack(list(terms.values())).sum()
+                if index == 0 and is_due(member.step) and self.ranks.size == 1:
+                    seen = pulls(terms, [p for p in member.model.parameters() if p.requires_grad])
                 self.fabric.backward(loss)
             for name, value in {"loss": loss, **{f"loss_{name}": term for name, term in terms.items()}}.items():
                 sums[name] = sums[name] + value.detach() if name in sums else value.detach()
@@ -353,6 +357,10 @@ class _Loop:
         bad = member.sums.get("bad_step", torch.full_like(norm, -1.0))
         member.sums["bad_step"] = torch.where((bad < 0) & ~torch.isfinite(norm + sums["loss"]), member.step, bad)
         member.summed_steps += 1
+        if seen:
+            epoch = (member.step - 1) // self.stream.steps_per_epoch
+            with _may_leave(member, self.listener):
+                self.listener.metrics(member, epoch, {f"pull/{name}": value for name, value in seen.items()})
 
     def _gradients_stay_here(self, member: Member, stay: bool) -> AbstractContextManager[None]:
         """Among several processes, a context whose backward pass adds to the gradients and does not yet share them."""
