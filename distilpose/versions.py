@@ -35,6 +35,7 @@ TRAINING = Code(
     files=(
         "training/cohort.py",
         "training/member.py",
+        "training/optimizers.py",
         "training/schedule.py",
         "training/batch_norm.py",
         "losses/criteria.py",

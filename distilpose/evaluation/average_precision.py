@@ -84,12 +84,25 @@ def average_precision(
     return {name: float(value) for name, value in zip(AP_METRICS, stats, strict=True) if value >= 0}
 
 
-def _pycocotools_stats(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) -> Sequence[float]:
-    """Return the ten numbers in the order of `AP_METRICS`; -1 stands for an undefined one."""
+def matches(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Return pycocotools' matches of people of all, medium and large area: its record of every picture with any."""
+    evaluation = _matched(truth, results)
+    found = np.array(evaluation.evalImgs, dtype=object).reshape(3, -1)
+    return [[record for record in area if record is not None] for area in found]
+
+
+def _matched(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) -> Any:
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(truth.coco, _load_results(truth, results), "keypoints")
         evaluation.params.kpt_oks_sigmas = np.asarray(truth.sigmas)
         evaluation.evaluate()
+    return evaluation
+
+
+def _pycocotools_stats(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) -> Sequence[float]:
+    """Return the ten numbers in the order of `AP_METRICS`; -1 stands for an undefined one."""
+    evaluation = _matched(truth, results)
+    with contextlib.redirect_stdout(io.StringIO()):
         evaluation.accumulate()
         evaluation.summarize()
     stats: Sequence[float] = evaluation.stats

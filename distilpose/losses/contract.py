@@ -124,7 +124,7 @@ def _finite(criterion: LossCriterion) -> str | None:
 
 
 def _differentiable(criterion: LossCriterion) -> str | None:
-    student, batch, teacher = _world(torch.float64, people=2)
+    student, batch, teacher = _world(torch.float64)
     inputs = _inputs(criterion, student)
     if not inputs:
         return "reads nothing of the student, so it teaches nothing"
@@ -182,13 +182,13 @@ def _in_bf16(criterion: LossCriterion) -> str | None:
     student, batch, teacher = _world(torch.float32)
     criterion.float()
     try:
-        expected = _value(criterion, student, batch, teacher)
+        expected = _value(criterion, student, batch, teacher).item()
         with torch.autocast("cpu", torch.bfloat16):
-            found = _value(criterion, student, batch, teacher)
+            found = _value(criterion, student, batch, teacher).item()
     finally:
         criterion.double()
-    off = abs(float(found) - float(expected)) / max(abs(float(expected)), 1e-6)
-    return None if off < 0.1 else f"gave {float(found):.4g} under bf16 autocast and {float(expected):.4g} in fp32"
+    off = abs(found - expected) / max(abs(expected), 1e-6)
+    return None if off < 0.1 else f"gave {found:.4g} under bf16 autocast and {expected:.4g} in fp32"
 
 
 def _in_any_order(criterion: LossCriterion) -> str | None:

@@ -98,6 +98,9 @@ def build_member(
         aside=aside,
         needs_teacher=criterion.needs_teacher,
         forward=plain_forward if recipe.circulation is None else every_cycle,
+        algorithm=recipe.optimizer,
+        ema=recipe.ema,
+        clip_grad_norm=recipe.clip_grad_norm,
     )
 
 

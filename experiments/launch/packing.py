@@ -132,4 +132,5 @@ def _context(device: str) -> int:
 def _size(recipe: Mapping[str, Any]) -> str:
     """What makes two runs take equally much."""
     parts = {name: recipe[name] for name in ("role", "model", "input_size", "precision")}
-    return json.dumps([parts, recipe["schedule"]["batch_size"]], sort_keys=True)
+    kept = [recipe.get("optimizer"), recipe.get("ema") is not None]
+    return json.dumps([parts, recipe["schedule"]["batch_size"], kept], sort_keys=True)

@@ -9,6 +9,7 @@ from typing import Any
 from distilpose.losses.table import LOSSES
 from distilpose.losses.use import Losses, LossUse
 from distilpose.models.specs import MMPOSE
+from distilpose.training.optimizers import ADAM
 from distilpose.versions import ALL, code_of_model
 from experiments.build.facts import DataFacts
 from experiments.runs.digest import digest
@@ -40,6 +41,13 @@ def run_identity(
         if not augmentation[switch]:
             for detail in details:
                 del augmentation[detail]
+    for option, default in (("optimizer", ADAM), ("ema", None), ("clip_grad_norm", None)):
+        if getattr(recipe, option) == default:
+            del identity[option]
+    decay = recipe.schedule.decay
+    without = ["decay", "floor"] if decay == "milestones" else ["milestones", "gamma"]
+    without += ["floor"] if decay == "constant" else []
+    identity["schedule"] = {name: value for name, value in identity["schedule"].items() if name not in without}
     model = recipe.model
     name = model.model if model.own is None else model.own.title
     identity["model"] = {"model": name, "init": model.init, **_lists(pinned_options(model))}

@@ -18,6 +18,7 @@ from distilpose.data.skeleton import COCO
 from distilpose.losses.table import STUDENT_ASKS
 from distilpose.models.memory import Memory, process_bytes
 from distilpose.parts.reference import Place
+from distilpose.training.optimizers import moments
 from experiments.plan.plan import Plan
 from experiments.runs.atomic import json_text, read_json, write_text
 from experiments.runs.store import Store
@@ -63,7 +64,10 @@ class ModelCosts:
 
         what = f"{recipe['precision']} {'training' if trains else 'forward'} of {people}"
         answer = self._answer(recipe, what, ask)
-        return None if answer is None else Memory(**answer)
+        if answer is None:
+            return None
+        run = run_recipe_from_json(recipe)
+        return Memory(**{**answer, "moments": moments(run.optimizer), "averaged": run.ema is not None})
 
     def of_process(self, plan: Plan, run_ids: Collection[str], *, micro_batch: int | None = None) -> int | None:
         """The most bytes of tensors in a process that trains these runs together, validations included.

@@ -50,12 +50,15 @@ def _data_faults(recipe: Recipe) -> Iterator[Fault]:
 
 
 def _schedule_faults(path: Path_, schedule: Schedule) -> Iterator[Fault]:
-    milestones = schedule.milestones
+    milestones = schedule.milestones if schedule.decay == "milestones" else ()
     if list(milestones) != sorted(set(milestones)):
         yield (*path, "milestones"), f"must be in ascending order, got {shown(milestones)}"
     elif milestones and milestones[-1] >= schedule.epochs:
         rule = f"must come before the last of {schedule.epochs} epochs, got {shown(milestones)}"
         yield (*path, "milestones"), f"{rule}; a milestone that is never reached changes nothing"
+    if schedule.floor and schedule.decay not in ("cosine", "linear"):
+        rule = f"belongs to a cosine or linear decay, got {schedule.floor:g} and decay {schedule.decay}"
+        yield (*path, "floor"), f"{rule}; leave it out"
     if schedule.batch_size % schedule.cards:
         rule = f"must divide the batch, so that each card has equally many people, got {schedule.cards}"
         yield (*path, "cards"), f"{rule} for a batch of {schedule.batch_size}"

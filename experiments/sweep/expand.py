@@ -15,6 +15,7 @@ from pydantic import Strict
 from distilpose.losses.table import LOSSES
 from distilpose.parts.naming import nearest
 from distilpose.parts.reference import is_reference
+from distilpose.training.optimizers import OPTIMIZERS
 from experiments.sweep.checking import field_of
 from experiments.sweep.recipe import FORBID, Metric, Name, Recipe, fields_of_model
 from experiments.sweep.yaml_nodes import Node, Place, Problem, SpecError, dotted, merge, put, shown, steps_of
@@ -145,16 +146,18 @@ def refuse_too_many(count: int, node: Node, file: str) -> None:
 def merged(under: Node, over: Node) -> Node:
     """`under` with everything `over` says, mapping by mapping.
 
-    A mapping that names another `model`, or that changes between a model of ours and one of `mmpose`, or between a data
-    folder and `synthetic` people, replaces the earlier one whole: the sizes of one model mean nothing to another.
+    A mapping that names another `model` or `name`, or that changes between a model of ours and one of `mmpose`, or
+    between a data folder and `synthetic` people, replaces the earlier one whole: the sizes of one model mean nothing to
+    another.
     """
     return merge(under, over, _another)
 
 
 def _another(under: Node, over: Node) -> bool:
-    before, after = under.get("model"), over.get("model")
-    if before is not None and after is not None and not (before.mapping and after.mapping):
-        return before.value != after.value
+    for what in ("model", "name"):
+        before, after = under.get(what), over.get(what)
+        if before is not None and after is not None and not (before.mapping and after.mapping):
+            return before.value != after.value
     # Where both are mappings they are levels of a factor that happens to be called so.
     return any(
         name in one.mapping and other in two.mapping and not one.mapping[name].mapping
@@ -164,13 +167,16 @@ def _another(under: Node, over: Node) -> bool:
 
 
 def with_whole_teacher(recipe: Node) -> Node:
-    """A recipe whose teacher's schedule, augmentation and precision are the row's with its own over them."""
+    """A recipe whose teacher has the row's way of training, with its own over it."""
     teacher = recipe.get("teacher")
     if teacher is None or not isinstance(teacher.value, dict) or "mmpose" in teacher.mapping:
         return recipe
     whole: dict[str, Node] = {}
-    for field, fallback in (("schedule", {}), ("augmentation", {}), ("precision", "fp32")):
+    fallbacks: dict[str, Any] = {"schedule": {}, "augmentation": {}, "precision": "fp32", "optimizer": {}}
+    for field in (*fallbacks, "ema", "clip_grad_norm"):
         rows, own = recipe.get(field), teacher.get(field)
+        if rows is None and (fallback := fallbacks.get(field)) is None:
+            continue
         if rows is None:
             rows = Node(fallback, Place(teacher.place.line, teacher.place.column), teacher.key)
         whole[field] = rows if own is None else merged(rows, own)
@@ -333,6 +339,9 @@ def _value(recipe: Node, path: Sequence[str]) -> Any:
     is_loss = len(path) == 2 and path[0] == "losses"
     if found is not None:
         return found.plain.get("weight") if is_loss and found.mapping else found.plain
+    if path[-2:-1] == ["optimizer"]:
+        kind = OPTIMIZERS.get("adam" if around is None else around.plain.get("name", "adam"))
+        return getattr(kind and kind(), path[-1], None)
     if around is None or not isinstance(around.value, dict):
         return None
     if path[0] == "losses":

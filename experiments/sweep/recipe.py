@@ -10,13 +10,14 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, MaxLen, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import Discriminator, GetCoreSchemaHandler, GetPydanticSchema, Strict, StringConstraints, Tag, TypeAdapter
 
 from distilpose.data.augmentation import Augmentation
 from distilpose.losses.use import Faults, Losses, read_losses
 from distilpose.models.use import ModelUse, read_model
 from distilpose.parts.own import OwnPart
+from distilpose.training.optimizers import ADAM, OPTIMIZERS, SGD, Adam, AdamW
 from distilpose.training.schedule import Schedule
 
 # Scalars are strict: "1", 1.0 or true is no count. Whole numbers are taken for floats and become floats.
@@ -113,6 +114,23 @@ AugmentationChoice = Annotated[Augmentation, GetPydanticSchema(_exactly)]
 ScheduleChoice = Annotated[Schedule, GetPydanticSchema(_exactly)]
 
 
+def _optimizer_kind(value: Any) -> str:
+    """Which optimizer is meant; without a name the published one."""
+    name = value.get("name", "adam") if isinstance(value, Mapping) else getattr(value, "name", "adam")
+    kind = OPTIMIZERS.get(name) if isinstance(name, str) else None
+    return str(name) if kind is None else f"[{kind.__name__}]"
+
+
+OptimizerChoice = Annotated[
+    Annotated[Adam, GetPydanticSchema(_exactly), Tag("[Adam]")]
+    | Annotated[AdamW, GetPydanticSchema(_exactly), Tag("[AdamW]")]
+    | Annotated[SGD, GetPydanticSchema(_exactly), Tag("[SGD]")],
+    Discriminator(_optimizer_kind),
+]
+Average = Annotated[float, Strict(), Gt(0), Lt(1)]
+"""The decay of an exponential moving average of the weights, which are then those that are evaluated and kept."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationChoice:
     """How a run is measured: flip test or not; ground-truth boxes (`gt`) or a detector's result file.
@@ -169,6 +187,9 @@ class TeacherChoice(ModelChoice):
     schedule: ScheduleChoice
     augmentation: AugmentationChoice
     precision: Precision
+    optimizer: OptimizerChoice = ADAM
+    ema: Average | None = None
+    clip_grad_norm: Rate | None = None
 
     @property
     def choice(self) -> ModelChoice:
@@ -226,6 +247,9 @@ class Recipe:
     schedule: ScheduleChoice
     precision: Precision = "fp32"
     evaluation: EvaluationChoice
+    optimizer: OptimizerChoice = ADAM
+    ema: Average | None = None
+    clip_grad_norm: Rate | None = None
 
     @property
     def trained_teacher(self) -> TeacherChoice | None:
@@ -263,6 +287,9 @@ class Recipe:
             schedule=self.schedule,
             precision=self.precision,
             evaluation=self.evaluation,
+            optimizer=self.optimizer,
+            ema=self.ema,
+            clip_grad_norm=self.clip_grad_norm,
             given_teacher=self.given_teacher if self.uses_teacher else None,
         )
 
@@ -281,6 +308,9 @@ class Recipe:
             schedule=teacher.schedule,
             precision=teacher.precision,
             evaluation=self.evaluation,
+            optimizer=teacher.optimizer,
+            ema=teacher.ema,
+            clip_grad_norm=teacher.clip_grad_norm,
         )
 
 
@@ -304,6 +334,9 @@ class RunRecipe:
     schedule: ScheduleChoice
     precision: Precision
     evaluation: EvaluationChoice
+    optimizer: OptimizerChoice = ADAM
+    ema: Average | None = None
+    clip_grad_norm: Rate | None = None
     given_teacher: MMPoseChoice | None = None
 
     @property

@@ -186,7 +186,7 @@ class RunListener:
         recorder = self.recorders[member.name]
         aside = recorder.lease.aside
         if is_best:
-            save_weights(recorder.run.weights, member.model, recorder.weights_say, aside=aside)
+            save_weights(recorder.run.weights, member.evaluated, recorder.weights_say, aside=aside)
             write_text(recorder.run.predictions, json_text(evaluation.results), aside=aside)
             with _worth_a_warning(recorder.run, "diagnosis"):
                 recorder.run.diagnosis.write(self._diagnose(evaluation.results), aside=aside)
@@ -255,7 +255,7 @@ class RunListener:
         folder = recorder.run.pictures / f"epoch-{epoch:04d}"
         with torch.no_grad():
             files = write_pictures(
-                member.model,
+                member.evaluated,
                 self.teacher,
                 batch,
                 self.val.skeleton,

@@ -8,7 +8,7 @@ from reports.formats.cell_text import listed
 from reports.numbers.sweep_numbers import SweepNumbers
 from reports.paper.setting import value_words
 
-_SEEN = ("data", "input_size", "augmentation", "schedule")
+_SEEN = ("data", "input_size", "augmentation", "schedule", "optimizer", "ema", "clip_grad_norm")
 
 Values = Mapping[str, Any]
 
@@ -22,6 +22,10 @@ def confounds(recipe: Values, baseline: Values) -> tuple[str, ...]:
     for part in _SEEN:
         ours, theirs = recipe.get(part), baseline.get(part)
         if ours == theirs:
+            continue
+        if part in ("ema", "clip_grad_norm"):
+            words = ("none" if one is None else value_words(one) for one in (ours, theirs))
+            found.append(f"{part.replace('_', ' ')} {' against '.join(words)}")
             continue
         if part == "data" or not isinstance(ours, Mapping) or not isinstance(theirs, Mapping):
             found.append(f"other {part.replace('_', ' ')}")

@@ -56,6 +56,18 @@ def test_a_large_batch_takes_what_a_step_of_its_models_takes(large: Plan, store:
     assert of_process(large, store, 1, micro_batch=32) < of_process(large, store, 1)
 
 
+def test_an_average_and_an_optimizers_moments_count(large: Plan, store: Store) -> None:
+    models, teacher = ModelCosts(store), large.teachers[0].recipe
+    adam = models.memory(teacher, people=64, trains=True)
+    sgd = models.memory({**teacher, "optimizer": {"name": "sgd"}}, people=64, trains=True)
+    averaged = models.memory({**teacher, "ema": 0.999}, people=64, trains=True)
+    assert adam is not None
+    assert sgd is not None
+    assert averaged is not None
+    assert process_bytes([adam]) - process_bytes([sgd]) == 2 * adam.trained
+    assert process_bytes([averaged]) - process_bytes([adam]) == adam.weights + adam.buffers
+
+
 def test_cycles_count_where_they_are_trained(tmp_path: Path, store: Store) -> None:
     plan, models = small_plan(tmp_path, CIRCLING), ModelCosts(store)
     recipe = plan.runs[plan.cohorts[0].run_ids[0]].recipe

@@ -90,6 +90,22 @@ def test_a_row_that_sees_other_batches_trains_apart(tmp_path: Path, change: str)
     assert sorted(len(cohort.run_ids) for cohort in small_plan(tmp_path, text).cohorts) == [1, 1, 1, 1, 1]
 
 
+def test_rows_of_other_optimizers_and_averages_train_together_and_their_teacher_alike(tmp_path: Path) -> None:
+    """Each member has an optimizer and an average of its own; a teacher takes what it does not name from its row."""
+    ways = "optimizer: {name: adamw, weight_decay: 0.05}, ema: 0.9998, clip_grad_norm: 1"
+    text = SMALL.replace("set: {losses: {KT: 0}}", f"set: {{losses: {{KT: 0}}, {ways}}}")
+    assert [len(cohort.run_ids) for cohort in small_plan(tmp_path, text).cohorts] == [1, 2, 2]
+    base = "  evaluation: {}\n  " + ways.replace(", ema", "\n  ema").replace(", clip", "\n  clip") + "\n"
+    text = SMALL.replace("  evaluation: {}\n", base)
+    (teacher,) = small_plan(tmp_path, text).teachers
+    assert teacher.identity["optimizer"]["weight_decay"] == 0.05
+    assert (teacher.identity["ema"], teacher.identity["clip_grad_norm"]) == (0.9998, 1.0)
+    own = text.replace("heads: 2}\n  losses", "heads: 2, optimizer: {name: sgd}, ema: null}\n  losses")
+    (teacher,) = small_plan(tmp_path, own).teachers
+    assert teacher.identity["optimizer"] == {"name": "sgd", "momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
+    assert "ema" not in teacher.identity
+
+
 def test_two_teachers_make_two_cohorts_and_the_row_without_joins_the_first(tmp_path: Path) -> None:
     text = SMALL + "  - {row: KT2, set: {teacher: {seed: 5}}}\n"
     plan = small_plan(tmp_path, text)

@@ -22,7 +22,7 @@ KT = "losses.KT: {low: 1e-6, high: 1, log: true}"
         (KT, "losses.KT: [1e-3]", "search.space.losses.KT: must have at least 2 items"),
         (KT, "losses.KT: [1e-3, 1e-3]", "search.space.losses.KT: must differ"),
         (KT, "losses.KT: {lo: 1, high: 2}", "search.space.losses.KT.lo: no such field, did you mean low?"),
-        (KT, "losses.KD: [0, 1]", "losses.KD: no such loss, did you mean KT?"),
+        (KT, "losses.KD: [0, 1]", "losses.KD: no such loss, did you mean RKD?"),
         (KT, '"[x]": {lo: 1, high: 2}', "search.space.[x].lo: no such field, did you mean low?"),
         (KT, '"[x]": [1, 2]', "search.space.[x]: no such field, valid: student"),
         ("trials: 12", "trials: 12000", "search.trials: must be at most 10,000"),

@@ -77,7 +77,7 @@ profiles:
         "sweep.yaml:13:27: evaluation.flip_test: must be true or false, got 'yes'",
         "sweep.yaml:17:11: rows.row: must name one row, got 'none' again (first in line 16)",
         "sweep.yaml:19:16: schedul: no such field, did you mean schedule? valid: student, teacher, losses, "
-        "circulation, input_size, data, augmentation, schedule, precision, evaluation",
+        "circulation, input_size, data, augmentation, schedule, precision, evaluation, optimizer, ema, clip_grad_norm",
         "sweep.yaml:20:8: profiles.two: must be a mapping of fields, got 3",
     ]
 
@@ -402,6 +402,35 @@ def test_a_shipped_sweep_is_valid_in_every_profile_and_opens_with_its_command(fi
             "{shfit: 0}",
             "10:18: augmentation.shfit: no such field, did you mean shift? valid: flip, half_body, half_body_joints, "
             "scale, rotation, rotation_p, shift, shift_p, shift_draw",
+        ),
+        (
+            "evaluation: {}",
+            "evaluation: {}\n  optimizer: {name: adamx}",
+            "13:21: optimizer.name: must be one of the valid values, got 'adamx'; did you mean adam?",
+        ),
+        (
+            "evaluation: {}",
+            "evaluation: {}\n  optimizer: {name: adamw, momentum: 0.9}",
+            "13:28: optimizer.momentum: no such field, valid: name, betas, eps, weight_decay, amsgrad",
+        ),
+        (
+            "evaluation: {}",
+            "evaluation: {}\n  optimizer: {weight_decay: -1}",
+            "13:29: optimizer.weight_decay: must be at least 0, got -1",
+        ),
+        (
+            "evaluation: {}",
+            "evaluation: {}\n  optimizer: {name: sgd, nesterov: true}",
+            "13:36: optimizer.nesterov: must have a momentum above 0 to look ahead by, got 0",
+        ),
+        ("evaluation: {}", "evaluation: {}\n  optimizer: adamw", "13:14: optimizer: must be a mapping of fields"),
+        ("evaluation: {}", "evaluation: {}\n  ema: 1", "13:8: ema: must be less than 1, got 1"),
+        ("evaluation: {}", "evaluation: {}\n  clip_grad_norm: 0", "13:19: clip_grad_norm: must be greater than 0"),
+        ("batch_size: 4}", "batch_size: 4, decay: cos}", "decay: must be one of the valid values, got 'cos'"),
+        (
+            "batch_size: 4}",
+            "batch_size: 4, floor: 0.1}",
+            "11:47: schedule.floor: belongs to a cosine or linear decay, got 0.1 and decay milestones",
         ),
         ("batch_size: 4}", "batch_size: 4, warmup_ratio: 2}", "schedule.warmup_ratio: must be at most 1, got 2"),
         (

@@ -26,6 +26,7 @@ from distilpose.data.stream import Batch
 from distilpose.losses.circulation import CirculationWeights
 from distilpose.losses.criteria import HEATMAP_LOSSES, CirculationCriterion, LossCriterion, every_cycle
 from distilpose.models import HeatmapOutput
+from distilpose.training.checkpoint import load_checkpoint
 from experiments.build import models as build
 from experiments.build.data import data_facts, data_root, prepare
 from experiments.launch.inline import InlineLauncher
@@ -216,6 +217,40 @@ def test_a_preempted_job_goes_on_to_the_same_numbers(done: tuple[Plan, Store], t
             assert mine.last == theirs.last
             # Each attempt tells W&B the whole story, so the newest of its folders holds every step and picture.
             assert whole_folder(store.run(run_id)) == folders(store.run(run_id).path)[-1]
+
+
+WAYS = "  optimizer: {name: sgd, momentum: 0.9, nesterov: true}\n  ema: 0.9\n  clip_grad_norm: 1\n"
+
+
+def test_a_killed_run_with_an_average_of_its_own_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    """And these are the averaged ones, of the student as of its teacher."""
+    text = MINI.replace("  evaluation: {}\n", "  evaluation: {}\n" + WAYS).replace("warmup_steps: 2", "decay: cosine")
+    weights: list[dict[str, dict[str, Tensor]]] = []
+    for cuts in (False, True):
+        folder = tmp_path / str(cuts)
+        folder.mkdir()
+        plan, store = planned(folder, text), Store(folder / "runs")
+        for run in plan.runs.values():
+            store.run(run.run_id).write_spec(run.spec)
+        for cohort in plan.cohorts:
+            job = Job(
+                cohort_id=cohort.cohort_id,
+                run_ids=cohort.run_ids,
+                sweep="mini",
+                profile="default",
+                data_root=data_root(plan.data[0], root=None, runs=store.root),
+                device="cpu",
+                threads=1,
+            )
+            file = store.write_job(job.to_json())
+            assert not cuts or run_job(file, should_stop=lambda: True) == PREEMPTED
+            assert run_job(file) == FINISHED
+        weights.append({run_id: build.load_weights(store.run(run_id).weights) for run_id in plan.runs})
+        state = load_checkpoint(store.run(plan.teachers[0].run_id).checkpoints).state
+        assert state is not None
+        assert any(not torch.equal(tensor, state["model"][name]) for name, tensor in state["averaged"].items())
+    for run_id, whole in weights[0].items():
+        assert all(torch.equal(tensor, weights[1][run_id][name]) for name, tensor in whole.items())
 
 
 def test_a_heatmap_model_learns_from_its_own_cycles_and_is_measured_by_the_first(tmp_path: Path) -> None:
