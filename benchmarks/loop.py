@@ -15,7 +15,6 @@ from distilpose.evaluation.evaluate import Evaluation
 from distilpose.training.cohort import Stream, train_cohort
 from distilpose.training.member import Member
 from distilpose.training.schedule import Schedule
-from distilpose.training.silent import SilentListener
 
 SCHEDULE = Schedule(epochs=1_000, batch_size=4, lr=1e-4, warmup_steps=0, eval_every=1_000)
 
@@ -36,7 +35,6 @@ def loop_seconds(
             members(Path(folder)),
             stream=stream,
             validate=_no_validation,
-            listener=SilentListener(),
             fabric=fabric,
             teacher=teacher,
             log_every=10_000,

@@ -17,6 +17,7 @@ from distilpose.data.stream import Batch, eval_batches
 from distilpose.evaluation.evaluate import Evaluation
 from distilpose.pictures.panels import write_pictures
 from distilpose.training.checkpoint import save_weights
+from distilpose.training.cohort import Listener
 from distilpose.training.member import Member
 from distilpose.training.memory import peak_memory
 from distilpose.whole_files import FencedError
@@ -154,7 +155,7 @@ class RunRecorder:
             tracker.close(status)
 
 
-class RunListener:
+class RunListener(Listener):
     """Tells each run's recorder what the training loop says of it, and draws the pictures."""
 
     def __init__(

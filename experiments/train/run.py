@@ -30,11 +30,10 @@ from distilpose.data.picture_store import PictureStore
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.sources import ImageSource, image_source
 from distilpose.models.frozen import freeze
-from distilpose.training.cohort import Listener, train_cohort
+from distilpose.training.cohort import train_cohort
 from distilpose.training.member import Member
 from distilpose.training.memory import is_out_of_memory
 from distilpose.training.ranks import Ranks, meet
-from distilpose.training.silent import SilentListener
 from distilpose.versions import ALL, source_digest
 from experiments.build.models import (
     build_given_teacher,
@@ -174,7 +173,7 @@ def _train(
             micro_batch=job.micro_batch,
             weights_say=describe_run(recipes[member.name], train.skeleton).to_metadata(),
         )
-    listener: Listener = SilentListener()
+    listener = None
     if ranks.leads:
         listener = RunListener(
             {recorder.run.run_id: recorder for recorder in claimed},

@@ -43,7 +43,6 @@ from experiments.track.wandb.mirror import replay_sweep, whole_folder
 from experiments.track.wandb.record import Project
 from experiments.track.wandb.tracker import WandbTracker
 from experiments.train import run as run_module
-from experiments.train.diagnose import diagnose_finished
 from experiments.train.run import FINISHED, PREEMPTED, run_job
 from experiments.trained.load import load_weights
 
@@ -103,36 +102,6 @@ def test_a_run_says_how_its_errors_are_spread_and_what_its_model_costs(done: tup
         assert diagnosis["joints"]["names"] == list(COCO.names)
         assert cost["parameters"] == result.parameters
         assert cost["speed"]["fps"] > 0
-
-
-def test_what_a_run_did_not_say_can_be_worked_out_of_its_predictions(done: tuple[Plan, Store], tmp_path: Path) -> None:
-    plan, store = done
-    shutil.copytree(store.root, tmp_path / "runs")
-    older = Store(tmp_path / "runs")
-    ids = list(plan.runs)
-    for name in ("diagnosis.json", "cost.json"):
-        (older.run(ids[0]).path / name).unlink()
-    assert diagnose_finished(older, plan.saved(), data=None) == 1
-    assert diagnose_finished(older, plan.saved(), data=None) == 0
-    assert older.run(ids[0]).diagnosis.read() == store.run(ids[0]).diagnosis.read()
-    again, first = older.run(ids[0]).cost.read(), store.run(ids[0]).cost.read()
-    assert again is not None
-    assert first is not None
-    assert {**again, "speed": None} == {**first, "speed": None}
-
-
-def test_other_people_than_a_run_was_measured_on_diagnose_nothing(done: tuple[Plan, Store], tmp_path: Path) -> None:
-    plan, store = done
-    shutil.copytree(store.root, tmp_path / "runs")
-    older = Store(tmp_path / "runs")
-    run = older.run(next(iter(plan.runs)))
-    (run.path / "diagnosis.json").unlink()
-    result = json.loads((run.path / "result.json").read_text())
-    result["provenance"]["data_fingerprint"]["val"] = "another"
-    (run.path / "result.json").write_text(json.dumps(result))
-    with pytest.raises(ValueError, match=r"must be the annotations that run .* was measured on"):
-        diagnose_finished(older, plan.saved(), data=None)
-    assert run.diagnosis.read() is None
 
 
 def test_the_journal_tells_the_whole_story(done: tuple[Plan, Store]) -> None:
