@@ -1,7 +1,7 @@
 """What the commands share: their options, where they print, how they end. Imports nothing heavy."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from experiments.plan.plan import FactsLookup, Plan
     from experiments.runs.store import Store
     from experiments.search.searcher import Searcher
-    from experiments.sweep.recipe import RunRecipe
     from experiments.sweep.sweep_file import Sweep
 
 # People read stderr; stdout is for results and --json.
@@ -91,14 +90,10 @@ def searcher_of(sweep: "Sweep", place: Place) -> "Searcher | None":
     if sweep.search is None:
         return None
     from experiments.runs.store import Store
+    from experiments.search.costs import student_costs
     from experiments.search.searcher import Searcher
 
-    def costs(recipe: "RunRecipe", wanted: Sequence[str]) -> Mapping[str, float]:
-        from experiments.search.costs import student_costs
-
-        return student_costs(recipe, wanted)
-
-    return Searcher(sweep, Store(place.runs), facts_of(place), costs)
+    return Searcher(sweep, Store(place.runs), facts_of(place), student_costs)
 
 
 def say_changes(store: "Store", planned: "Plan", verb: str) -> None:

@@ -16,7 +16,7 @@ from distilpose import models
 from distilpose.losses.table import STUDENT_ASKS
 from distilpose.models.memory import Memory, process_bytes
 from experiments.plan.plan import Plan
-from experiments.runs.atomic import json_text, read_json, write_text
+from experiments.runs.atomic import json_text, read_json, write_whole
 from experiments.runs.store import Store
 from experiments.sweep.recipe import VALIDATION_CROPS, RunRecipe, run_recipe_from_json, to_json
 
@@ -30,9 +30,10 @@ JOINTS = 17  # only the data tell; a few more or less change next to nothing
 
 
 class ModelCosts:
-    """Answers by kind of model; what was asked once, of the same code, is not asked again."""
+    """Answers by kind of model, asked once of the same code; `say` is told of each model that is asked."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, say: Callable[[str], None] = lambda text: None) -> None:
+        self._say = say
         self._file = store.root / FILE
         self._answers: dict[str, Any] = _kept(self._file)
 
@@ -97,6 +98,7 @@ class ModelCosts:
         run = run_recipe_from_json(recipe)
         kind = f"{what}: {_kind(run)}"
         if kind not in self._answers:
+            self._say(f"measuring {run.model.model}: {what}")
             model = _built(run)
             self._answers[kind] = None if model is None else ask(model, run)
             self._keep()
@@ -108,7 +110,7 @@ class ModelCosts:
             return  # a plan makes no folder
         known = {kind: answer for kind, answer in self._answers.items() if answer is not None}
         with suppress(OSError):  # a plan may be made of runs that belong to others
-            write_text(self._file, json_text({"code": _code(), "answers": known}))
+            write_whole(self._file, json_text({"code": _code(), "answers": known}))
 
 
 def _kept(file: Path) -> dict[str, Any]:

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
-from distilpose.models.measure import count_costs
-from distilpose.models.speed import measure_speed
-from experiments.build.models import build_run_model
 from experiments.plan.model_costs import JOINTS
 from experiments.sweep.recipe import RunRecipe
 
@@ -20,6 +15,12 @@ def student_costs(recipe: RunRecipe, wanted: Sequence[str], *, device: str = "cp
     """
     if not wanted:
         return {}
+    import torch
+
+    from distilpose.models.measure import count_costs
+    from distilpose.models.speed import measure_speed
+    from experiments.build.models import build_run_model
+
     model = build_run_model(recipe, JOINTS).eval()
     counted = count_costs(model, recipe.input_size)
     found = {"parameters": float(counted.trainable)}

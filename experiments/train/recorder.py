@@ -21,7 +21,7 @@ from distilpose.training.cohort import Listener
 from distilpose.training.member import Member
 from distilpose.training.memory import peak_memory
 from distilpose.whole_files import FencedError
-from experiments.runs.atomic import json_text, write_text
+from experiments.runs.atomic import json_text, write_whole
 from experiments.runs.lease import Lease
 from experiments.runs.store import FailureKind, RunDir
 from experiments.track.card import run_summary
@@ -188,7 +188,7 @@ class RunListener(Listener):
         aside = recorder.lease.aside
         if is_best:
             save_weights(recorder.run.weights, member.model, recorder.weights_say, aside=aside)
-            write_text(recorder.run.predictions, json_text(evaluation.results), aside=aside)
+            write_whole(recorder.run.predictions, json_text(evaluation.results), aside=aside)
             with _worth_a_warning(recorder.run, "diagnosis"):
                 recorder.run.diagnosis.write(self._diagnose(evaluation.results), aside=aside)
         with _worth_a_warning(recorder.run, f"pictures at epoch {epoch}"):

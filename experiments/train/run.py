@@ -45,7 +45,7 @@ from experiments.build.models import (
     load_trained,
 )
 from experiments.plan.external_teacher import given_teacher_id
-from experiments.runs.job import Job, read_job
+from experiments.runs.job import FAILED, FINISHED, PREEMPTED, Job, read_job
 from experiments.runs.provenance import provenance
 from experiments.runs.run_files import RunSpec
 from experiments.runs.store import FailureKind, RunDir, Store, run_title
@@ -59,8 +59,6 @@ from experiments.track.wandb.tracker import UPLOAD_SECONDS, WAIT_SECONDS, WandbT
 from experiments.train.recorder import RunListener, RunRecorder
 
 log = logging.getLogger(__name__)
-
-FINISHED, FAILED, PREEMPTED = 0, 1, 75
 
 
 def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:

@@ -52,8 +52,8 @@ def test_whatever_things_are_called_every_cell_is_one_run_in_one_cohort(
 
 def test_a_row_that_uses_no_teacher_has_none_in_its_identity(tmp_path: Path, plan: Plan) -> None:
     none, kt = plan.rows
-    assert {run.teacher_id for run in none.runs} == {None}
-    assert {run.teacher_id for run in kt.runs} == {plan.teachers[0].run_id}
+    assert {plan.runs[run.run_id].teacher_id for run in none.runs} == {None}
+    assert {plan.runs[run.run_id].teacher_id for run in kt.runs} == {plan.teachers[0].run_id}
     other = small_plan(
         tmp_path, SMALL.replace("{model: teacher_stemnet, width: 8", "{model: teacher_stemnet, width: 9")
     )
@@ -63,8 +63,8 @@ def test_a_row_that_uses_no_teacher_has_none_in_its_identity(tmp_path: Path, pla
 
 def test_students_of_every_seed_share_a_teacher(plan: Plan) -> None:
     assert len(plan.teachers) == 1
-    assert plan.teachers[0].role == "teacher"
-    assert plan.teachers[0].row is None
+    teacher = next(iter(plan.runs.values()))
+    assert (teacher.run_id, teacher.role, teacher.row) == (plan.teachers[0].run_id, "teacher", None)
 
 
 def test_rows_that_see_the_same_batches_train_together_and_those_without_a_teacher_join(plan: Plan) -> None:
@@ -160,8 +160,8 @@ def test_an_axis_over_teachers_seeds_trains_two_teachers_and_shares_what_uses_no
     plan = small_plan(tmp_path, SMALL.replace("baseline: none", "baseline: none seed=0") + axes)
     rows = {row.name: row for row in plan.rows}
     assert list(rows) == ["none seed=0", "none seed=1", "KT seed=0", "KT seed=1"]
-    assert sorted(teacher.seed for teacher in plan.teachers) == [0, 1]
-    first, second = ({run.teacher_id for run in rows[f"KT seed={seed}"].runs} for seed in (0, 1))
+    assert sorted(plan.runs[teacher.run_id].seed for teacher in plan.teachers) == [0, 1]
+    first, second = ({plan.runs[run.run_id].teacher_id for run in rows[f"KT seed={seed}"].runs} for seed in (0, 1))
     assert len(first) == len(second) == 1
     assert first != second
     assert [run.seed for run in rows["KT seed=1"].runs] == [0, 1]  # a student's seeds are its own

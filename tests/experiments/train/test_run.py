@@ -28,14 +28,14 @@ from distilpose.losses.criteria import HEATMAP_LOSSES, CirculationCriterion, Los
 from distilpose.models import HeatmapOutput
 from experiments.build import models as build
 from experiments.build.data import data_facts, data_root, prepare
+from experiments.launch.command import COMMAND
 from experiments.launch.inline import InlineLauncher
-from experiments.launch.local import COMMAND
 from experiments.launch.records import LaunchSettings, Outcome
 from experiments.launch.scheduler import launch_plan
 from experiments.plan.plan import Plan, make_plan
-from experiments.runs.job import Job, WandbOptions
+from experiments.runs.job import FINISHED, PREEMPTED, Job, WandbOptions
 from experiments.runs.store import Store
-from experiments.sweep.recipe import MMPoseChoice
+from experiments.sweep.recipe import MMPoseChoice, run_recipe_from_json
 from experiments.sweep.sweep_file import read_sweep
 from experiments.track.wandb import tracker as wandb_module
 from experiments.track.wandb.files import folders
@@ -43,7 +43,7 @@ from experiments.track.wandb.mirror import replay_sweep, whole_folder
 from experiments.track.wandb.record import Project
 from experiments.track.wandb.tracker import WandbTracker
 from experiments.train import run as run_module
-from experiments.train.run import FINISHED, PREEMPTED, run_job
+from experiments.train.run import run_job
 from experiments.trained.load import load_weights
 
 
@@ -167,7 +167,7 @@ def test_a_preempted_job_goes_on_to_the_same_numbers(done: tuple[Plan, Store], t
                 run_ids=cohort.run_ids,
                 sweep="mini",
                 profile="default",
-                data_root=data_root(plan.data[0], root=None, runs=runs),
+                data_root=data_root(run_recipe_from_json(run.recipe).data, root=None, runs=runs),
                 device="cpu",
                 threads=1,
                 wandb=WandbOptions(mode="offline"),
@@ -388,9 +388,9 @@ def test_training_goes_on_when_wandbs_service_is_killed_in_its_middle(
 def test_a_process_told_to_end_writes_its_checkpoint_and_says_so(tmp_path: Path) -> None:
     plan = planned(tmp_path, MINI.replace("epochs: 2", "epochs: 100000"))
     store = Store(tmp_path / "runs")
-    teacher = plan.teachers[0]
+    teacher = plan.runs[plan.teachers[0].run_id]
     store.run(teacher.run_id).write_spec(teacher.spec)
-    root = data_root(plan.data[0], root=None, runs=store.root)
+    root = data_root(run_recipe_from_json(teacher.recipe).data, root=None, runs=store.root)
     job = Job(
         cohort_id="one",
         run_ids=(teacher.run_id,),
