@@ -170,10 +170,7 @@ def errors(numbers: SweepNumbers) -> Section | None:
     blocks = _there(calibration, joints_drawing(numbers))
     recorded = [row for row in numbers.drawn_rows if row.calibration is not None or row.joints is not None]
     if not recorded:
-        text: tuple[str, ...] = (
-            "These runs did not record how their errors are spread over scores and joints; `distilpose diagnose` works "
-            "it out of their predictions, where the data are at hand.",
-        )
+        text: tuple[str, ...] = ("These runs did not record how their errors are spread over scores and joints.",)
     elif calibration is None:
         text = ("No row has scores in more than one twentieth, so there is no calibration to draw.",)
     else:

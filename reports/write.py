@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from experiments.runs.atomic import write_bytes, write_text
+from experiments.runs.atomic import write_whole
 from experiments.runs.store import Store
 from reports.formats.cell_text import markdown_table
 from reports.formats.columnar import csv_table, parquet_table
@@ -81,9 +81,9 @@ def write_report(
         **{name: svg_file(drawing.svg) for name, drawing in drawings.items()},
     }
     for name, text in texts.items():
-        write_text(folder / name, text)
+        write_whole(folder / name, text)
     for stem, table in tables.items():
-        write_bytes(folder / f"{stem}.parquet", parquet_table(table))
+        write_whole(folder / f"{stem}.parquet", parquet_table(table))
     return ReportFiles(
         summary=f"{verdict(numbers).headline}\n\n{markdown_table(sweep_table(numbers))}",
         markdown=folder / "report.md",

@@ -42,8 +42,8 @@ class Stream(Protocol):
         """The batches of an epoch from a step on."""
 
 
-class Listener(Protocol):
-    """Who is told what happens to each run."""
+class Listener:
+    """Who is told what happens to each run. This one does nothing about it."""
 
     def restored(self, member: Member, damaged: Sequence[Path]) -> None:
         """The run starts, or goes on, at `member.step`; newer checkpoints were `damaged`."""
@@ -78,8 +78,8 @@ def train_cohort(
     *,
     stream: Stream,
     validate: Validate,
-    listener: Listener,
     fabric: Fabric,
+    listener: Listener | None = None,
     teacher: nn.Module | None = None,
     metric: str = "AP",
     log_every: int = 50,
@@ -98,8 +98,8 @@ def train_cohort(
         members: the runs. Each continues from its newest checkpoint, if it has one.
         stream: the training batches.
         validate: evaluates models by name.
-        listener: told of metrics, validations, checkpoints and ends.
         fabric: device and precision.
+        listener: told of metrics, validations, checkpoints and ends.
         teacher: the frozen heatmap model; required when a member needs one.
         metric: whose best value decides which weights are kept.
         log_every: optimiser steps between training metrics.
@@ -115,7 +115,7 @@ def train_cohort(
             cards. The first evaluates, writes checkpoints and is the one whose `listener` should say anything. How many
             they are may change between a checkpoint and going on from it.
     """
-    ranks = ranks or Ranks()
+    ranks, listener = ranks or Ranks(), listener or Listener()
     loop = _Loop(fabric, stream, listener, teacher, log_every, micro_batch, ranks)
     for member in members:
         member.model.to(fabric.device)

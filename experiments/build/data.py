@@ -12,7 +12,7 @@ from distilpose.synthetic.spec import SyntheticSpec
 from experiments.build.facts import DataFacts
 from experiments.machine.cores import available_cores
 from experiments.machine.quantities import data_size
-from experiments.runs.atomic import json_text, write_text
+from experiments.runs.atomic import json_text, write_whole
 from experiments.runs.digest import digest
 from experiments.sweep.recipe import DataChoice, EvaluationChoice
 
@@ -98,7 +98,7 @@ def prepare(
         report = check_split(folder, split)
         problems += report.problems
         if report.ok and mark is not None:
-            write_text(mark, json_text(report.to_json()))
+            write_whole(mark, json_text(report.to_json()))
     return tuple(problems)
 
 

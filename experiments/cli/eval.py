@@ -172,13 +172,13 @@ def _record(loaded: "LoadedModel", subject: _Subject, protocol: "Protocol", eval
 def _write(folder: Path, record: dict[str, Any], evaluation: "Evaluation", split: str) -> dict[str, str]:
     """The files by kind: COCO's results, the same packed for its server, and the metrics with how they came about."""
     from distilpose.evaluation.submission import results_json, write_submission
-    from experiments.runs.atomic import json_text, write_text
+    from experiments.runs.atomic import json_text, write_whole
 
     folder.mkdir(parents=True, exist_ok=True)
     results, metrics = folder / "results.json", folder / "metrics.json"
-    write_text(results, results_json(evaluation.results))
+    write_whole(results, results_json(evaluation.results))
     submission = write_submission(evaluation.results, folder, split=split, method=record["name"])
-    write_text(metrics, json_text(record))
+    write_whole(metrics, json_text(record))
     return {"results": str(results), "submission": str(submission), "metrics": str(metrics)}
 
 

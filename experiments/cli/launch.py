@@ -28,8 +28,8 @@ from experiments.cli.options import (
     searcher_of,
 )
 from experiments.cli.report import write_and_show
-from experiments.launch.choose import Chosen, choose
-from experiments.launch.local import LocalLauncher
+from experiments.launch.choose import PLACES, choose, sharing_faults
+from experiments.launch.protocol import Opened, Wish
 from experiments.runs.job import WandbOptions
 from experiments.track.wandb.server import resolve_mode
 
@@ -49,8 +49,8 @@ def demo(
     """The loss ablation on synthetic people, from nothing to a report, in minutes on two CPU cores."""
     place = Place(data=None, runs=runs)
     sweep = read_profile("losses", "tiny")
-    where = choose(device=device, jobs=jobs)
-    complete = _train(sweep, place, where, wandb=WandbOptions(mode=wandb), workers=None, cache=None, retry_failed=False)
+    wish, mirror = Wish(device=device, jobs=jobs), WandbOptions(mode=wandb)
+    complete = _train(sweep, place, wish, choose(wish=wish), wandb=mirror, workers=None, cache=None, retry_failed=False)
     write_and_show(runs, sweep.sweep, sweep.profile, out)
     if not complete:
         raise typer.Exit(INCOMPLETE)
@@ -76,19 +76,19 @@ def launch(
     gpus_per_run: Annotated[
         int, typer.Option(help="GPUs that train one cohort together; on a CPU, processes.", min=1)
     ] = 1,
-    on: Annotated[str, typer.Option(help="Where to train: local, slurm or ray.")] = "local",
-    slurm: Annotated[
+    on: Annotated[str, typer.Option(help=f"Where to train: {', '.join(PLACES)}.")] = "local",
+    options: Annotated[
         list[str] | None,
-        typer.Option(help="A job's needs on Slurm, such as partition=gpu; may be given often.", metavar="KEY=VALUE"),
+        typer.Option("--with", help="An option of that place, such as partition=gpu.", metavar="KEY=VALUE"),
     ] = None,
-    ray_address: Annotated[str | None, typer.Option(help="The Ray cluster, such as auto; none: this machine.")] = None,
 ) -> None:
     """Train what a sweep still lacks. Finished runs are skipped, interrupted ones go on where they were."""
     chosen = read_profile(sweep, profile, data)
     place = Place(data=data, runs=runs)
     mirror = WandbOptions(mode=wandb, artifacts=wandb_artifacts)
-    where = choose(on, device=device, jobs=jobs, gpus_per_run=gpus_per_run, slurm=slurm or (), ray_address=ray_address)
-    complete = _train(chosen, place, where, wandb=mirror, workers=workers, cache=cache, retry_failed=retry_failed)
+    wish = Wish(device=device, jobs=jobs, processes=gpus_per_run)
+    where = choose(on, wish, options or ())
+    complete = _train(chosen, place, wish, where, wandb=mirror, workers=workers, cache=cache, retry_failed=retry_failed)
     words = ["distilpose", "report", sweep, "--profile", chosen.profile, "--runs", str(runs)]
     console.print(f"Report: {shlex.join(words)}", soft_wrap=True)
     if not complete:
@@ -98,36 +98,40 @@ def launch(
 def _train(
     sweep: "Sweep",
     place: Place,
-    where: Chosen,
+    wish: Wish,
+    where: Opened,
     *,
     wandb: WandbOptions,
     workers: int | None,
     cache: Path | None,
     retry_failed: bool,
 ) -> bool:
+    from distilpose.data.problem import problem_lines
     from experiments.build.data import data_root, prepare
     from experiments.launch.records import LaunchSettings
     from experiments.launch.scheduler import launch_plan
     from experiments.plan.estimate import estimate
     from experiments.runs.store import Store
-    from experiments.terminal.launch_view import LaunchDisplay, counting, launch_summary
+    from experiments.terminal.launch_view import LaunchDisplay, counting, launch_summary, measuring
     from experiments.train.try_models import model_faults
 
     for data in dict.fromkeys(row.recipe.data for row in sweep.rows):
         with counting(console, "drawing people" if data.synthetic else "checking data") as on_progress:
             problems = prepare(data, root=place.data, runs=place.runs, on_progress=on_progress)
-        end_on(map(str, problems))
+        end_on(problem_lines(problems))
     if cache is not None:
         _say_cache(sweep, place, where, cache)
     searcher = searcher_of(sweep, place)
     planned = plan_sweep(sweep, place) if searcher is None else searcher.begin()
-    end_on([*planned.problems, *where.faults(planned)])
+    end_on([*planned.problems, *sharing_faults(planned, wish.processes)])
     store = Store(place.runs)
     planned.keep_parts(store)
     end_on(model_faults([row.recipe for row in sweep.rows], root=place.data, store=store))
     resolve_mode(wandb.mode)  # what is wrong with W&B's key is said here too, not in the logs of the runs alone
     states = store.states(planned.runs)
-    console.print(launch_summary(planned, states, estimate(planned, store), where.launcher.slots))
+    with measuring(console) as say:
+        costs = estimate(planned, store, say)
+    console.print(launch_summary(planned, states, costs, where.launcher.slots))
     say_changes(store, planned, "are")
     settings = LaunchSettings(
         data_root=lambda data: data_root(data, root=place.data, runs=place.runs).resolve(),
@@ -157,7 +161,7 @@ def _train(
     return outcome.complete
 
 
-def _say_cache(sweep: "Sweep", place: Place, where: Chosen, cache: Path) -> None:
+def _say_cache(sweep: "Sweep", place: Place, where: Opened, cache: Path) -> None:
     """Tell how much of the disk decoded pictures will take; end where there is not so much."""
     from experiments.build.data import cache_size
     from experiments.machine.quantities import data_size
@@ -166,5 +170,5 @@ def _say_cache(sweep: "Sweep", place: Place, where: Chosen, cache: Path) -> None
     said = f"{cache}: decoded pictures come to {data_size(size.whole)}, of which {data_size(size.written)} are there"
     console.print(f"{said}; {data_size(size.free)} of the disk are free", soft_wrap=True)
     # elsewhere it is another machine's disk, whose processes look for themselves
-    if isinstance(where.launcher, LocalLauncher) and not size.fits:
+    if where.is_here and not size.fits:
         end_on([f"--cache {cache}: does not fit on its disk with a reserve left; free some of it, or name another"])

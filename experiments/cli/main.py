@@ -11,7 +11,6 @@ import typer
 from experiments.cli import (
     bench,
     data,
-    diagnose,
     eval,
     explain,
     export,
@@ -50,7 +49,6 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     replay.replay,
     replay.show,
     report.report,
-    diagnose.diagnose,
     eval.eval,
     export.export,
     gc.gc,

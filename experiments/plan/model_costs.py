@@ -20,7 +20,7 @@ from distilpose.models.memory import Memory, process_bytes
 from distilpose.parts.reference import Place
 from distilpose.training.optimizers import moments
 from experiments.plan.plan import Plan
-from experiments.runs.atomic import json_text, read_json, write_text
+from experiments.runs.atomic import json_text, read_json, write_whole
 from experiments.runs.store import Store
 from experiments.sweep.recipe import VALIDATION_CROPS, RunRecipe, run_recipe_from_json, to_json
 
@@ -33,11 +33,13 @@ FILE = "model_costs.json"
 
 
 class ModelCosts:
-    """Answers by kind of model; what was asked once, of the same code, is not asked again."""
+    """Answers by kind of model, asked once of the same code; `say` is told of each model that is asked."""
 
-    def __init__(self, store: Store, places: Mapping[str, Place] | None = None) -> None:
+    def __init__(
+        self, store: Store, places: Mapping[str, Place] | None = None, say: Callable[[str], None] = lambda text: None
+    ) -> None:
         """`places` are those of users' own code by its digest, for a plan that no launch has kept yet."""
-        self._file, self._parts, self._places = store.root / FILE, store.parts, places or {}
+        self._file, self._parts, self._places, self._say = store.root / FILE, store.parts, places or {}, say
         self._answers: dict[str, Any] = _kept(self._file)
 
     def gmacs(self, recipe: Mapping[str, Any]) -> float | None:
@@ -104,6 +106,7 @@ class ModelCosts:
         run = run_recipe_from_json(recipe)
         kind = f"{what}: {_kind(run)}"
         if kind not in self._answers:
+            self._say(f"measuring {run.model.model}: {what}")
             with kept_parts(self._parts, self._places, [part.code for part in run.model.own_parts.values()]) as parts:
                 model = _built(run, parts)
                 self._answers[kind] = None if model is None else ask(model, run)
@@ -116,7 +119,7 @@ class ModelCosts:
             return  # a plan makes no folder
         known = {kind: answer for kind, answer in self._answers.items() if answer is not None}
         with suppress(OSError):  # a plan may be made of runs that belong to others
-            write_text(self._file, json_text({"code": _code(), "answers": known}))
+            write_whole(self._file, json_text({"code": _code(), "answers": known}))
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from typing import Any, Literal, Self, get_args
 
 from experiments.runs.atomic import read_json
 
+FINISHED, FAILED, PREEMPTED = 0, 1, 75
+"""How a process ends: done, unable to work, asked to stop."""
 Mode = Literal["auto", "online", "offline", "disabled"]
 
 

@@ -5,12 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-from distilpose.data.skeleton import COCO
-from distilpose.models.measure import count_costs
-from distilpose.models.speed import measure_speed
-from experiments.build.models import build_run_model
 from experiments.sweep.recipe import RunRecipe
 
 
@@ -24,6 +18,13 @@ def student_costs(
     """
     if not wanted:
         return {}
+    import torch
+
+    from distilpose.data.skeleton import COCO
+    from distilpose.models.measure import count_costs
+    from distilpose.models.speed import measure_speed
+    from experiments.build.models import build_run_model
+
     model = build_run_model(recipe, COCO, parts).eval()
     counted = count_costs(model, recipe.input_size)
     found = {"parameters": float(counted.trainable)}

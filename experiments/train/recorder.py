@@ -17,10 +17,11 @@ from distilpose.data.stream import Batch, eval_batches
 from distilpose.evaluation.evaluate import Evaluation
 from distilpose.pictures.panels import write_pictures
 from distilpose.training.checkpoint import save_weights
+from distilpose.training.cohort import Listener
 from distilpose.training.member import Member
 from distilpose.training.memory import peak_memory
 from distilpose.whole_files import FencedError
-from experiments.runs.atomic import json_text, write_text
+from experiments.runs.atomic import json_text, write_whole
 from experiments.runs.lease import Lease
 from experiments.runs.store import FailureKind, RunDir
 from experiments.track.card import run_summary
@@ -154,7 +155,7 @@ class RunRecorder:
             tracker.close(status)
 
 
-class RunListener:
+class RunListener(Listener):
     """Tells each run's recorder what the training loop says of it, and draws the pictures."""
 
     def __init__(
@@ -187,7 +188,7 @@ class RunListener:
         aside = recorder.lease.aside
         if is_best:
             save_weights(recorder.run.weights, member.evaluated, recorder.weights_say, aside=aside)
-            write_text(recorder.run.predictions, json_text(evaluation.results), aside=aside)
+            write_whole(recorder.run.predictions, json_text(evaluation.results), aside=aside)
             with _worth_a_warning(recorder.run, "diagnosis"):
                 recorder.run.diagnosis.write(self._diagnose(evaluation.results), aside=aside)
         with _worth_a_warning(recorder.run, f"pictures at epoch {epoch}"):

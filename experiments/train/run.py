@@ -30,11 +30,10 @@ from distilpose.data.picture_store import PictureStore
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.sources import ImageSource, image_source
 from distilpose.models.frozen import freeze
-from distilpose.training.cohort import Listener, train_cohort
+from distilpose.training.cohort import train_cohort
 from distilpose.training.member import Member
 from distilpose.training.memory import is_out_of_memory
 from distilpose.training.ranks import Ranks, meet
-from distilpose.training.silent import SilentListener
 from distilpose.versions import ALL, source_digest
 from experiments.build.models import (
     build_given_teacher,
@@ -46,7 +45,7 @@ from experiments.build.models import (
     load_trained,
 )
 from experiments.plan.external_teacher import given_teacher_id
-from experiments.runs.job import Job, read_job
+from experiments.runs.job import FAILED, FINISHED, PREEMPTED, Job, read_job
 from experiments.runs.provenance import provenance
 from experiments.runs.run_files import RunSpec
 from experiments.runs.store import FailureKind, RunDir, Store, run_title
@@ -60,8 +59,6 @@ from experiments.track.wandb.tracker import UPLOAD_SECONDS, WAIT_SECONDS, WandbT
 from experiments.train.recorder import RunListener, RunRecorder
 
 log = logging.getLogger(__name__)
-
-FINISHED, FAILED, PREEMPTED = 0, 1, 75
 
 
 def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
@@ -174,7 +171,7 @@ def _train(
             micro_batch=job.micro_batch,
             weights_say=describe_run(recipes[member.name], train.skeleton).to_metadata(),
         )
-    listener: Listener = SilentListener()
+    listener = None
     if ranks.leads:
         listener = RunListener(
             {recorder.run.run_id: recorder for recorder in claimed},

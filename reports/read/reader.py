@@ -98,7 +98,7 @@ def _read_aside(file: JsonFile[Content]) -> Content | None:
     try:
         return file.read()
     except DamagedError as error:
-        log.warning("%s; it is left out: remove it, and `distilpose diagnose` works it out again", error)
+        log.warning("%s; it is left out: remove it", error)
         return None
 
 

@@ -17,7 +17,7 @@ from distilpose.losses.circulation import CirculationWeights, circulation_loss
 from distilpose.losses.criteria import LossCriterion
 from distilpose.losses.use import Losses
 from distilpose.models import HeatmapOutput, build_model, initialise
-from distilpose.training.cohort import Interrupted, Validate, train_cohort
+from distilpose.training.cohort import Interrupted, Listener, Validate, train_cohort
 from distilpose.training.member import Member
 from distilpose.training.optimizers import SGD, AdamW
 from distilpose.training.schedule import Schedule
@@ -47,7 +47,7 @@ class Stream:
             )
 
 
-class Witness:
+class Witness(Listener):
     """Writes down everything that the loop says."""
 
     def __init__(self) -> None:

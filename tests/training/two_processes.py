@@ -27,7 +27,6 @@ from distilpose.training.cohort import train_cohort
 from distilpose.training.member import Member
 from distilpose.training.ranks import Ranks, meet
 from distilpose.training.schedule import Schedule
-from distilpose.training.silent import SilentListener
 from distilpose.whole_files import FencedError
 
 
@@ -103,7 +102,7 @@ def train(
         members,
         stream=Shared(ranks),
         validate=validate,
-        listener=witness if ranks.leads else SilentListener(),
+        listener=witness if ranks.leads else None,
         fabric=fabric,
         teacher=teacher,
         log_every=2,

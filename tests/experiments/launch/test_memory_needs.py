@@ -15,7 +15,7 @@ from experiments.launch.memory_needs import MEASURED, PREDICTED, MemoryNeed, mem
 from experiments.launch.packing import GPU_CONTEXT
 from experiments.plan.estimate import Costs, estimate
 from experiments.plan.model_costs import ModelCosts
-from experiments.plan.plan import Plan
+from experiments.plan.plan import Plan, PlannedRun
 from experiments.runs.store import Store
 from experiments.sweep.recipe import VALIDATION_CROPS
 from experiments.terminal.launch_view import plan_tables
@@ -77,8 +77,12 @@ def test_cycles_count_where_they_are_trained(tmp_path: Path, store: Store) -> No
     assert two > one
 
 
+def students(plan: Plan) -> dict[str, PlannedRun]:
+    return {run_id: run for run_id, run in plan.runs.items() if run.role == "student"}
+
+
 def test_a_teacher_that_comes_from_elsewhere_is_of_unknown_size(plan: Plan, store: Store) -> None:
-    elsewhere = replace(plan, teachers=())
+    elsewhere = replace(plan, runs=students(plan))
     assert ModelCosts(store).of_process(elsewhere, plan.cohorts[1].run_ids) is None
 
 
@@ -91,7 +95,7 @@ def test_only_cohorts_for_a_gpu_have_a_need(plan: Plan, large: Plan, store: Stor
 
 
 def test_a_need_that_is_unknown_is_said_to_be(large: Plan, store: Store) -> None:
-    costs, elsewhere = estimate(large, store), replace(large, teachers=(), cohorts=large.cohorts[1:])
+    costs, elsewhere = estimate(large, store), replace(large, runs=students(large), cohorts=large.cohorts[1:])
     needs = memory_needs(elsewhere, store, costs, lambda: None)
     assert needs == {cohort.cohort_id: None for cohort in elsewhere.cohorts}
     text = shown(*plan_tables(large, store.states(large.runs), costs, needs))

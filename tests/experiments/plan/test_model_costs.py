@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def recipe(plan: Plan) -> dict[str, object]:
     """A student's recipe."""
-    return dict(plan.rows[0].runs[0].recipe)
+    return dict(plan.runs[plan.rows[0].runs[0].run_id].recipe)
 
 
 @pytest.fixture
