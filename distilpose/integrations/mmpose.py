@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from distilpose.data.normalise import IMAGENET_MEAN, IMAGENET_STD
 from distilpose.heads.heatmap import HeatmapOutput
-from distilpose.integrations.mmpose_configs import check_installed, config_file
+from distilpose.integrations.mmpose_configs import MMPoseMissingError, check_installed, config_file
 from distilpose.integrations.mmpose_stand_ins import stand_ins
 from distilpose.models.conversion import read_official
 from distilpose.models.specs import STRIDE
@@ -67,6 +68,39 @@ def import_mmpose() -> None:
         from mmpose.utils import register_all_modules
 
         register_all_modules(init_default_scope=False)
+
+
+@cache
+def _import_mmpretrain() -> None:
+    """Import mmpretrain's models, once: ViTPose's backbone is one of them.
+
+    Raises:
+        MMPoseMissingError: it is not installed.
+
+    """
+    if find_spec("mmpretrain") is None:
+        raise MMPoseMissingError(
+            "mmpretrain: is not installed, and a configuration that names `mmpretrain.` models, as ViTPose's do, needs "
+            "it; get it with `uv sync --extra mmpose`, or `pip install --no-deps mmpretrain==1.2.0 einops`"
+        )
+    with quietly(), stand_ins():
+        import mmpretrain.models  # noqa: F401
+
+
+def build_estimator(cfg: Any) -> Any:
+    """Return the model that a configuration describes, drawn from the global generator.
+
+    Raises:
+        MMPoseMissingError: it needs mmpretrain, which is not installed.
+
+    """
+    from mmengine import DefaultScope
+    from mmpose.registry import MODELS
+
+    if "mmpretrain." in str(cfg.model):
+        _import_mmpretrain()
+    with quietly(), DefaultScope.overwrite_default_scope("mmpose"):
+        return MODELS.build(cfg.model)
 
 
 class ChannelChange(NamedTuple):
@@ -187,8 +221,7 @@ def build_teacher(
             missing.
     """
     import_mmpose()
-    from mmengine import Config, DefaultScope
-    from mmpose.registry import MODELS
+    from mmengine import Config
 
     with quietly():
         cfg = Config.fromfile(config_file(config))
@@ -202,8 +235,8 @@ def build_teacher(
             f"{', '.join(names)}"
         )
     state = read_checkpoint(Path(checkpoint))
-    with torch.random.fork_rng(devices=[]), quietly(), DefaultScope.overwrite_default_scope("mmpose"):
-        estimator = MODELS.build(cfg.model)
+    with torch.random.fork_rng(devices=[]):
+        estimator = build_estimator(cfg)
     _load(estimator, state, config, checkpoint)
     change = channel_change(cfg.model.get("data_preprocessor") or {})
     teacher = MMPoseTeacher(estimator, order=[names.index(name) for name in joints], change=change)

@@ -11,8 +11,8 @@ from distilpose.data.stream import Batch
 from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.heads.regression import RegressionOutput
 from distilpose.heads.simcc import SimCCOutput
-from distilpose.integrations.mmpose import ChannelChanger, channel_change, import_mmpose, quietly
-from distilpose.integrations.mmpose_configs import MMPoseConfigError
+from distilpose.integrations.mmpose import ChannelChanger, build_estimator, channel_change, import_mmpose, quietly
+from distilpose.integrations.mmpose_configs import MMPoseConfigError, MMPoseMissingError
 from distilpose.models.precision import without_autocast
 
 
@@ -97,20 +97,27 @@ def build_student(config: Path, *, joints: int, input_size: tuple[int, int]) -> 
 
     """
     import_mmpose()
-    from mmengine import Config, DefaultScope
-    from mmpose.registry import MODELS
+    from mmengine import Config
+    from mmengine.logging import MMLogger
 
+    log = MMLogger.get_current_instance()
+    level = log.level
+    log.setLevel("ERROR")  # or it tells how every weight starts
     try:
-        with quietly(), DefaultScope.overwrite_default_scope("mmpose"):
+        with quietly():
             cfg = Config.fromfile(config)
             for name in ("out_channels", "num_joints"):
                 if name in cfg.model.head:
                     cfg.model.head[name] = joints
             _leave_pretrained(cfg.model)
-            estimator = MODELS.build(cfg.model)
+            estimator = build_estimator(cfg)
             estimator.init_weights()
+    except MMPoseMissingError:
+        raise
     except Exception as error:  # a configuration is a program
         raise MMPoseConfigError(f"{config.name}: failed as it was built: {type(error).__name__}: {error}") from error
+    finally:
+        log.setLevel(level)
     codec = getattr(estimator.head, "decoder", None)
     if codec is None:
         raise MMPoseConfigError(f"{config.name}: its head must have a decoder, by which it learns and is read")

@@ -47,7 +47,7 @@ class OwnBackbone(nn.Module):
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch channels rows columns"]:
         """Return the last features."""
         features = self.net(images)
-        last: Tensor = features[-1] if isinstance(features, list | tuple) else features
+        last: Tensor = features[-1] if type(features) in (list, tuple) else features
         return last
 
 

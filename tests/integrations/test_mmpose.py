@@ -160,3 +160,20 @@ def test_the_last_stage_teaches_and_tokens_pass_where_there_are_any(images: torc
     assert torch.equal(with_tokens(images).keypoint_tokens, tokens[:, [2, 0]])
     assert torch.equal(with_tokens(images).visual_tokens, torch.ones(2, 5, 8))
     assert with_tokens(images, attention=True).attention is None
+
+
+def test_vitpose_is_built_with_the_backbone_of_mmpretrain(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mmpretrain", reason="mmpretrain is not installed")
+    integration.import_mmpose()
+    from mmengine import Config
+
+    name = "td-hm_ViTPose-small_8xb64-210e_coco-256x192.py"
+    cfg = Config.fromfile(config_file(f"mmpose::body_2d_keypoint/topdown_heatmap/coco/{name}"))
+    cfg.model.backbone.arch = {"embed_dims": 16, "num_layers": 1, "num_heads": 2, "feedforward_channels": 32}
+    cfg.model.head.in_channels = 16
+    estimator = integration.build_estimator(cfg)
+    assert estimator(torch.zeros(1, 3, 256, 192), None, mode="tensor").shape == (1, 17, 64, 48)
+    monkeypatch.setattr(integration, "find_spec", lambda name: None)
+    integration._import_mmpretrain.cache_clear()
+    with pytest.raises(MMPoseMissingError, match=r"mmpretrain: is not installed, .* `uv sync --extra mmpose`, or"):
+        integration.build_estimator(cfg)
