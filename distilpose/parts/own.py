@@ -21,6 +21,7 @@ class OwnPart:
     asks: tuple[str, ...] = ()
     is_module: bool = False
     mixes_people: tuple[tuple[str, Any], ...] | None = None
+    higher_is_better: bool = True
 
     @property
     def title(self) -> str:
@@ -38,7 +39,13 @@ class OwnPart:
             asks=signature.asks,
             is_module=signature.is_module,
             mixes_people=None if mixing is None else tuple(sorted(mixing.items())),
+            higher_is_better=signature.higher_is_better is not False,
         )
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "OwnPart":
+        """The record of which these are the plain values."""
+        return cls(**{key: tuples(item) for key, item in value.items()})
 
 
 def find_own(name: str, folder: Path, kind: str, ours: Mapping[str, object]) -> Place:
@@ -60,3 +67,8 @@ def find_own(name: str, folder: Path, kind: str, ours: Mapping[str, object]) -> 
         hint = nearest(name, [*ours, *registered])
         raise PartError(f"no such {kind}, {hint}; one of your own is FILE.py:NAME or package.module:NAME")
     return find_part(name, folder)
+
+
+def tuples(value: Any) -> Any:
+    """Plain JSON values with tuples for lists."""
+    return tuple(map(tuples, value)) if isinstance(value, list | tuple) else value

@@ -55,7 +55,8 @@ class Signature:
     """A part as its source describes it.
 
     `asks` are the known things it takes, in order. `mixes_people` holds the options under which one person's value
-    depends on another person of the batch: None for never, an empty mapping for always.
+    depends on another person of the batch: None for never, an empty mapping for always. `higher_is_better` is what a
+    metric says of itself, and no other part.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Signature:
     options: tuple[Option, ...]
     is_module: bool = False
     mixes_people: Mapping[str, Any] | None = None
+    higher_is_better: bool | None = None
 
     @property
     def where(self) -> str:
@@ -133,7 +135,8 @@ def _read(file: Path, name: str, known: frozenset[str], _stamp: int) -> Signatur
         asks=asks,
         options=options,
         is_module=isinstance(found, ast.ClassDef),
-        mixes_people=_mixing(tree, found),
+        mixes_people=_mixing(_said(file, tree, found, "mixes_people")),
+        higher_is_better=_said(file, tree, found, "higher_is_better"),
     )
 
 
@@ -228,19 +231,26 @@ def _literal_aliases(tree: ast.Module) -> dict[str, tuple[Any, ...]]:
     return found
 
 
-def _mixing(tree: ast.Module, part: ast.FunctionDef | ast.ClassDef) -> Mapping[str, Any] | None:
-    """What `NAME.mixes_people = True` (or `{option: value}`), or the attribute of a class, says."""
+def _said(file: Path, tree: ast.Module, part: ast.FunctionDef | ast.ClassDef, attribute: str) -> Any:
+    """The plain value of `NAME.attribute = ...` below the part, or of the attribute in a class; None without it."""
     for item in [*tree.body, *(part.body if isinstance(part, ast.ClassDef) else ())]:
         if not isinstance(item, ast.Assign):
             continue
         target = item.targets[0]
         of_function = (
             isinstance(target, ast.Attribute)
-            and target.attr == "mixes_people"
+            and target.attr == attribute
             and isinstance(target.value, ast.Name)
             and target.value.id == part.name
         )
-        if of_function or (item in part.body and isinstance(target, ast.Name) and target.id == "mixes_people"):
-            said = ast.literal_eval(item.value)
-            return said if isinstance(said, dict) else {} if said else None
+        if of_function or (item in part.body and isinstance(target, ast.Name) and target.id == attribute):
+            try:
+                return ast.literal_eval(item.value)
+            except ValueError:
+                where = f"{file.name}:{item.lineno}: {part.name}"
+                raise PartError(f"{where}: {attribute}: must be written out as a plain value") from None
     return None
+
+
+def _mixing(said: Any) -> Mapping[str, Any] | None:
+    return said if isinstance(said, dict) else {} if said else None

@@ -271,6 +271,7 @@ class _Schedule:
             micro_batch=micro_batch(failures.values()),
             wandb=self._settings.wandb,
             search={**(self._plan.search or {}), "prunable": prunable} if prunable else None,
+            metric=self._plan.measured,
         )
         file = self._store.write_job(job.to_json())
         log.info("cohort %s: %d runs start on %s", cohort.cohort_id, len(run_ids), slot.device)

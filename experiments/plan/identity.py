@@ -51,6 +51,7 @@ def run_identity(
     if model.head is not None:
         identity["model"]["head"] = model.head
     identity["evaluation"]["boxes"] = facts.boxes
+    identity["evaluation"]["best_by"] = recipe.evaluation.best_by.identity()
     if not recipe.evaluation.flip_test or recipe.losses is None:
         # They speak of coordinates and scores of regression heads; a heatmap's flip test has no such choice.
         del identity["evaluation"]["flip_coordinates"], identity["evaluation"]["flip_scores"]
@@ -85,7 +86,11 @@ def code_of(recipe: RunRecipe) -> dict[str, int | str]:
     pieces += [f"loss {use.name}" for use in losses if use.own is None]
     if recipe.losses is None:
         pieces.append("loss heatmap")
+    own: dict[str, int | str]
     own = {use.own.title: use.own.code if use.version is None else use.version for use in losses if use.own is not None}
+    best_by = recipe.evaluation.best_by
+    if best_by.own is not None:
+        own[best_by.own.title] = best_by.code
     return {**{name: ALL[name].version for name in pieces}, **own}
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import Any, Literal, cast
 
+from distilpose.evaluation.metrics import METRICS, RECORDED
 from distilpose.losses.table import LOSSES
 from distilpose.parts.own import find_own
 from distilpose.parts.reference import Place
@@ -17,7 +18,7 @@ from experiments.plan.identity import run_identity
 from experiments.runs.digest import canonical, digest
 from experiments.runs.saved_plan import SavedCohort, SavedData, SavedPlan, SavedRow, SavedRun, SavedSearch, SavedTeacher
 from experiments.sweep.recipe import DataChoice, EvaluationChoice, MMPoseChoice, Recipe, RunRecipe, to_json
-from experiments.sweep.sweep_file import Sweep
+from experiments.sweep.sweep_file import Sweep, lower_is_better
 
 FactsLookup = Callable[[DataChoice, EvaluationChoice], DataFacts]
 
@@ -94,6 +95,8 @@ class Plan:
     search: dict[str, Any] | None = None
     prunable: frozenset[str] = frozenset()
     parts: dict[str, Place] = field(default_factory=dict)
+    lower_is_better: tuple[str, ...] = ()
+    measured: str | dict[str, Any] | None = None
 
     @cached_property
     def runs(self) -> dict[str, PlannedRun]:
@@ -112,6 +115,8 @@ class Plan:
             title=self.title,
             table=self.table,
             metric=self.metric,
+            lower_is_better=self.lower_is_better,
+            measured=self.measured,
             baseline=self.baseline,
             source=self.source,
             rows=tuple(
@@ -182,7 +187,9 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
         profile=sweep.profile,
         title=sweep.title,
         table=sweep.table,
-        metric=sweep.metric,
+        metric=sweep.metric.title,
+        lower_is_better=lower_is_better(sweep.metric),
+        measured=None if sweep.metric in RECORDED else sweep.metric.plain(),
         baseline=sweep.baseline,
         source=sweep.source,
         rows=tuple(rows),
@@ -200,7 +207,11 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
 def _parts(sweep: Sweep) -> dict[str, Place]:
     """Where each user's own part stands, by the digest of its code."""
     own = {use.own.code: use.name for row in sweep.rows for use in row.recipe.losses or () if use.own is not None}
-    return {code: find_own(name, sweep.folder, "loss", LOSSES) for code, name in own.items()}
+    places = {code: find_own(name, sweep.folder, "loss", LOSSES) for code, name in own.items()}
+    for use in (sweep.metric, *(row.recipe.evaluation.best_by for row in sweep.rows)):
+        if use.own is not None:
+            places[use.own.code] = find_own(use.name, sweep.folder, "metric", METRICS)
+    return places
 
 
 class _Data:

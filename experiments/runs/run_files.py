@@ -118,6 +118,13 @@ class Failure:
     did_not_fit: Count | None = None
 
 
+class Measured(TypedDict):
+    """Of `measured.json`: what a metric came to (a function may give several values), by which code of it."""
+
+    code: str
+    values: dict[str, FiniteFloat]
+
+
 @with_config(ConfigDict(extra="allow"))
 class Pruning(TypedDict):
     """`pruned.json`: where and by which search the run was ended early."""

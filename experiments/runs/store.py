@@ -7,6 +7,8 @@ runs/<run_id>/failure.json   why its last attempt failed
 runs/<run_id>/log.txt        what its process printed: a link
 runs/<run_id>/diagnosis.json how the errors of its best weights are spread: calibration, joints
 runs/<run_id>/cost.json      what its model costs: parameters, GFLOPs, speed
+runs/<run_id>/keypoints.npy  x, y and score of every person's joints, by its best weights
+runs/<run_id>/measured.json  what metrics of a sweep's own came to, by which code
 runs/<run_id>/pruned.json    why a search ended it early; it can go on
 runs/<run_id>/result.json    last, whole: without it a run is unfinished
 runs/parts/<digest>/         a user's own code, as it was planned: what runs import
@@ -24,7 +26,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -55,7 +57,7 @@ from experiments.runs.journal import (
     recent_rate,
 )
 from experiments.runs.lease import Lease, Owner, Watch, acquire, holder
-from experiments.runs.run_files import Cost, Diagnosis, Failure, FailureKind, Pruning, Result, RunSpec
+from experiments.runs.run_files import Cost, Diagnosis, Failure, FailureKind, Measured, Pruning, Result, RunSpec
 from experiments.runs.saved_plan import SavedPlan
 from experiments.sweep.recipe import FILE_NAME, RunRecipe, run_recipe_from_json
 
@@ -133,6 +135,7 @@ class RunDir:
 
     diagnosis = _File("diagnosis.json", Diagnosis)
     cost = _File("cost.json", Cost)
+    measured = _File("measured.json", dict[str, Measured])
     _spec = _File("run.json", RunSpec)
     _result = _File("result.json", Result)
     _failure = _File("failure.json", Failure)
@@ -164,6 +167,11 @@ class RunDir:
     def predictions(self) -> Path:
         """The file of the run's predictions on the validation split, in COCO's result format."""
         return self.path / "predictions.json"
+
+    @property
+    def keypoints(self) -> Path:
+        """The file of every validation person's joints: x, y in image pixels and score, in the order of the split."""
+        return self.path / "keypoints.npy"
 
     @property
     def log(self) -> Path:
@@ -322,6 +330,9 @@ class RunDir:
         result = self._result.read()
         if result is not None and result.run_id != self.run_id:
             raise ForeignError(self._result.path, f"it is the result of run {result.run_id}")
+        if result is not None and (measured := self.measured.read()):
+            later = {name: value for one in measured.values() for name, value in one["values"].items()}
+            result = replace(result, metrics={**result.metrics, **later})
         self._known_result = result
         return result
 

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import Discriminator, GetCoreSchemaHandler, GetPydanticSchema, Strict, StringConstraints, Tag, TypeAdapter
 
 from distilpose.data.augmentation import Augmentation
+from distilpose.evaluation.metrics import AP, METRICS, MetricUse, read_metric
 from distilpose.losses.use import Faults, Losses, read_losses
 from distilpose.models.specs import Sizes
 from distilpose.training.optimizers import ADAM, OPTIMIZERS, SGD, Adam, AdamW
@@ -36,22 +37,10 @@ Switch = Annotated[bool, Strict()]
 Init = Literal["fresh", "teacher_backbone", "imagenet"]
 Precision = Literal["fp32", "bf16"]
 
-Metric = Literal[
-    "AP",
-    "AP50",
-    "AP75",
-    "APM",
-    "APL",
-    "AR",
-    "AR50",
-    "AR75",
-    "ARM",
-    "ARL",
-    "PCK@0.2",
-    "PCK@0.1",
-    "PCK@0.2-torso",
-    "PCK@0.1-torso",
-]
+if TYPE_CHECKING:
+    PrintedMetric = str
+else:
+    PrintedMetric = Literal[tuple(METRICS)]
 
 VALIDATION_CROPS = 64
 """How many crops are evaluated at once; no result depends on it."""
@@ -159,7 +148,7 @@ class EvaluationChoice:
     flip_coordinates: Literal["pixel", "official"] = "pixel"
     flip_scores: Literal["swapped", "official"] = "swapped"
     boxes: Name = "gt"
-    best_by: Metric = "AP"
+    best_by: MetricUse = AP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -367,7 +356,7 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Losses):
+    if isinstance(value, Losses | MetricUse):
         return value.plain()
     if isinstance(value, tuple):
         return [item if item.__class__ in _SCALARS else _plain(item) for item in value]
@@ -397,16 +386,34 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
 
 def run_recipe_from_json(value: Mapping[str, Any]) -> RunRecipe:
     """The run recipe that `to_json` wrote. Raises ValueError for anything else."""
-    value, faults = with_losses(value, Path())
+    value, faults = with_parts(value, Path())
     for path, rule in faults:
-        raise ValueError(f"{'.'.join(('losses', *path))}: {rule}")
+        raise ValueError(f"{'.'.join(path)}: {rule}")
     recipe: RunRecipe = _adapter(RunRecipe).validate_python(frozen(value))
     return recipe
 
 
-def with_losses(value: Any, folder: Path) -> tuple[Any, Faults]:
-    """A recipe's values with its `losses` read, and what is wrong with them; `folder` is that of the sweep's file."""
-    if not isinstance(value, Mapping) or value.get("losses") is None:
-        return value, []
-    losses, faults = read_losses(value["losses"], folder)
-    return {**value, "losses": losses}, faults
+def with_parts(value: Any, folder: Path) -> tuple[Any, Faults]:
+    """A recipe's values with its losses and its metric read, and what is wrong with them; `folder` is the sweep
+    file's.
+    """
+    faults: Faults = []
+    if not isinstance(value, Mapping):
+        return value, faults
+    read = dict(value)
+    if value.get("losses") is not None:
+        read["losses"], below = read_losses(value["losses"], folder)
+        faults += [(("losses", *path), rule) for path, rule in below]
+    if isinstance(value.get("evaluation"), Mapping):
+        read["evaluation"], below = with_metric(value["evaluation"], "best_by", folder)
+        faults += [(("evaluation", *path), rule) for path, rule in below]
+    return read, faults
+
+
+def with_metric(value: Mapping[str, Any], field: str, folder: Path) -> tuple[dict[str, Any], Faults]:
+    """These values with the metric of a field read, if it is there; without it where something is wrong with it."""
+    read = dict(value)
+    if field not in read:
+        return read, []
+    use, faults = read_metric(read.pop(field), folder)
+    return read if use is None else {**read, field: use}, [((field, *path), rule) for path, rule in faults]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from distilpose.evaluation.metrics import metric_of
 from experiments.build.data import data_facts, data_root, prepare
 from experiments.runs.job import Job
 from experiments.runs.store import RunDir, Store
@@ -103,6 +104,10 @@ def make_ready(
         _lend(store.run(teacher), again.run(teacher))
     run = again.run(run_id)
     run.write_spec({name: value for name, value in spec.items() if name not in ("schema", "run_id")})
+    launched: Any = origin.get("job") or {}
+    metric = launched.get("metric")
+    if metric is not None and (own := metric_of(metric).own) is not None:
+        shutil.copytree(store.parts / own.code, again.parts / own.code)
     job = Job(
         cohort_id=run_id,
         run_ids=(run_id,),
@@ -111,6 +116,7 @@ def make_ready(
         data_root=data_root(recipe.data, root=place, runs=store.root).resolve(),
         device=device or origin["device"],
         threads=origin["threads"],
+        metric=metric,
     )
     file = again.write_job(job.to_json())
     return Rerun(original=original, again=run, job=file, device=job.device, threads=job.threads)
