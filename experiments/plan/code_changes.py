@@ -36,7 +36,8 @@ def unmeasured(store: Store, metric: str | Mapping[str, Any] | None, run_ids: It
     for run in map(store.run, run_ids):
         try:
             if use is not None and run.run_id in there and run.state() == "finished":
-                known = (run.measured.read() or {}).get(use.title)
+                measured = run.measured.read()
+                known = None if measured is None else measured["metrics"].get(use.title)
                 if known is None or known["code"] != use.code:
                     yield run
         except DamagedError as error:

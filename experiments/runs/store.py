@@ -135,7 +135,7 @@ class RunDir:
 
     diagnosis = _File("diagnosis.json", Diagnosis)
     cost = _File("cost.json", Cost)
-    measured = _File("measured.json", dict[str, Measured])
+    measured = _File("measured.json", Measured)
     _spec = _File("run.json", RunSpec)
     _result = _File("result.json", Result)
     _failure = _File("failure.json", Failure)
@@ -331,7 +331,7 @@ class RunDir:
         if result is not None and result.run_id != self.run_id:
             raise ForeignError(self._result.path, f"it is the result of run {result.run_id}")
         if result is not None and (measured := self.measured.read()):
-            later = {name: value for one in measured.values() for name, value in one["values"].items()}
+            later = {name: value for one in measured["metrics"].values() for name, value in one["values"].items()}
             result = replace(result, metrics={**result.metrics, **later})
         self._known_result = result
         return result

@@ -18,7 +18,7 @@ from distilpose.evaluation.metrics import MetricUse, metric_of
 from distilpose.whole_files import write_whole
 from experiments.plan.code_changes import unmeasured
 from experiments.runs.atomic import read_json
-from experiments.runs.run_files import Measured
+from experiments.runs.run_files import Measured, MeasuredMetric
 from experiments.runs.store import RunDir, Store
 from experiments.sweep.recipe import DataChoice
 
@@ -30,15 +30,17 @@ def write_keypoints(path: Path, keypoints: Float[NDArray[np.float32], "people jo
     write_whole(path, buffer.getvalue(), aside=aside)
 
 
-def measured_by(uses: Iterable[MetricUse], metrics: Mapping[str, float]) -> dict[str, Measured]:
+def measured_by(uses: Iterable[MetricUse], metrics: Mapping[str, float]) -> Measured:
     """What `measured.json` says of metrics that came to these values; of one that is undefined, that it has none."""
-    return {
-        use.title: Measured(
-            code=use.code,
-            values={name: value for name, value in metrics.items() if f"{name}.".startswith(f"{use.title}.")},
-        )
-        for use in uses
-    }
+    return Measured(
+        metrics={
+            use.title: MeasuredMetric(
+                code=use.code,
+                values={name: value for name, value in metrics.items() if f"{name}.".startswith(f"{use.title}.")},
+            )
+            for use in uses
+        }
+    )
 
 
 def measure_finished(
@@ -63,9 +65,10 @@ def measure_finished(
         use, recipe = metric_of(metric), run.recipe()
         if recipe.data not in splits:
             splits[recipe.data] = load_pose_data(place(recipe.data), recipe.data.val)
-        known = run.measured.read() or {}
+        known = run.measured.read()
         values = _values(run, use, splits[recipe.data], aligned=recipe.evaluation.boxes == "gt", parts=store.parts)
-        run.measured.write({**known, **measured_by([use], values)})
+        found = measured_by([use], values)
+        run.measured.write(found if known is None else Measured(metrics={**known["metrics"], **found["metrics"]}))
         count += 1
     return count
 
