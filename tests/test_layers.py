@@ -26,8 +26,20 @@ ROOMS = {
 }
 # These rooms know of the science how files are written, and what parts, losses and versions of code there are.
 WITHOUT_SCIENCE = ("machine", "runs", "track", "launch")
-FOR_ALL = ("distilpose.whole_files", "distilpose.parts", "distilpose.losses", "distilpose.versions")
-TORCH_FREE = ("distilpose.parts", "distilpose.losses.table", "distilpose.losses.use", "distilpose.versions")
+FOR_ALL = (
+    "distilpose.whole_files",
+    "distilpose.parts",
+    "distilpose.losses",
+    "distilpose.evaluation.metrics",
+    "distilpose.versions",
+)
+TORCH_FREE = (
+    "distilpose.parts",
+    "distilpose.losses.table",
+    "distilpose.losses.use",
+    "distilpose.evaluation.metrics",
+    "distilpose.versions",
+)
 MMPOSE = ("mmpose", "mmengine", "mmcv", "xtcocotools", "mmdet")
 # What the reports may read of the engine: what is on disk.
 ON_DISK = (

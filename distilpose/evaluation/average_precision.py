@@ -12,10 +12,10 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from distilpose.data.records import AnnotationRow, Records, read_records
+from distilpose.evaluation.metrics import AP_METRICS
 from distilpose.evaluation.protocol import Evaluator
 from distilpose.integrations.faster_coco_eval import faster_stats
 
-AP_METRICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 AREA_OF_BOX = 0.53  # share of its box a person covers, on average over COCO; stands in for a missing `area`
 
 

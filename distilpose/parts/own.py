@@ -23,6 +23,7 @@ class OwnPart:
     mixes_people: tuple[tuple[str, Any], ...] | None = None
     gives: tuple[str, ...] | None = None
     options: tuple[str, ...] = ()
+    higher_is_better: bool = True
 
     @property
     def title(self) -> str:
@@ -42,6 +43,7 @@ class OwnPart:
             mixes_people=None if mixing is None else tuple(sorted(mixing.items())),
             gives=signature.gives,
             options=tuple(option.name for option in signature.options),
+            higher_is_better=signature.higher_is_better is not False,
         )
 
     @classmethod

@@ -73,7 +73,7 @@ class Signature:
 
     `asks` are the known things it takes, in order. `mixes_people` holds the options under which one person's value
     depends on another person of the batch: None for never, an empty mapping for always. `gives` names the fields of a
-    model's or head's output; None where it does not say.
+    model's or head's output; None where it does not say. `higher_is_better` is what a metric says of itself.
     """
 
     name: str
@@ -85,6 +85,7 @@ class Signature:
     is_module: bool = False
     mixes_people: Mapping[str, Any] | None = None
     gives: tuple[str, ...] | None = None
+    higher_is_better: bool | None = None
 
     @property
     def where(self) -> str:
@@ -158,6 +159,7 @@ def _read(file: Path, name: str, known: frozenset[str], builds: bool, _stamp: in
         is_module=isinstance(found, ast.ClassDef),
         mixes_people=_mixing(_said(file, tree, found, "mixes_people")),
         gives=_names(f"{file.name}:{found.lineno}: {name}", _said(file, tree, found, "gives")),
+        higher_is_better=_said(file, tree, found, "higher_is_better"),
     )
 
 

@@ -82,6 +82,7 @@ def train_cohort(
     listener: Listener | None = None,
     teacher: nn.Module | None = None,
     metric: str = "AP",
+    higher_is_better: bool = True,
     log_every: int = 50,
     checkpoint_seconds: float = 60.0,
     micro_batch: int | None = None,
@@ -102,6 +103,7 @@ def train_cohort(
         listener: told of metrics, validations, checkpoints and ends.
         teacher: the frozen heatmap model; required when a member needs one.
         metric: whose best value decides which weights are kept.
+        higher_is_better: whether the best is the highest.
         log_every: optimiser steps between training metrics.
         checkpoint_seconds: time between checkpoints; one is also written after each validation.
         micro_batch: how many people go through a model at once, None for the whole batch. The gradients are those of
@@ -149,8 +151,10 @@ def train_cohort(
             due = [m for m in here if m.schedule.validates_after(epoch) and m.validated_step < m.step]
             due = [m for m in due if loop.is_finite(m)]
             if due:
-                interrupted = ranks.of_first(ranks.leads and _is_interrupted(due, epoch, validate, listener, metric))
-                if interrupted:  # it will be done again
+                judged = (metric, higher_is_better)
+                if ranks.of_first(
+                    ranks.leads and _is_interrupted(due, epoch, validate, listener, *judged)
+                ):  # it will be done again
                     checkpoint([member for member in here if member.works])
                     return False
                 for member in due:
@@ -202,7 +206,9 @@ def _may_leave(member: Member, listener: Listener) -> Iterator[None]:
         listener.left(member)
 
 
-def _is_interrupted(due: Sequence[Member], epoch: int, validate: Validate, listener: Listener, metric: str) -> bool:
+def _is_interrupted(
+    due: Sequence[Member], epoch: int, validate: Validate, listener: Listener, metric: str, higher_is_better: bool
+) -> bool:
     """Evaluate and tell, unless it is interrupted."""
     for member in due:
         member.evaluated.eval()
@@ -212,7 +218,7 @@ def _is_interrupted(due: Sequence[Member], epoch: int, validate: Validate, liste
         return True
     for member in due:
         evaluation = evaluations[member.name]
-        is_best = member.improves(evaluation.metrics, metric)
+        is_best = member.improves(evaluation.metrics, metric, higher_is_better=higher_is_better)
         member.last = dict(evaluation.metrics)
         if is_best:
             member.best, member.best_epoch = member.last, epoch

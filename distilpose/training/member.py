@@ -128,9 +128,11 @@ class Member:
         """Whether it is still in its cohort: it has neither failed, nor been ended, nor gone to another process."""
         return self.failure is None and not self.gone and not self.ended
 
-    def improves(self, metrics: Mapping[str, float], metric: str) -> bool:
+    def improves(self, metrics: Mapping[str, float], metric: str, *, higher_is_better: bool = True) -> bool:
         """Whether `metrics` beats the best so far; the first validation always does."""
-        return metrics.get(metric, -math.inf) > self.best.get(metric, -math.inf) or not self.best
+        worst = -math.inf if higher_is_better else math.inf
+        new, best = metrics.get(metric, worst), self.best.get(metric, worst)
+        return (new > best if higher_is_better else new < best) or not self.best
 
     def state(self) -> dict[str, Any]:
         """Everything a checkpoint needs, as tensors, numbers and strings."""

@@ -60,9 +60,9 @@ def data_facts(data: DataChoice, evaluation: EvaluationChoice, *, root: Path | N
 
     folder = data_root(data, root=root, runs=runs)
     train, val = load_pose_data(folder, data.train), load_pose_data(folder, data.val)
-    if evaluation.best_by.endswith("-torso") and torso(val.skeleton) is None:
+    if "torso" in evaluation.best_by.title and torso(val.skeleton) is None:
         raise ValueError(
-            f"{val.annotation_file}: evaluation.best_by: {evaluation.best_by} needs the joints left_shoulder and "
+            f"{val.annotation_file}: evaluation.best_by: {evaluation.best_by.title} needs the joints left_shoulder and "
             f"right_hip, got {', '.join(val.skeleton.names)}"
         )
     boxes = "gt"

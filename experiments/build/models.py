@@ -15,6 +15,7 @@ from distilpose.data.stream import Batch, PeopleStream, eval_batches
 from distilpose.evaluation.average_precision import read_truth
 from distilpose.evaluation.evaluate import Evaluation, evaluate_many
 from distilpose.evaluation.flip import FlipTest
+from distilpose.evaluation.metrics import MetricUse
 from distilpose.evaluation.protocol import Protocol
 from distilpose.losses.circulation import CirculationWeights
 from distilpose.losses.criteria import (
@@ -148,8 +149,10 @@ def build_validation(
     device: torch.device,
     precision_context: Callable[[], AbstractContextManager[Any]],
     should_stop: Callable[[], bool] = lambda: False,
+    metrics: Sequence[MetricUse] = (),
+    parts: Path | None = None,
 ) -> Validate:
-    """The function that evaluates models on the validation split, as the recipe says.
+    """The function that evaluates models on the validation split, as the recipe says, by these `metrics` too.
 
     It raises Interrupted when `should_stop`, asked at every batch, says so.
     """
@@ -181,6 +184,9 @@ def build_validation(
             batches=people() if choice.boxes == "gt" else None,
             truth=truth,
             on_batch=go_on,
+            metrics=(choice.best_by, *metrics),
+            required=choice.best_by.title,
+            parts=parts,
         )
 
     return validate

@@ -113,6 +113,7 @@ def _train(
     from experiments.plan.estimate import estimate
     from experiments.runs.store import Store
     from experiments.terminal.launch_view import LaunchDisplay, counting, launch_summary, measuring
+    from experiments.train.measure import measure_finished
     from experiments.train.try_models import model_faults
 
     for data in dict.fromkeys(row.recipe.data for row in sweep.rows):
@@ -153,6 +154,9 @@ def _train(
             on_progress=display.update,
             grow=None if searcher is None else lambda settled: display.lengthened(searcher.grow(settled)),
         )
+    plan = planned if searcher is None else searcher.plan()
+    if measured := measure_finished(store, plan.measured, plan.runs, settings.data_root):
+        console.print(f"{measured} finished runs were measured by {plan.metric}; none was trained for it")
     for run_id, why in outcome.failed.items():
         console.print(f"run {run_id} failed: {why}", style="bold red")
     if outcome.interrupted:

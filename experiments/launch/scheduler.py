@@ -273,6 +273,7 @@ class _Schedule:
             micro_batch=micro_batch(failures.values()),
             wandb=self._settings.wandb,
             search={**search, "prunable": prunable} if search and prunable else None,
+            metric=self._plan.measured,
         )
         file = self._store.write_job(job.to_json())
         log.info("cohort %s: %d runs start on %s", cohort.cohort_id, len(run_ids), slot.device)

@@ -54,6 +54,7 @@ def run_identity(
     if model.head is not None:
         identity["model"]["head"] = model.head if model.own_head is None else model.own_head.title
     identity["evaluation"]["boxes"] = facts.boxes
+    identity["evaluation"]["best_by"] = recipe.evaluation.best_by.identity()
     if not recipe.evaluation.flip_test or recipe.losses is None:
         # They speak of coordinates and scores of regression heads; a heatmap's flip test has no such choice.
         del identity["evaluation"]["flip_coordinates"], identity["evaluation"]["flip_scores"]
@@ -88,11 +89,15 @@ def code_of(recipe: RunRecipe) -> dict[str, int | str]:
     pieces += [f"loss {use.name}" for use in losses if use.own is None]
     if recipe.losses is None:
         pieces.append("loss heatmap")
+    own: dict[str, int | str]
     own = {use.own.title: use.own.code if use.version is None else use.version for use in losses if use.own is not None}
     model = recipe.model
     own |= {part.title: part.code if model.version is None else model.version for part in model.own_parts.values()}
     if model.model.startswith(MMPOSE):
         own["mmpose"] = version("mmpose")
+    best_by = recipe.evaluation.best_by
+    if best_by.own is not None:
+        own[best_by.own.title] = best_by.code
     return {**{name: ALL[name].version for name in pieces}, **own}
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import PurePath
 from typing import Any, Literal
 
+from distilpose.evaluation.metrics import METRICS, RECORDED
 from distilpose.losses.table import LOSSES
 from distilpose.models.use import places_of_model
 from distilpose.parts.own import find_own
@@ -19,7 +20,7 @@ from experiments.runs.digest import canonical, digest
 from experiments.runs.saved_plan import SavedCohort, SavedData, SavedPlan, SavedRow, SavedRun, SavedTeacher
 from experiments.runs.store import Store
 from experiments.sweep.recipe import DataChoice, EvaluationChoice, MMPoseChoice, ModelChoice, Recipe, RunRecipe, to_json
-from experiments.sweep.sweep_file import Sweep
+from experiments.sweep.sweep_file import Sweep, lower_is_better
 
 FactsLookup = Callable[[DataChoice, EvaluationChoice], DataFacts]
 
@@ -59,6 +60,8 @@ class Plan(SavedPlan):
     problems: tuple[str, ...] = ()
     prunable: frozenset[str] = frozenset()
     parts: dict[str, Place] = field(default_factory=dict)
+    lower_is_better: tuple[str, ...] = ()
+    measured: str | dict[str, Any] | None = None
 
     def keep_parts(self, store: Store) -> None:
         """Copy the code of users into the store, from which jobs import it."""
@@ -106,7 +109,9 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
         profile=sweep.profile,
         title=sweep.title,
         table=sweep.table,
-        metric=sweep.metric,
+        metric=sweep.metric.title,
+        lower_is_better=lower_is_better(sweep.metric),
+        measured=None if sweep.metric in RECORDED else sweep.metric.plain(),
         baseline=sweep.baseline,
         source=sweep.source,
         rows=tuple(
@@ -141,6 +146,9 @@ def _own_places(sweep: Sweep) -> dict[str, Place]:
     places = {code: find_own(name, sweep.folder, "loss", LOSSES) for code, name in losses.items()}
     for choice in choices:
         places |= places_of_model(choice, sweep.folder)
+    for use in (sweep.metric, *(row.recipe.evaluation.best_by for row in sweep.rows)):
+        if use.own is not None:
+            places[use.own.code] = find_own(use.name, sweep.folder, "metric", METRICS)
     return places
 
 

@@ -37,6 +37,7 @@ class Job:
 
     `cache` is the folder of decoded pictures, `micro_batch` the people that go through a model at once (None: the whole
     batch). `search` says of which search the runs are trials, and which of them are `prunable`.
+    `metric` is the sweep's with its options, where an evaluation would not have it anyway.
     """
 
     cohort_id: str
@@ -51,6 +52,7 @@ class Job:
     micro_batch: int | None = None
     wandb: WandbOptions = field(default_factory=WandbOptions)
     search: Mapping[str, Any] | None = None
+    metric: str | Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The job as plain values."""

@@ -7,6 +7,8 @@ failure.json    why its last attempt failed
 log.txt         what its process printed: a link
 diagnosis.json  how the errors of its best weights are spread: calibration, joints
 cost.json       what its model costs: parameters, GFLOPs, speed
+keypoints.npy   x, y and score of every person's joints, by its best weights
+measured.json   metrics of a sweep's own, and by which code
 pruned.json     why a search ended it early; it can go on
 result.json     last, whole: without it a run is unfinished
 
@@ -49,7 +51,7 @@ from experiments.runs.journal import (
     recent_rate,
 )
 from experiments.runs.lease import Lease, Owner, Watch, acquire, holder
-from experiments.runs.run_files import Cost, Diagnosis, Failure, FailureKind, Pruning, Result, RunSpec
+from experiments.runs.run_files import Cost, Diagnosis, Failure, FailureKind, Measured, Pruning, Result, RunSpec
 from experiments.sweep.recipe import RunRecipe, run_recipe_from_json
 
 SCHEMA = 1
@@ -118,6 +120,7 @@ class RunDir:
 
     diagnosis = _File("diagnosis.json", Diagnosis)
     cost = _File("cost.json", Cost)
+    measured = _File("measured.json", Measured)
     _spec = _File("run.json", RunSpec)
     _result = _File("result.json", Result)
     _failure = _File("failure.json", Failure)
@@ -149,6 +152,11 @@ class RunDir:
     def predictions(self) -> Path:
         """The predictions on the validation split, in COCO's result format."""
         return self.path / "predictions.json"
+
+    @property
+    def keypoints(self) -> Path:
+        """Every validation person's joints: x, y in image pixels and score, in the order of the split."""
+        return self.path / "keypoints.npy"
 
     @property
     def log(self) -> Path:

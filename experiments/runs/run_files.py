@@ -118,6 +118,19 @@ class Failure:
     did_not_fit: Count | None = None
 
 
+class MeasuredMetric(TypedDict):
+    """Of `measured.json`: what a metric came to (a function may give several values), by which code of it."""
+
+    code: str
+    values: dict[str, FiniteFloat]
+
+
+class Measured(TypedDict):
+    """`measured.json`: metrics of a sweep's own, by title."""
+
+    metrics: dict[str, MeasuredMetric]
+
+
 @with_config(ConfigDict(extra="allow"))
 class Pruning(TypedDict):
     """`pruned.json`: where and by which search the run was ended early."""

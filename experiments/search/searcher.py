@@ -72,7 +72,7 @@ class Searcher:
         if self._is_over(len(trials)) and not self._fixed.problems:
             told = [self._teller.tell(trial) for trial in trials]
             if self._entry.confirm is not None and all(one.state != "running" for one in told):
-                confirmed = best(self._search.objectives, told, self._entry.confirm.best)
+                confirmed = best(self._search.objectives, told, self._entry.confirm.best, self._search.lower_is_better)
                 parts.append(self._confirmation(confirmed))
                 self._confirming = True
         merged = _merged(parts)
@@ -85,6 +85,7 @@ class Searcher:
                 "folder": self._folder,
                 "entry": self._entry.json(),
                 "objectives": list(self._search.objectives),
+                "lower_is_better": list(self._search.lower_is_better),
                 "budget": self._entry.budget,
                 "seed": self._sweep.seeds[0],
                 "own": [row.name for row in self._sweep.rows],
@@ -137,7 +138,13 @@ class Searcher:
         if count > 0:
             known = [*told, *(Told(trial=_trial(0, row, ""), state="running", values=None, steps=()) for row in rows)]
             found = suggest(
-                self._entry, self._search.objectives, known, count=count, epochs=self._epochs, sound=self._is_sound
+                self._entry,
+                self._search.objectives,
+                known,
+                count=count,
+                epochs=self._epochs,
+                lower_is_better=self._search.lower_is_better,
+                sound=self._is_sound,
             )
             rows += [self._search.row(f"trial {len(known) + i}", params) for i, params in enumerate(found)]
         if not rows:

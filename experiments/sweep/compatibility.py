@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
+from distilpose.evaluation.metrics import PEOPLE_ASKS
 from distilpose.losses.table import LOSSES, STUDENT_ASKS, TEACHER_ASKS
 from distilpose.losses.use import LossUse
 from distilpose.models.specs import MODELS, SIZES, TIMM, ModelSpec
@@ -23,6 +24,9 @@ def recipe_faults(recipe: Recipe) -> Iterator[Fault]:
     yield from _schedule_faults(("schedule",), recipe.schedule)
     if recipe.trained_teacher is not None:
         yield from _schedule_faults(("teacher", "schedule"), recipe.trained_teacher.schedule)
+    if recipe.evaluation.boxes != "gt" and not set(PEOPLE_ASKS).isdisjoint(recipe.evaluation.best_by.asks):
+        rule = f"needs the annotated boxes, got {recipe.evaluation.best_by.name} and boxes {recipe.evaluation.boxes}"
+        yield ("evaluation", "best_by"), f"{rule}; choose AP or boxes: gt"
     yield from _loss_faults(recipe)
     yield from _model_faults(recipe)
 

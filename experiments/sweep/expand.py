@@ -17,7 +17,7 @@ from distilpose.parts.naming import nearest
 from distilpose.parts.reference import is_reference
 from distilpose.training.optimizers import OPTIMIZERS
 from experiments.sweep.checking import field_of
-from experiments.sweep.recipe import FORBID, Metric, Name, Recipe, fields_of_model
+from experiments.sweep.recipe import FORBID, Name, PrintedMetric, Recipe, fields_of_model
 from experiments.sweep.yaml_nodes import Node, Place, Problem, SpecError, dotted, merge, put, shown, steps_of
 
 MAX_RUNS = 100_000
@@ -38,7 +38,7 @@ class RowEntry:
     row: Name
     factors: dict[str, Name] | None = None
     set: dict[str, Any] | None = None
-    paper: dict[Metric, Percent] | None = None
+    paper: dict[PrintedMetric, Percent] | None = None
     baseline: Name | None = None
 
 

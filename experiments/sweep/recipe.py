@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import Discriminator, GetCoreSchemaHandler, GetPydanticSchema, Strict, StringConstraints, Tag, TypeAdapter
 
 from distilpose.data.augmentation import Augmentation
+from distilpose.evaluation.metrics import AP, METRICS, MetricUse, read_metric
 from distilpose.losses.use import Faults, Losses, read_losses
 from distilpose.models.use import ModelUse, read_model
 from distilpose.parts.own import OwnPart
@@ -37,22 +38,10 @@ Switch = Annotated[bool, Strict()]
 Init = Literal["fresh", "teacher_backbone", "imagenet"]
 Precision = Literal["fp32", "bf16"]
 
-Metric = Literal[
-    "AP",
-    "AP50",
-    "AP75",
-    "APM",
-    "APL",
-    "AR",
-    "AR50",
-    "AR75",
-    "ARM",
-    "ARL",
-    "PCK@0.2",
-    "PCK@0.1",
-    "PCK@0.2-torso",
-    "PCK@0.1-torso",
-]
+if TYPE_CHECKING:
+    PrintedMetric = str
+else:
+    PrintedMetric = Literal[tuple(METRICS)]
 
 VALIDATION_CROPS = 64
 """How many crops are evaluated at once; no result depends on it."""
@@ -146,7 +135,7 @@ class EvaluationChoice:
     flip_coordinates: Literal["pixel", "official"] = "pixel"
     flip_scores: Literal["swapped", "official"] = "swapped"
     boxes: Name = "gt"
-    best_by: Metric = "AP"
+    best_by: MetricUse = AP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,7 +332,8 @@ class RunRecipe:
     def own_parts(self) -> tuple[OwnPart, ...]:
         """All code of users that the run needs."""
         losses = (use.own for use in self.losses or ())
-        return tuple(part for part in (*self.model.own_parts.values(), *losses) if part is not None)
+        found = (*self.model.own_parts.values(), *losses, self.evaluation.best_by.own)
+        return tuple(part for part in found if part is not None)
 
 
 def to_json(record: Any) -> dict[str, Any]:
@@ -360,7 +350,7 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Losses):
+    if isinstance(value, Losses | MetricUse):
         return value.plain()
     if isinstance(value, ModelChoice):
         kind: Any = type(value)
@@ -402,7 +392,7 @@ def run_recipe_from_json(value: Mapping[str, Any]) -> RunRecipe:
 
 
 def with_parts(value: Any, folder: Path) -> tuple[Any, Faults]:
-    """A recipe's values with its losses and models read, and what is wrong with them; `folder` is the sweep file's."""
+    """A recipe's values with losses, models and metric read, and what is wrong; `folder` is the sweep file's."""
     faults: Faults = []
     if not isinstance(value, Mapping):
         return value, faults
@@ -414,6 +404,9 @@ def with_parts(value: Any, folder: Path) -> tuple[Any, Faults]:
         if isinstance(value.get(name), Mapping) and "mmpose" not in value[name]:
             read[name], wrong = read_model(value[name], folder, beside=_beside(kind))
             faults += [((name, field), rule) for field, rule in wrong]
+    if isinstance(value.get("evaluation"), Mapping):
+        read["evaluation"], below = with_metric(value["evaluation"], "best_by", folder)
+        faults += [(("evaluation", *path), rule) for path, rule in below]
     return read, faults
 
 
@@ -427,3 +420,12 @@ def _beside(kind: type) -> tuple[str, ...]:
 def fields_of_model(role: str) -> tuple[str, ...]:
     """The fields that a student or teacher has in a recipe; any other is an option of the model itself."""
     return ("model", "head", "version", *_beside(TeacherChoice if role == "teacher" else ModelChoice))
+
+
+def with_metric(value: Mapping[str, Any], field: str, folder: Path) -> tuple[dict[str, Any], Faults]:
+    """These values with the metric of a field read, if it is there; without it where something is wrong with it."""
+    read = dict(value)
+    if field not in read:
+        return read, []
+    use, faults = read_metric(read.pop(field), folder)
+    return read if use is None else {**read, field: use}, [((field, *path), rule) for path, rule in faults]

@@ -15,6 +15,7 @@ from distilpose.data.coco import PoseData, some_people
 from distilpose.data.sources import ImageSource
 from distilpose.data.stream import Batch, eval_batches
 from distilpose.evaluation.evaluate import Evaluation
+from distilpose.evaluation.metrics import MetricUse
 from distilpose.pictures.panels import write_pictures
 from distilpose.training.checkpoint import save_weights
 from distilpose.training.cohort import Listener
@@ -28,6 +29,7 @@ from experiments.track.card import run_summary
 from experiments.track.protocol import Status, Tracker
 from experiments.track.replay import tell
 from experiments.train.diagnose import Diagnoser, cost_json
+from experiments.train.measure import measured_by, write_keypoints
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +169,9 @@ class RunListener(Listener):
         source: ImageSource,
         teacher: nn.Module | None,
         pruned_by: str = "",
+        metrics: Sequence[MetricUse] = (),
     ) -> None:
+        self.metrics_asked = metrics
         self.pruned_by = pruned_by
         self.recorders, self.val, self.teacher = recorders, val, teacher
         self.input_size, self.source = input_size, source
@@ -189,6 +193,9 @@ class RunListener(Listener):
         if is_best:
             save_weights(recorder.run.weights, member.evaluated, recorder.weights_say, aside=aside)
             write_whole(recorder.run.predictions, json_text(evaluation.results), aside=aside)
+            write_keypoints(recorder.run.keypoints, evaluation.keypoints, aside=aside)
+            if self.metrics_asked:
+                recorder.run.measured.write(measured_by(self.metrics_asked, evaluation.metrics), aside=aside)
             with _worth_a_warning(recorder.run, "diagnosis"):
                 recorder.run.diagnosis.write(self._diagnose(evaluation.results), aside=aside)
         with _worth_a_warning(recorder.run, f"pictures at epoch {epoch}"):

@@ -29,6 +29,7 @@ from distilpose.data.coco import PoseData
 from distilpose.data.picture_store import PictureStore
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.sources import ImageSource, image_source
+from distilpose.evaluation.metrics import metric_of
 from distilpose.models.frozen import freeze
 from distilpose.training.cohort import train_cohort
 from distilpose.training.member import Member
@@ -158,7 +159,9 @@ def _train(
         "device": job.device,
         "processes": ranks.size,
         "started": began,
-        "job": {name: told[name] for name in ("sweep", "profile", "data_root", "threads", "workers", "cache")},
+        "job": {
+            name: told[name] for name in ("sweep", "profile", "data_root", "threads", "workers", "cache", "metric")
+        },
     }
     for recorder, member in zip(claimed, members, strict=ranks.leads):
         spec = specs[member.name]
@@ -171,6 +174,8 @@ def _train(
             micro_batch=job.micro_batch,
             weights_say=describe_run(recipes[member.name], train.skeleton).to_metadata(),
         )
+    best_by = recipe.evaluation.best_by
+    extra = [] if job.metric is None else [metric_of(job.metric)]
     listener = None
     if ranks.leads:
         listener = RunListener(
@@ -180,6 +185,7 @@ def _train(
             source=val_pictures,
             teacher=teacher,
             pruned_by=(job.search or {}).get("name", ""),
+            metrics=extra,
         )
     done = train_cohort(
         members,
@@ -193,11 +199,14 @@ def _train(
             device=fabric.device,
             precision_context=fabric.autocast,
             should_stop=should_stop,
+            metrics=extra,
+            parts=store.parts,
         ),
         listener=listener,
         fabric=fabric,
         teacher=teacher,
-        metric=recipe.evaluation.best_by,
+        metric=best_by.title,
+        higher_is_better=best_by.higher_is_better,
         micro_batch=job.micro_batch,
         should_stop=should_stop,
         should_end=_should_end(job, store, recipe),

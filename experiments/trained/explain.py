@@ -11,6 +11,7 @@ import torch
 from distilpose.data.coco import Person, PoseData, load_pose_data, some_people
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.stream import Batch, eval_batches
+from distilpose.evaluation.metrics import shown as metric_text
 from distilpose.parts.naming import nearest
 from distilpose.pictures.comparison import Seen, comparison_sheet
 from distilpose.pictures.layers import joints_sheet, layer_sheet
@@ -143,9 +144,9 @@ def _note(loaded: LoadedModel) -> str:
     assert loaded.run is not None
     assert loaded.recipe is not None
     result = loaded.run.result()
-    metric = loaded.recipe.evaluation.best_by
+    metric = loaded.recipe.evaluation.best_by.title
     value = None if result is None else result.metrics.get(metric)
-    measured = "" if value is None else f", {metric} {100 * value:.1f}"
+    measured = "" if value is None else f", {metric} {metric_text(metric, value)}"
     return f"seed {loaded.recipe.seed}{measured}; run {loaded.run.run_id}"
 
 

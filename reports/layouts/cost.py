@@ -27,14 +27,14 @@ def cost_cells(cost: Cost | None, *, speed: bool) -> list[Cell]:
 
 def best_of_models(numbers: SweepNumbers) -> dict[str, RowNumbers]:
     """For each student model and size, the row with the best mean."""
-    metric = numbers.metric.name
+    metric, sign = numbers.metric.name, numbers.metric.sign
     best: dict[str, RowNumbers] = {}
     for row in numbers.rows:
         model = row.runs[0].model if row.runs else ""
         if row.cost is None or metric not in row.measured or not model:
             continue
         there = best.get(model)
-        if there is None or row.measured[metric].mean > there.measured[metric].mean:
+        if there is None or sign * row.measured[metric].mean > sign * there.measured[metric].mean:
             best[model] = row
     return best
 

@@ -26,9 +26,9 @@ def _paper(row: RowNumbers, metric: str, digits: int) -> Cell:
 
 
 def _best(numbers: SweepNumbers) -> float | None:
-    """The greatest mean, worth marking only where there is more than one."""
+    """The best mean, worth marking only where there is more than one."""
     means = [row.measured[numbers.metric.name].mean for row in numbers.rows if numbers.metric.name in row.measured]
-    return max(means) if len(means) > 1 else None
+    return max(means, key=lambda mean: numbers.metric.sign * mean) if len(means) > 1 else None
 
 
 def _seeds(numbers: SweepNumbers) -> tuple[int, ...]:

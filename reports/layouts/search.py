@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from reports.formats.tables import Cell, Column, Gap, Measured, Number, Table, Text, change, gap, number
 from reports.numbers.records import RowNumbers
-from reports.numbers.search import COSTS, SearchNumbers, TrialNumbers
+from reports.numbers.search import SearchNumbers, TrialNumbers
 from reports.numbers.statistics import spread
 from reports.numbers.sweep_numbers import SweepNumbers
 
@@ -143,7 +143,7 @@ def _notes(search: SearchNumbers) -> tuple[str, ...]:
         said.append("A pruned trial shows the best it had reached when it was ended, and the epoch of that.")
     if "latency_ms" in search.objectives:
         said.append("Latency is the median of single pictures on the launching machine's CPU, whatever else ran there.")
-    low = [objective for objective in search.objectives if objective in COSTS]
+    low = [objective for objective in search.objectives if objective in search.lower_is_better]
     if low:
         said.append(f"Low is good in: {', '.join(low)}.")
     return tuple(said)

@@ -101,16 +101,21 @@ def _compared(
     ]
 
 
-def _drawn(rows: Sequence[RowNumbers], baseline: str | None, metric: str) -> tuple[str, ...]:
+def _drawn(rows: Sequence[RowNumbers], baseline: str | None, metric: Metric) -> tuple[str, ...]:
     """The rows worth drawing: all, or of a great many the baseline and the best."""
     if len(rows) <= DRAWN_ROWS:
         return tuple(row.name for row in rows)
-    best = sorted(rows, key=lambda row: -row.measured[metric].mean if metric in row.measured else float("inf"))
+    best = sorted(rows, key=lambda row: _place(row, metric))
     chosen = {row.name for row in rows if row.name == baseline}
     for row in best[:DRAWN_ROWS]:
         if len(chosen) < DRAWN_ROWS:
             chosen.add(row.name)
     return tuple(row.name for row in rows if row.name in chosen)
+
+
+def _place(row: RowNumbers, metric: Metric) -> float:
+    """The lower, the better the row."""
+    return -metric.sign * row.measured[metric.name].mean if metric.name in row.measured else float("inf")
 
 
 def _row_curves(read: Sequence[tuple[RunRead, RunDetails]]) -> dict[str, Curve]:
@@ -174,7 +179,8 @@ def aggregate(store: Store, plan: Mapping[str, Any], reader: RunReader | None = 
         reader: keeps what it read of finished runs from one call to the next.
     """
     reader = reader or RunReader(store)
-    metric = Metric(name=plan["metric"], scale=metric_scale(plan["metric"]))
+    scale, lower = metric_scale(plan["metric"]), plan["metric"] in plan.get("lower_is_better", ())
+    metric = Metric(name=plan["metric"], scale=scale, digits=1 if scale == 100 else 2, lower_is_better=lower)
     read: dict[str, RunRead] = {}
 
     def once(run_id: str, row: str, seed: int, role: str) -> RunRead:
@@ -208,7 +214,7 @@ def aggregate(store: Store, plan: Mapping[str, Any], reader: RunReader | None = 
         metric.name,
         paper_metric,
     )
-    drawn = _drawn(rows, baseline, metric.name)
+    drawn = _drawn(rows, baseline, metric)
     rows = [
         _illustrated(row, runs, reader) if row.name in set(drawn) else row
         for row, runs in zip(rows, students, strict=True)

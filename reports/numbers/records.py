@@ -21,6 +21,12 @@ class Metric:
     name: str
     scale: float
     digits: int = 1
+    lower_is_better: bool = False
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, -1 where less is."""
+        return -1 if self.lower_is_better else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

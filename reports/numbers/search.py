@@ -10,7 +10,7 @@ import numpy as np
 from reports.numbers.records import Interval, State
 from reports.read.reader import RunReader, metric_scale
 
-COSTS = ("parameters", "gflops", "latency_ms")  # low is good; of anything else high is
+COSTS = ("parameters", "gflops", "latency_ms")
 LEAST_FOR_IMPORTANCE = 10
 _TOP = 5  # trials of the best share, below which PED-ANOVA's densities rest on next to nothing
 _RESAMPLES = 100
@@ -85,6 +85,8 @@ class SearchNumbers:
     importances: tuple[Importance, ...]
     epochs: float | None
     seed: int
+    lower_is_better: tuple[str, ...] = COSTS
+    """Objectives that are to be low."""
 
     @property
     def own_trials(self) -> tuple[str, ...]:
@@ -96,7 +98,8 @@ class SearchNumbers:
     def finished(self) -> tuple[TrialNumbers, ...]:
         """The trials with a value, the best of the first objective first."""
         known = [trial for trial in self.trials if trial.values is not None]
-        return tuple(sorted(known, key=lambda trial: -(trial.values or (0.0,))[0]))
+        sign = 1 if self.objectives[0] in self.lower_is_better else -1
+        return tuple(sorted(known, key=lambda trial: sign * (trial.values or (0.0,))[0]))
 
     @property
     def epochs_saved(self) -> float | None:
@@ -122,7 +125,8 @@ def search_numbers(plan: Mapping[str, Any], reader: RunReader) -> SearchNumbers 
         return None
     objectives = tuple(search["objectives"])
     entry = search["entry"]
-    trials = tuple(_trial(trial, objectives, search["seed"], reader) for trial in search["trials"])
+    lower = tuple(search.get("lower_is_better", COSTS))
+    trials = tuple(_trial(trial, objectives, search["seed"], reader, lower) for trial in search["trials"])
     axes = _axes(entry["space"])
     lengths = [
         run.numbers.epochs
@@ -138,8 +142,9 @@ def search_numbers(plan: Mapping[str, Any], reader: RunReader) -> SearchNumbers 
         trials=trials,
         own=tuple(search["own"]),
         again={one["row"]: one["again"] for one in search["confirmed"]},
-        front=front(trials, objectives),
-        importances=importances(trials, objectives, axes),
+        front=front(trials, objectives, lower),
+        importances=importances(trials, objectives, axes, lower),
+        lower_is_better=lower,
         epochs=lengths[0] if lengths else None,
         seed=search["seed"],
     )
@@ -164,7 +169,9 @@ def _axes(space: Mapping[str, Any]) -> tuple[Axis, ...]:
     return tuple(axes)
 
 
-def _trial(trial: Mapping[str, Any], objectives: Sequence[str], seed: int, reader: RunReader) -> TrialNumbers:
+def _trial(
+    trial: Mapping[str, Any], objectives: Sequence[str], seed: int, reader: RunReader, lower: Sequence[str]
+) -> TrialNumbers:
     read = reader.read(trial["run_id"], trial["row"], seed, "student")
     run = read.numbers
     curve = reader.details(read).curves.get(f"val/{objectives[0]}", {})
@@ -181,31 +188,36 @@ def _trial(trial: Mapping[str, Any], objectives: Sequence[str], seed: int, reade
         reason=run.reason,
         params=trial["params"],
         values=values,
-        reached=values[0] if values else max((value * scale for value in curve.values()), default=None),
+        reached=values[0] if values else _best([value * scale for value in curve.values()], objectives[0] in lower),
         epoch=run.epochs if values else max(curve, default=None),
         batch=trial["batch"],
     )
 
 
-def better(objective: str, first: float, second: float) -> bool:
+def _best(values: Sequence[float], is_lowest: bool) -> float | None:
+    return (min if is_lowest else max)(values, default=None)
+
+
+def better(objective: str, first: float, second: float, lower: Sequence[str] = COSTS) -> bool:
     """Whether the first value of an objective is better than the second."""
-    return first < second if objective in COSTS else first > second
+    return first < second if objective in lower else first > second
 
 
-def front(trials: Sequence[TrialNumbers], objectives: Sequence[str]) -> tuple[int, ...]:
+def front(trials: Sequence[TrialNumbers], objectives: Sequence[str], lower: Sequence[str] = COSTS) -> tuple[int, ...]:
     """The finished trials that no other is better than in one objective and as good as in the rest."""
     known = [(trial.number, trial.values) for trial in trials if trial.values is not None]
 
     def beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
         pairs = list(zip(objectives, one, other, strict=True))
-        return any(better(*pair) for pair in pairs) and not any(better(objective, b, a) for objective, a, b in pairs)
+        worse = any(better(objective, b, a, lower) for objective, a, b in pairs)
+        return any(better(*pair, lower) for pair in pairs) and not worse
 
     found = [number for number, values in known if not any(beats(other, values) for _, other in known)]
     return tuple(found[:1] if len(objectives) == 1 else found)
 
 
 def importances(
-    trials: Sequence[TrialNumbers], objectives: Sequence[str], axes: Sequence[Axis]
+    trials: Sequence[TrialNumbers], objectives: Sequence[str], axes: Sequence[Axis], lower: Sequence[str] = COSTS
 ) -> tuple[Importance, ...]:
     """PED-ANOVA's importances of the fields over the finished trials, the greatest first; none for too few of them.
 
@@ -215,10 +227,10 @@ def importances(
     known = [trial for trial in trials if trial.values is not None]
     if len(known) < LEAST_FOR_IMPORTANCE:
         return ()
-    shares = _shares(known, objectives, axes)
+    shares = _shares(known, objectives, axes, lower)
     draw = np.random.default_rng(0)
     again = [
-        _shares([known[index] for index in draw.integers(0, len(known), len(known))], objectives, axes)
+        _shares([known[index] for index in draw.integers(0, len(known), len(known))], objectives, axes, lower)
         for _ in range(_RESAMPLES)
     ]
     found = []
@@ -230,11 +242,13 @@ def importances(
     return tuple(sorted(found, key=lambda one: -one.share))
 
 
-def _shares(trials: Sequence[TrialNumbers], objectives: Sequence[str], axes: Sequence[Axis]) -> dict[str, float]:
+def _shares(
+    trials: Sequence[TrialNumbers], objectives: Sequence[str], axes: Sequence[Axis], lower: Sequence[str]
+) -> dict[str, float]:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(directions=["minimize" if name in COSTS else "maximize" for name in objectives])
+    study = optuna.create_study(directions=["minimize" if name in lower else "maximize" for name in objectives])
     distributions: dict[str, Any] = {
         axis.field: optuna.distributions.CategoricalDistribution(axis.choices)
         if axis.choices

@@ -26,7 +26,8 @@ def _value(spread: Spread, digits: int) -> str:
 def _headline(numbers: SweepNumbers) -> str:
     metric, digits = numbers.metric.name, numbers.metric.digits
     measured = sorted(
-        (row for row in numbers.rows if metric in row.measured), key=lambda row: -row.measured[metric].mean
+        (row for row in numbers.rows if metric in row.measured),
+        key=lambda row: -numbers.metric.sign * row.measured[metric].mean,
     )
     if not measured:
         return "Nothing has finished yet, so there is nothing to say."
@@ -43,10 +44,13 @@ def _headline(numbers: SweepNumbers) -> str:
         f"{_change(nearest, digits, numbers.paper_metric)}."
     )
     if top is nearest:
-        highest = f"has the highest {'mean' if ours.n > 1 else 'value'},"
+        highest = (
+            f"has the {'lowest' if numbers.metric.lower_is_better else 'highest'} {'mean' if ours.n > 1 else 'value'},"
+        )
         claim = "is best, with" if _is_best(measured, metric) else highest
         return f"“{top.name}” {claim} {against}"
-    higher = f"No row has a higher {'mean' if ours.n > 1 else 'value'} than “{top.name}”"
+    better = "lower" if numbers.metric.lower_is_better else "higher"
+    higher = f"No row has a {better} {'mean' if ours.n > 1 else 'value'} than “{top.name}”"
     if top.name != nearest.baseline:
         higher += f" ({_value(top.measured[metric], digits)} {metric})"
     return f"{higher}: the nearest with a baseline, “{nearest.name}”, has {against}"
@@ -94,7 +98,7 @@ def _told_apart(numbers: SweepNumbers) -> list[str]:
     for row in compared:
         found = row.improvement
         if found is not None and row.name in tested:
-            direction = "better" if found.mean > 0 else "worse"
+            direction = "better" if numbers.metric.sign * found.mean > 0 else "worse"
             group = (direction if found.distinguishable else "unclear", row.baseline)
             groups.setdefault(group, []).append(f"“{row.name}”")
     said = []

@@ -39,7 +39,7 @@ def history_drawing(search: SearchNumbers) -> Drawing:
     best: list[tuple[int, float]] = []
     for trial in finished:
         assert trial.values is not None
-        if not best or better(search.objectives[0], trial.values[0], best[-1][1]):
+        if not best or better(search.objectives[0], trial.values[0], best[-1][1], search.lower_is_better):
             best.append((trial.number, trial.values[0]))
     if best:
         ends = [*best, (search.trials[-1].number, best[-1][1])]

@@ -1,6 +1,7 @@
 """One run as read from its directory. A finished run is read once: its result never changes."""
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,12 +17,12 @@ log = logging.getLogger(__name__)
 Content = TypeVar("Content")
 
 PICTURE_KINDS = ("skeleton", "heatmaps", "attention")
-_ACCURACIES = ("AP", "AR", "PCK")
+_ACCURACIES = re.compile(r"(val/)?((AP|AR)(50|75|M|L)?|PCK(@[\d.]+(-torso)?)?(\(.*\))?)")
 
 
 def metric_scale(name: str) -> float:
     """100 for accuracies, which papers print in points; 1 for everything else."""
-    return 100.0 if name.removeprefix("val/").startswith(_ACCURACIES) else 1.0
+    return 100.0 if _ACCURACIES.fullmatch(name) else 1.0
 
 
 def shown(metrics: Mapping[str, float] | None) -> dict[str, float]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from distilpose.evaluation.metrics import metric_of
 from distilpose.synthetic.dataset import SyntheticSpec, write_synthetic
 from experiments.build.data import data_facts, prepare
 from experiments.sweep.recipe import DataChoice, EvaluationChoice, SyntheticChoice
@@ -61,7 +62,7 @@ def test_the_annotation_files_are_known_by_their_checksums(people: Path, tmp_pat
 
 
 def test_a_measure_by_torso_needs_a_torso(people: Path, tmp_path: Path) -> None:
-    choice, by_torso = DataChoice(root=str(people)), EvaluationChoice(best_by="PCK@0.2-torso")
+    choice, by_torso = DataChoice(root=str(people)), EvaluationChoice(best_by=metric_of("PCK@0.2-torso"))
     assert data_facts(choice, by_torso, root=None, runs=tmp_path).val_people == 2
     for split in ("train", "val"):
         file = people / "annotations" / f"{split}.json"
