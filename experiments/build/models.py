@@ -43,7 +43,7 @@ from experiments.sweep.recipe import (
 
 def load_splits(data: DataChoice, root: Path) -> tuple[PoseData, PoseData]:
     """The training and the validation split."""
-    return load_pose_data(root, data.train), load_pose_data(root, data.val)
+    return load_pose_data(root, data.train, data.given), load_pose_data(root, data.val, data.given)
 
 
 def build_stream(
@@ -160,7 +160,7 @@ def build_validation(
     flip_test = None
     if choice.flip_test:
         flip_test = FlipTest(coordinates=choice.flip_coordinates, scores=choice.flip_scores)
-    truth = read_truth(val.annotation_file, val.skeleton.sigmas)
+    truth = read_truth(val.annotation_file, val.skeleton.sigmas, given=val.given)
 
     def people() -> Iterator[Batch]:
         return eval_batches(

@@ -92,6 +92,8 @@ def _problem(kind: Any, node: Node, file: str, path: Path_, steps: Sequence[str 
     if code in ("missing", "missing_keyword_only_argument", "missing_argument"):
         return Problem(file, place, field, "must be given")
     context = fault.get("ctx", {})
+    if code == "said":
+        return Problem(file, place, field, fault["msg"])
     if code == "literal_error":
         expected = re.findall(r"'([^']*)'", context["expected"])
         return Problem(

@@ -36,7 +36,7 @@ class Diagnoser:
     def __call__(self, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What `diagnosis.json` says of these predictions."""
         if self._truth is None:
-            self._truth = read_truth(self.val.annotation_file, self.val.skeleton.sigmas)
+            self._truth = read_truth(self.val.annotation_file, self.val.skeleton.sigmas, given=self.val.given)
         return asdict(diagnose(results, self._truth, self.val.skeleton.names))
 
 
@@ -75,7 +75,7 @@ def diagnose_finished(store: Store, plan: SavedPlan, *, data: Path | None) -> in
         recipe = run.recipe()
         if recipe.data not in splits:
             folder = data_root(recipe.data, root=data, runs=store.root)
-            splits[recipe.data] = Diagnoser(load_pose_data(folder, recipe.data.val))
+            splits[recipe.data] = Diagnoser(load_pose_data(folder, recipe.data.val, recipe.data.given))
         _complete(run, recipe, splits[recipe.data])
         count += 1
     return count

@@ -52,7 +52,7 @@ def _taught(
     from distilpose.data.coco import load_pose_data
     from experiments.build.models import build_given_teacher
 
-    joints = load_pose_data(data_root(data, root=root, runs=runs), data.train).skeleton.names
+    joints = load_pose_data(data_root(data, root=root, runs=runs), data.train, data.given).skeleton.names
     teacher = build_given_teacher(choice, joints=joints, input_size=input_size)
     width, height = input_size
     with torch.no_grad():

@@ -1,12 +1,14 @@
+import json
 from pathlib import Path
 
 import pytest
 from small_sweeps import CIRCLING, SMALL
 
+from distilpose.data.library import find_skeleton
 from distilpose.models.specs import MODELS
 from experiments.sweep.compatibility import pinned_sizes
 from experiments.sweep.expand import MAX_RUNS
-from experiments.sweep.recipe import MMPoseChoice
+from experiments.sweep.recipe import MMPoseChoice, Recipe, run_recipe_from_json, to_json
 from experiments.sweep.search_space import MAX_GRID
 from experiments.sweep.sweep_file import SWEEPS, SpecError, Sweep, find_sweep, read_sweep
 from experiments.sweep.yaml_nodes import MAX_BYTES, MAX_DEPTH, MAX_VALUES
@@ -518,3 +520,26 @@ def test_the_documented_limits_are_those_that_hold() -> None:
         f"levels of nesting; bytes | {MAX_VALUES:,}; {MAX_DEPTH}; {MAX_BYTES:,} |",
     ):
         assert limits in page
+
+
+def test_joints_given_in_place_of_the_files_are_whole_in_the_recipe_and_faults_have_their_place(tmp_path: Path) -> None:
+    def read(data: str) -> Recipe:
+        (tmp_path / "s.yaml").write_text(SMALL.replace("{root: data/people}", data))
+        return read_sweep(tmp_path / "s.yaml", source="s.yaml").profile().rows[0].recipe
+
+    recipe = read("{root: data/people, skeleton: crowdpose, sigmas: 0.05}")
+    assert recipe.data.skeleton == find_skeleton("crowdpose")
+    assert recipe.data.given is not None
+    assert recipe.data.given["keypoint_sigmas"] == 0.05
+    run = recipe.student_run(0)
+    assert run_recipe_from_json(json.loads(json.dumps(to_json(run)))) == run
+    assert read("{root: data/people}").data.given is None
+    with pytest.raises(SpecError) as caught:
+        read("{root: data/people, skeleton: cocoa, sigmas: -1}")
+    first, second = str(caught.value).splitlines()
+    assert first.startswith("s.yaml:9:39: data.skeleton: must be a YAML file or a skeleton of the library, got 'cocoa'")
+    assert second == "s.yaml:9:54: data.sigmas: must be a number above 0, or a list of these, one a joint, got -1"
+    with pytest.raises(SpecError, match="skeleton: must be a skeleton of the library, or a YAML file, got 5"):
+        read("{root: data/people, skeleton: 5}")
+    with pytest.raises(SpecError, match="synthetic people have joints and sigmas of their own"):
+        read("{synthetic: {train: 4, val: 2}, sigmas: 0.1}")
