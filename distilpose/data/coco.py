@@ -22,7 +22,8 @@ _NOT_POSES = ("captions_", "image_info_", "instances_", "panoptic_", "stuff_")
 class Person:
     """One labelled person of a picture.
 
-    bbox: x, y, width, height in image pixels, clipped to the picture as the official loader does (`clean_box`).
+    bbox: x, y, width, height in image pixels, clipped to the picture as the official loader does (`clean_box`); or as
+        it is, where the annotations have a box to crop by, as of MPII.
     keypoints: float32 [K, 3] in image pixels: x, y, and COCO's visibility 0 (unlabelled), 1 (occluded), 2 (visible).
     image_size: (width, height) in pixels, as the annotations say.
     head_size: by which PCKh measures, in image pixels; None where the annotations have none.
@@ -204,6 +205,8 @@ def _person(row: AnnotationRow, image: ImageRecord) -> Person | None:
     keypoints = np.asarray(row.keypoints, np.float32).reshape(-1, 3)
     box = clean_box(row.bbox, image.size)
     area = row.bbox[2] * row.bbox[3] if row.area is None else float(row.area)
+    if row.crop_box is not None and min(row.crop_box[2:]) > 0:
+        box = row.crop_box
     if box is None or area <= 0 or not (keypoints[:, 2] > 0).any():
         return None
     keypoints.flags.writeable = False

@@ -61,6 +61,7 @@ class AnnotationRow(NamedTuple):
     keypoints: x, y, visibility of each joint of the skeleton, flat; None where the person has none.
     num_keypoints: as the file counts the labelled joints; None where it does not.
     head_size: by which PCKh measures, in pixels; None where the file has none.
+    crop_box: x, y, width, height that the crop is made of, as it is, instead of `bbox`; None where the file has none.
     """
 
     place: str
@@ -73,6 +74,7 @@ class AnnotationRow(NamedTuple):
     crowd: bool
     category_id: int
     head_size: float | None
+    crop_box: tuple[float, float, float, float] | None
 
     @property
     def labelled(self) -> int:
@@ -290,24 +292,27 @@ def _annotations(
             note("dangling_image_id", f"{at}.image_id", image, "must be an image's id; add the image")
         if posed and not (is_id(category) and category in posed):
             continue
-        box, area, flat, count, crowd = _box(row, at, note), *_labels(row, at, skeleton, note)
+        box, area, flat, count, crowd = _box(row, "bbox", at, note), *_labels(row, at, skeleton, note)
+        crop = None if row.get("crop_box") is None else _box(row, "crop_box", at, note)
         head = row.get("head_size")
         if head is not None and not (is_number(head) and head > 0):
             note("malformed", f"{at}.head_size", head, "a number of pixels above 0 is needed")
         if len(note.problems) == before:
             assert box is not None
             assert is_id(category)
-            people.append(AnnotationRow(at, row["id"], row["image_id"], box, area, flat, count, crowd, category, head))
+            people.append(
+                AnnotationRow(at, row["id"], row["image_id"], box, area, flat, count, crowd, category, head, crop)
+            )
     return tuple(people), tuple(others)
 
 
-def _box(row: dict[str, Any], at: str, note: _Notes) -> tuple[float, float, float, float] | None:
-    box = row.get("bbox")
+def _box(row: dict[str, Any], field: str, at: str, note: _Notes) -> tuple[float, float, float, float] | None:
+    box = row.get(field)
     if not isinstance(box, list) or len(box) != 4 or not {*map(type, box)} <= _NUMERIC:
-        note("malformed", f"{at}.bbox", box, "x, y, width and height in pixels are needed")
+        note("malformed", f"{at}.{field}", box, "x, y, width and height in pixels are needed")
         return None
     if not all(map(is_number, box)):
-        note("nan", f"{at}.bbox", box, _FINITE)
+        note("nan", f"{at}.{field}", box, _FINITE)
         return None
     x, y, width, height = map(float, box)
     return x, y, width, height
