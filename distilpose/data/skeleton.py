@@ -46,6 +46,23 @@ class Skeleton:
         hint = f"did you mean {self.names[plain.index(near[0])]}? " if near else ""
         raise ValueError(f"joint {name!r}: there is no such joint; {hint}there are: {', '.join(self.names)}")
 
+    def take(self, joints: Sequence[int]) -> Skeleton:
+        """The skeleton of these joints, in this order; limbs and pairs go with either of their ends."""
+        at = {joint: place for place, joint in enumerate(joints)}
+
+        def within(pairs: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+            return tuple((at[a], at[b]) for a, b in pairs if a in at and b in at)
+
+        parts = [(part, tuple(at[joint] for joint in found if joint in at)) for part, found in self.parts]
+        return Skeleton(
+            names=tuple(self.names[joint] for joint in joints),
+            limbs=within(self.limbs),
+            flip_pairs=within(self.flip_pairs),
+            sigmas=tuple(self.sigmas[joint] for joint in joints),
+            upper_body=tuple(sorted(at[joint] for joint in self.upper_body if joint in at)),
+            parts=tuple((part, found) for part, found in parts if found),
+        )
+
     @property
     def flip_permutation(self) -> tuple[int, ...]:
         """For each joint of a mirrored picture, the joint of the original that it shows."""

@@ -11,6 +11,7 @@ import typer
 from experiments.cli import (
     bench,
     data,
+    data_edit,
     data_import,
     diagnose,
     eval,
@@ -66,7 +67,17 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     explain.explain,
     bench.bench,
 )
-DATA_COMMANDS: tuple[Callable[..., None], ...] = (data.check, data.coco, data.synthetic, data_import.import_)
+DATA_COMMANDS: tuple[Callable[..., None], ...] = (
+    data.check,
+    data.coco,
+    data.synthetic,
+    data_import.import_,
+    data_edit.subset,
+    data_edit.split,
+    data_edit.merge,
+    data_edit.stats,
+    data_edit.sigmas,
+)
 WANDB_COMMANDS: tuple[Callable[..., None], ...] = (wandb.sync, wandb.replay, wandb.dashboard)
 for _command in COMMANDS:
     app.command()(_command)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,11 +9,11 @@ from typing import Any, NoReturn
 
 from PIL import Image, UnidentifiedImageError
 
+from distilpose.data.editing import write_split
 from distilpose.data.errors import DataError
 from distilpose.data.foreign import is_id, is_number, is_printable, read_json, shown
 from distilpose.data.records import stays_inside
 from distilpose.data.skeleton import Skeleton, category_of
-from distilpose.whole_files import write_whole
 
 KEPT, CROWDS, UNLABELLED = "people", "crowds, to be ignored", "people without a labelled joint, to be ignored"
 _GROWN = 0.125
@@ -149,23 +147,13 @@ class Gathering:
         Raises:
             DataError: nobody is left, or there is such a split already.
         """
-        file, folder = out / "annotations" / f"{split}.json", out / "images" / split
         if not self.kept[KEPT]:
             reasons = "; ".join(f"{count:,} {why}" for why, count in (self.kept + self.dropped).items())
             raise DataError(f"{split}: nobody with a labelled joint is left: {reasons or 'there are no people'}")
-        if file.exists() or folder.exists() or folder.is_symlink():
-            raise DataError(f"{out}: holds a split {split} already; name another folder, or remove it")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if copy:
-            for image in self.images:
-                (folder / image["file_name"]).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(self.pictures / image["file_name"], folder / image["file_name"])
-        else:
-            folder.symlink_to(self.pictures.resolve(), target_is_directory=True)
         joints = category_of(self.skeleton)
         categories = [{**joints, "id": number, "name": name} for number, name in self.categories.items()]
         content = {"images": self.images, "annotations": self.annotations, "categories": categories}
-        write_whole(file, json.dumps(content, separators=(",", ":")))
+        write_split(out, split, content, {"": self.pictures}, copy=copy)
 
     def table(self) -> list[tuple[str, str, int]]:
         """Where every person of the source went: kept or dropped, what or why, how many."""

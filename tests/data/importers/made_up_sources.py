@@ -149,7 +149,8 @@ def jhmdb(root: Path) -> None:
 
 def mpii(root: Path) -> None:
     rng = np.random.default_rng(3)
-    for split in ("train", "val"):
+    for split, first in (("train", 15601864), ("val", 5808361)):
+        names = [f"{first + number:09d}.jpg" for number in range(PEOPLE)]
         rows = [
             {
                 "image": name,
@@ -158,10 +159,10 @@ def mpii(root: Path) -> None:
                 "joints": joints(16, rng)[:, :2].astype(float).tolist(),
                 "joints_vis": [0, *[1] * 15],
             }
-            for name in _names(split)
+            for name in names
         ]
         write(root / "annotations" / f"mpii_{split}.json", rows)
-        pictures(root / "images", _names(split))
+        pictures(root / "images", names)
     heads = np.array([[[10.0, 12.0], [19.0, 24.0]]] * PEOPLE).transpose(1, 2, 0)
     savemat(root / "annotations" / "mpii_gt_val.mat", {"headboxes_src": heads})
 
