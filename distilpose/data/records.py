@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -108,6 +109,32 @@ class Records:
         if self.problems:
             more = f"; and {len(self.problems) - 1} more" if len(self.problems) > 1 else ""
             raise DataError(f"{self.problems[0]}{more}; `distilpose data check` lists every problem")
+
+
+def with_joints_of(records: Records, skeleton: Skeleton) -> Records:
+    """The records with the joints of another skeleton: those that both have by name, the others as not labelled.
+
+    Raises:
+        DataError: they have none in common.
+    """
+    own = records.skeleton
+    assert own is not None
+    places = {}
+    for joint, name in enumerate(own.names):
+        with suppress(ValueError):
+            places[skeleton.find(name)] = joint
+    if not places:
+        raise DataError(f"{records.file}: keypoints: none is one of {', '.join(skeleton.names)}")
+
+    def moved(row: AnnotationRow) -> AnnotationRow:
+        if row.keypoints is None:
+            return row
+        flat = [0.0] * 3 * skeleton.num_joints
+        for to, at in places.items():
+            flat[3 * to : 3 * to + 3] = row.keypoints[3 * at : 3 * at + 3]
+        return row._replace(keypoints=flat, num_keypoints=None)
+
+    return replace(records, skeleton=skeleton, annotations=tuple(map(moved, records.annotations)))
 
 
 def read_records(file: Path, given: Given | None = None) -> Records:

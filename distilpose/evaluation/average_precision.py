@@ -43,10 +43,15 @@ def read_truth(
     """
     records = read_records(annotation_file, given)
     records.refuse_problems()
+    return truth_of(records, sigmas, image_ids)
+
+
+def truth_of(records: Records, sigmas: Sequence[float], image_ids: Iterable[int] | None = None) -> KeypointTruth:
+    """Return the truth that records without problems hold; see `read_truth`."""
     assert records.skeleton is not None
     if records.skeleton.num_joints != len(sigmas):
         raise ValueError(
-            f"{annotation_file}: annotations: keypoints must be of {len(sigmas)} joints, as many as there are sigmas, "
+            f"{records.file}: annotations: keypoints must be of {len(sigmas)} joints, as many as there are sigmas, "
             f"got {records.skeleton.num_joints}"
         )
     wanted = None if image_ids is None else set(image_ids)

@@ -3,6 +3,7 @@
 What reads pictures is imported when it is used: a plan of synthetic people needs none of it.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from shutil import disk_usage
@@ -19,6 +20,8 @@ from experiments.sweep.recipe import DataChoice, EvaluationChoice
 if TYPE_CHECKING:
     from distilpose.data.picture_store import StoreSize
     from distilpose.data.problem import Problem
+
+log = logging.getLogger(__name__)
 
 _BYTES_A_PERSON = 10_500  # of the disk for a synthetic person: picture, annotation, rounding up to blocks; as measured
 _WORTH_A_PROCESS = 250  # synthetic people: seconds of drawing, where starting a process takes half of one
@@ -59,6 +62,8 @@ def data_facts(data: DataChoice, evaluation: EvaluationChoice, *, root: Path | N
     from distilpose.evaluation.pck import torso
 
     folder = data_root(data, root=root, runs=runs)
+    if data.sigmas is not None:
+        log.warning("data.sigmas: AP by sigmas of one's own compares with nobody's; PCK needs none")
     train, val = (load_pose_data(folder, split, data.given) for split in (data.train, data.val))
     if evaluation.best_by.endswith("-torso") and torso(val.skeleton) is None:
         raise ValueError(
@@ -91,7 +96,7 @@ def prepare(
     if data.synthetic is not None:
         draw_people(synthetic_spec(data), folder, on_progress=on_progress)
     problems: list[Problem] = []
-    for split in (data.train, data.val):
+    for split in dict.fromkeys((data.train, data.val)):
         mark = _mark_of_soundness(data, folder, split, runs)
         if mark is not None and mark.exists():
             continue

@@ -12,7 +12,7 @@ from distilpose.data.coco import PoseData, load_pose_data
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.sources import ImageSource
 from distilpose.data.stream import Batch, PeopleStream, eval_batches
-from distilpose.evaluation.average_precision import read_truth
+from distilpose.evaluation.average_precision import KeypointTruth, read_truth
 from distilpose.evaluation.evaluate import Evaluation, evaluate_many
 from distilpose.evaluation.flip import FlipTest
 from distilpose.evaluation.protocol import Protocol
@@ -151,8 +151,9 @@ def build_validation(
     device: torch.device,
     precision_context: Callable[[], AbstractContextManager[Any]],
     should_stop: Callable[[], bool] = lambda: False,
+    truth: KeypointTruth | None = None,
 ) -> Validate:
-    """The function that evaluates models on the validation split, as the recipe says.
+    """The function that evaluates models on the validation split, as the recipe says; `truth` is its annotations.
 
     It raises Interrupted when `should_stop`, asked at every batch, says so.
     """
@@ -160,7 +161,7 @@ def build_validation(
     flip_test = None
     if choice.flip_test:
         flip_test = FlipTest(coordinates=choice.flip_coordinates, scores=choice.flip_scores)
-    truth = read_truth(val.annotation_file, val.skeleton.sigmas, given=val.given)
+    truth = truth or read_truth(val.annotation_file, val.skeleton.sigmas, given=val.given)
 
     def people() -> Iterator[Batch]:
         return eval_batches(

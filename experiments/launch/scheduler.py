@@ -270,6 +270,7 @@ class _Schedule:
             cache=self._settings.cache,
             micro_batch=micro_batch(failures.values()),
             wandb=self._settings.wandb,
+            evaluate_on=self._settings.evaluate_on,
             search={**(self._plan.search or {}), "prunable": prunable} if prunable else None,
         )
         file = self._store.write_job(job.to_json())

@@ -7,6 +7,7 @@ runs/<run_id>/failure.json   why its last attempt failed
 runs/<run_id>/log.txt        what its process printed: a link
 runs/<run_id>/diagnosis.json how the errors of its best weights are spread: calibration, joints
 runs/<run_id>/cost.json      what its model costs: parameters, GFLOPs, speed
+runs/<run_id>/elsewhere.json what its best weights are worth on other sets
 runs/<run_id>/pruned.json    why a search ended it early; it can go on
 runs/<run_id>/result.json    last, whole: without it a run is unfinished
 runs/parts/<digest>/         a user's own code, as it was planned: what runs import
@@ -55,7 +56,7 @@ from experiments.runs.journal import (
     recent_rate,
 )
 from experiments.runs.lease import Lease, Owner, Watch, acquire, holder
-from experiments.runs.run_files import Cost, Diagnosis, Failure, FailureKind, Pruning, Result, RunSpec
+from experiments.runs.run_files import Cost, Diagnosis, Elsewhere, Failure, FailureKind, Pruning, Result, RunSpec
 from experiments.runs.saved_plan import SavedPlan
 from experiments.sweep.recipe import FILE_NAME, RunRecipe, run_recipe_from_json
 
@@ -133,6 +134,7 @@ class RunDir:
 
     diagnosis = _File("diagnosis.json", Diagnosis)
     cost = _File("cost.json", Cost)
+    elsewhere = _File("elsewhere.json", Elsewhere)
     _spec = _File("run.json", RunSpec)
     _result = _File("result.json", Result)
     _failure = _File("failure.json", Failure)

@@ -174,6 +174,21 @@ class DataChoice(Joints):
     synthetic: SyntheticChoice | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherSet(Joints):
+    """People that runs are measured on beside their own: the split of a COCO-format folder. No run's id knows of it."""
+
+    __pydantic_config__ = FORBID
+
+    root: Name
+    split: Name = "val"
+
+    @property
+    def data(self) -> DataChoice:
+        """The same as if it were trained on."""
+        return DataChoice(root=self.root, train=self.split, val=self.split, skeleton=self.skeleton, sigmas=self.sigmas)
+
+
 AugmentationChoice = Annotated[Augmentation, GetPydanticSchema(_exactly)]
 ScheduleChoice = Annotated[Schedule, GetPydanticSchema(_exactly)]
 

@@ -23,7 +23,7 @@ from experiments.sweep.expand import (
     refuse_too_many,
     with_whole_teacher,
 )
-from experiments.sweep.recipe import FORBID, FileName, Metric, Name, Natural, Recipe, to_json, with_losses
+from experiments.sweep.recipe import FORBID, FileName, Metric, Name, Natural, OtherSet, Recipe, to_json, with_losses
 from experiments.sweep.search_space import Params, SearchEntry, ends, search_faults, value_at
 from experiments.sweep.yaml_nodes import Node, Problem, SpecError, dotted, read_yaml, shown
 
@@ -48,6 +48,7 @@ class Document:
     rows: Annotated[tuple[RowEntry, ...], MinLen(1)] | None = None
     axes: AxesEntry | None = None
     search: SearchEntry | None = None
+    evaluate_on: Annotated[dict[FileName, OtherSet], MaxLen(20)] | None = None
     profiles: Annotated[dict[FileName, Any], MaxLen(100)] | None = None
 
 
@@ -107,6 +108,7 @@ class Sweep:
     rows: tuple[RowSpec, ...]
     source: str
     folder: Path
+    evaluate_on: dict[str, OtherSet]
     search: Search | None = None
 
 
@@ -239,6 +241,7 @@ def _sweep(name: str, sheet: Node, file: str, folder: Path, problems: list[Probl
         source=file,
         folder=folder,
         search=search,
+        evaluate_on=document.evaluate_on or {},
     )
 
 

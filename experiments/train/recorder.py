@@ -27,6 +27,7 @@ from experiments.track.card import run_summary
 from experiments.track.protocol import Status, Tracker
 from experiments.track.replay import tell
 from experiments.train.diagnose import Diagnoser, cost_json
+from experiments.train.elsewhere import OtherSets
 
 log = logging.getLogger(__name__)
 
@@ -166,8 +167,9 @@ class RunListener:
         source: ImageSource,
         teacher: nn.Module | None,
         pruned_by: str = "",
+        elsewhere: OtherSets | None = None,
     ) -> None:
-        self.pruned_by = pruned_by
+        self.pruned_by, self.elsewhere = pruned_by, elsewhere
         self.recorders, self.val, self.teacher = recorders, val, teacher
         self.input_size, self.source = input_size, source
         self._pictured: Batch | None = None
@@ -221,6 +223,9 @@ class RunListener:
         with _worth_a_warning(recorder.run, "cost"):
             cost = cost_json(member.model, self.input_size, cpu=recorder.origin.get("cpu"))
             recorder.run.cost.write(cost, aside=recorder.lease.aside)
+        if self.elsewhere is not None:
+            with _worth_a_warning(recorder.run, "measures on other sets"):
+                self.elsewhere.measure(recorder.run, aside=recorder.lease.aside)
         recorder.finished(
             {
                 "metrics": member.best,

@@ -66,7 +66,7 @@ profiles:
 """
     assert _problems(tmp_path, text) == [
         "sweep.yaml:2:1: titel: no such field, did you mean title? valid: sweep, title, table, metric, baseline, base, "
-        "factors, seeds, rows, axes, search, profiles",
+        "factors, seeds, rows, axes, search, evaluate_on, profiles",
         "sweep.yaml:4:11: baseline: must be one of the rows, got 'nonne'; did you mean none? valid: none",
         "sweep.yaml:6:33: student.widht: no such field, did you mean width? valid: width, dim, depth, heads, patch, "
         "stem, cycles, model, head, init",
@@ -543,3 +543,19 @@ def test_joints_given_in_place_of_the_files_are_whole_in_the_recipe_and_faults_h
         read("{root: data/people, skeleton: 5}")
     with pytest.raises(SpecError, match="synthetic people have joints and sigmas of their own"):
         read("{synthetic: {train: 4, val: 2}, sigmas: 0.1}")
+
+
+def test_sets_to_measure_on_are_read_with_their_joints_and_change_no_row(tmp_path: Path) -> None:
+    sets = "evaluate_on: {crowd: {root: data/crowd, skeleton: crowdpose}, other: {root: data/b, split: test}}\nbase:\n"
+    sweep = _read(tmp_path, _changed("base:\n", sets))
+    assert sweep.evaluate_on["crowd"].skeleton == find_skeleton("crowdpose")
+    assert (sweep.evaluate_on["other"].split, sweep.evaluate_on["other"].data.val) == ("test", "test")
+    assert sweep.rows == _read(tmp_path, SMALL).rows
+    assert _read(tmp_path, SMALL).evaluate_on == {}
+    wrong = "evaluate_on: {crowd: {rot: a}, two: {root: b, skeleton: cocoa}}\nbase:\n"
+    problems = _problems(tmp_path, _changed("base:\n", wrong))
+    assert [problem.partition(", got")[0] for problem in problems] == [
+        "sweep.yaml:4:22: evaluate_on.crowd.root: must be given",
+        "sweep.yaml:4:23: evaluate_on.crowd.rot: no such field, there are none",
+        "sweep.yaml:4:57: evaluate_on.two.skeleton: must be a YAML file or a skeleton of the library",
+    ]
