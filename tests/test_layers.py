@@ -90,7 +90,8 @@ def test_every_package_is_seen() -> None:
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("distilpose")])
 def test_the_science_knows_nothing_of_the_engine(module: str) -> None:
     imported = imports(MODULES[module])
-    for package in ("experiments", "reports", "wandb", "ruamel", "optuna", "pydantic"):
+    yaml = () if module == "distilpose.data.library" else ("ruamel",)  # skeletons are written as YAML
+    for package in ("experiments", "reports", "wandb", "optuna", "pydantic", *yaml):
         assert names_of(package, imported) == []
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from distilpose.data.records import AnnotationRow, Records, read_records
+from distilpose.data.records import AnnotationRow, Given, Records, read_records
 from distilpose.evaluation.metrics import AP_METRICS
 from distilpose.evaluation.protocol import Evaluator
 from distilpose.integrations.faster_coco_eval import faster_stats
@@ -27,8 +27,13 @@ class KeypointTruth:
     sigmas: tuple[float, ...]
 
 
-def read_truth(annotation_file: Path, sigmas: Sequence[float], image_ids: Iterable[int] | None = None) -> KeypointTruth:
-    """Return the truth of a COCO-format file, of the given images or of all.
+def read_truth(
+    annotation_file: Path,
+    sigmas: Sequence[float],
+    image_ids: Iterable[int] | None = None,
+    given: Given | None = None,
+) -> KeypointTruth:
+    """Return the truth of a COCO-format file, of the given images or of all; `given` stands in for its joints.
 
     Annotations are numbered anew from 1, because pycocotools takes a match with annotation 0 for none. Where missing,
     `iscrowd` is 0, `num_keypoints` is counted, and `area` is 0.53 of the box.
@@ -36,12 +41,17 @@ def read_truth(annotation_file: Path, sigmas: Sequence[float], image_ids: Iterab
     Raises ValueError when a record of the file is malformed, or its people have another number of joints than there are
     sigmas.
     """
-    records = read_records(annotation_file)
+    records = read_records(annotation_file, given)
     records.refuse_problems()
+    return truth_of(records, sigmas, image_ids)
+
+
+def truth_of(records: Records, sigmas: Sequence[float], image_ids: Iterable[int] | None = None) -> KeypointTruth:
+    """Return the truth that records without problems hold; see `read_truth`."""
     assert records.skeleton is not None
     if records.skeleton.num_joints != len(sigmas):
         raise ValueError(
-            f"{annotation_file}: annotations: keypoints must be of {len(sigmas)} joints, as many as there are sigmas, "
+            f"{records.file}: annotations: keypoints must be of {len(sigmas)} joints, as many as there are sigmas, "
             f"got {records.skeleton.num_joints}"
         )
     wanted = None if image_ids is None else set(image_ids)

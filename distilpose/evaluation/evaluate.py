@@ -103,7 +103,7 @@ def evaluate_many(
     if boxes is not None:
         people, box_scores = detected_people(data, boxes)
     if truth is None and data.people:
-        truth = read_truth(data.annotation_file, data.skeleton.sigmas)
+        truth = read_truth(data.annotation_file, data.skeleton.sigmas, given=data.given)
     if batches is None:
         batches = eval_batches(people, input_size=input_size, batch_size=batch_size, workers=workers, cache=cache)
     partners = data.skeleton.flip_permutation

@@ -12,7 +12,7 @@ from distilpose.data.coco import PoseData, load_pose_data
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.sources import ImageSource
 from distilpose.data.stream import Batch, PeopleStream, eval_batches
-from distilpose.evaluation.average_precision import read_truth
+from distilpose.evaluation.average_precision import KeypointTruth, read_truth
 from distilpose.evaluation.evaluate import Evaluation, evaluate_many
 from distilpose.evaluation.flip import FlipTest
 from distilpose.evaluation.metrics import MetricUse
@@ -44,7 +44,7 @@ from experiments.sweep.recipe import (
 
 def load_splits(data: DataChoice, root: Path) -> tuple[PoseData, PoseData]:
     """The training and the validation split."""
-    return load_pose_data(root, data.train), load_pose_data(root, data.val)
+    return load_pose_data(root, data.train, data.given), load_pose_data(root, data.val, data.given)
 
 
 def build_stream(
@@ -151,8 +151,11 @@ def build_validation(
     should_stop: Callable[[], bool] = lambda: False,
     metrics: Sequence[MetricUse] = (),
     parts: Path | None = None,
+    truth: KeypointTruth | None = None,
 ) -> Validate:
     """The function that evaluates models on the validation split, as the recipe says, by these `metrics` too.
+
+    `truth` are the split's annotations, where they are at hand.
 
     It raises Interrupted when `should_stop`, asked at every batch, says so.
     """
@@ -160,7 +163,7 @@ def build_validation(
     flip_test = None
     if choice.flip_test:
         flip_test = FlipTest(coordinates=choice.flip_coordinates, scores=choice.flip_scores)
-    truth = read_truth(val.annotation_file, val.skeleton.sigmas)
+    truth = truth or read_truth(val.annotation_file, val.skeleton.sigmas, given=val.given)
 
     def people() -> Iterator[Batch]:
         return eval_batches(

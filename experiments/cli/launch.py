@@ -1,8 +1,9 @@
 """`distilpose launch` and `distilpose demo`: train what a sweep lacks."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,7 +35,10 @@ from experiments.runs.job import WandbOptions
 from experiments.track.wandb.server import resolve_mode
 
 if TYPE_CHECKING:
+    from experiments.runs.store import RunDir
+    from experiments.sweep.recipe import DataChoice
     from experiments.sweep.sweep_file import Sweep
+    from experiments.train.elsewhere import OtherSets
 
 _BEGUN = ("running", "failed", "interrupted", "pruned")
 
@@ -120,6 +124,14 @@ def _train(
         with counting(console, "drawing people" if data.synthetic else "checking data") as on_progress:
             problems = prepare(data, root=place.data, runs=place.runs, on_progress=on_progress)
         end_on(problem_lines(problems))
+    for other in sweep.evaluate_on.values():
+        end_on(problem_lines(prepare(other.data, root=None, runs=place.runs)))
+    elsewhere = {
+        name: {"root": str(Path(one.root).resolve()), "split": one.split, "given": one.given}
+        for name, one in sweep.evaluate_on.items()
+    }
+    for data in dict.fromkeys(row.recipe.data for row in sweep.rows) if elsewhere else ():
+        _say_shared(data, place, elsewhere)
     if cache is not None:
         _say_cache(sweep, place, where, cache)
     searcher = searcher_of(sweep, place)
@@ -138,6 +150,7 @@ def _train(
         data_root=lambda data: data_root(data, root=place.data, runs=place.runs).resolve(),
         workers=workers,
         cache=None if cache is None else cache.resolve(),
+        evaluate_on=elsewhere,
         wandb=wandb,
         retry_failed=retry_failed,
         poll_seconds=where.poll_seconds,
@@ -162,7 +175,42 @@ def _train(
     if outcome.interrupted:
         console.print(f"Interrupted; {where.farewell}")
         raise typer.Exit(INTERRUPTED)
+    if elsewhere:
+        _measure_lacking(sweep, place, where, elsewhere)
     return outcome.complete
+
+
+def _say_shared(data: "DataChoice", place: Place, elsewhere: Mapping[str, Mapping[str, Any]]) -> None:
+    """Tell on how many people, and by how many joints, runs are measured on other sets. Raises DataError for none."""
+    sets = _other_sets(data, place, elsewhere)
+    for name in elsewhere:
+        people, _, joints = sets.read(name)
+        said = f"{len(people.people):,} people, by {joints} of {people.skeleton.num_joints} joints"
+        console.print(f"Runs are measured on {name} at their end: {said}", markup=False, highlight=False)
+
+
+def _measure_lacking(sweep: "Sweep", place: Place, where: Opened, elsewhere: Mapping[str, Mapping[str, Any]]) -> None:
+    """Measure here the runs that were finished before the sweep named a set."""
+    from experiments.runs.store import Store
+    from experiments.train.elsewhere import measure_lacking
+
+    store = Store(place.runs)
+    by_data: dict[DataChoice, list[RunDir]] = {}
+    for run in map(store.run, store.load_plan(sweep.sweep, sweep.profile).run_names):
+        if run.state() == "finished":
+            by_data.setdefault(run.recipe().data, []).append(run)
+    for data, runs in by_data.items():
+        if count := measure_lacking(runs, _other_sets(data, place, elsewhere)):
+            console.print(f"{count} runs finished earlier are now measured on {', '.join(elsewhere)} too")
+
+
+def _other_sets(data: "DataChoice", place: Place, elsewhere: Mapping[str, Mapping[str, Any]]) -> "OtherSets":
+    from distilpose.data.coco import load_pose_data
+    from experiments.build.data import data_root
+    from experiments.train.elsewhere import OtherSets
+
+    folder = data_root(data, root=place.data, runs=place.runs)
+    return OtherSets(elsewhere, load_pose_data(folder, data.train, data.given).skeleton)
 
 
 def _say_cache(sweep: "Sweep", place: Place, where: Opened, cache: Path) -> None:

@@ -27,6 +27,10 @@ RUNS = Path("runs")
 SweepName = Annotated[str, typer.Argument(help="A sweep file, or the name of a shipped one.", metavar="SWEEP")]
 Profile = Annotated[str | None, typer.Option(help="Which size of the table; the file's first by default.")]
 DataRoot = Annotated[Path | None, typer.Option("--data", help="Folder of the data, instead of the sweep's.")]
+SkeletonName = Annotated[
+    str | None,
+    typer.Option("--skeleton", help="Joints that stand in for the file's: of the library, or of a YAML file."),
+]
 Runs = Annotated[Path, typer.Option(help="Folder of run directories.")]
 All = Annotated[bool, typer.Option("--all", help="Show every run, a line each.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON on standard output.")]

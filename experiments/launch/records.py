@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from experiments.launch.packing import Room
 from experiments.launch.protocol import Slot
@@ -28,6 +29,7 @@ class LaunchSettings:
     data_root: Callable[[DataChoice], Path]
     workers: int | None = None
     cache: Path | None = None
+    evaluate_on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     wandb: WandbOptions = field(default_factory=WandbOptions)
     retries: int = 2
     memory_retries: int = 4

@@ -274,6 +274,7 @@ class _Schedule:
             wandb=self._settings.wandb,
             search={**search, "prunable": prunable} if search and prunable else None,
             metric=self._plan.measured,
+            evaluate_on=self._settings.evaluate_on,
         )
         file = self._store.write_job(job.to_json())
         log.info("cohort %s: %d runs start on %s", cohort.cohort_id, len(run_ids), slot.device)

@@ -36,8 +36,9 @@ class Job:
     """The runs that a process trains together, and how; no run's id depends on it.
 
     `cache` is the folder of decoded pictures, `micro_batch` the people that go through a model at once (None: the whole
-    batch). `search` says of which search the runs are trials, and which of them are `prunable`.
-    `metric` is the sweep's with its options, where an evaluation would not have it anyway.
+    batch). `search` says of which search the runs are trials, and which of them are `prunable`. `metric` is the
+    sweep's with its options, where an evaluation would not have it anyway. `evaluate_on` are the sets that runs are
+    measured on at their end, by name: `root`, `split`, and what is `given` of their joints.
     """
 
     cohort_id: str
@@ -53,6 +54,7 @@ class Job:
     wandb: WandbOptions = field(default_factory=WandbOptions)
     search: Mapping[str, Any] | None = None
     metric: str | Mapping[str, Any] | None = None
+    evaluate_on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The job as plain values."""

@@ -9,6 +9,7 @@ diagnosis.json  how the errors of its best weights are spread: calibration, join
 cost.json       what its model costs: parameters, GFLOPs, speed
 keypoints.npy   x, y and score of every person's joints, by its best weights
 measured.json   metrics of a sweep's own, and by which code
+elsewhere.json  what its best weights are worth on other sets
 pruned.json     why a search ended it early; it can go on
 result.json     last, whole: without it a run is unfinished
 
@@ -51,7 +52,17 @@ from experiments.runs.journal import (
     recent_rate,
 )
 from experiments.runs.lease import Lease, Owner, Watch, acquire, holder
-from experiments.runs.run_files import Cost, Diagnosis, Failure, FailureKind, Measured, Pruning, Result, RunSpec
+from experiments.runs.run_files import (
+    Cost,
+    Diagnosis,
+    Elsewhere,
+    Failure,
+    FailureKind,
+    Measured,
+    Pruning,
+    Result,
+    RunSpec,
+)
 from experiments.sweep.recipe import RunRecipe, run_recipe_from_json
 
 SCHEMA = 1
@@ -121,6 +132,7 @@ class RunDir:
     diagnosis = _File("diagnosis.json", Diagnosis)
     cost = _File("cost.json", Cost)
     measured = _File("measured.json", Measured)
+    elsewhere = _File("elsewhere.json", Elsewhere)
     _spec = _File("run.json", RunSpec)
     _result = _File("result.json", Result)
     _failure = _File("failure.json", Failure)

@@ -188,3 +188,19 @@ class Diagnosis(TypedDict, total=False):
 
     calibration: Annotated[CalibrationJson, AfterValidator(_equally_long)]
     joints: Annotated[JointsJson, AfterValidator(_equally_long)]
+
+
+class OnOtherSet(TypedDict):
+    """Of `elsewhere.json`: a set by its fingerprint, its people, the joints that it shares, and what was measured."""
+
+    fingerprint: str
+    people: Count
+    joints: Count
+    metrics: dict[str, FiniteFloat]
+
+
+@with_config(ConfigDict(extra="allow"))
+class Elsewhere(TypedDict):
+    """`elsewhere.json`: what the best weights are worth on other sets than the run's own, by the sets' names."""
+
+    sets: dict[str, OnOtherSet]

@@ -100,6 +100,8 @@ def _problem(kind: Any, node: Node, file: str, path: Path_, steps: Sequence[str 
     if code == "value_error":  # of a record whose fields make no sense together
         below, _, rule = str(context["error"]).partition(": ")
         return Problem(file, node.nearest((*path, below)).place, dotted((*path, below)), rule)
+    if code == "said":
+        return Problem(file, place, field, fault["msg"])
     if code == "literal_error":
         expected = re.findall(r"'([^']*)'", context["expected"])
         return Problem(

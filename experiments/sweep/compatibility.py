@@ -51,6 +51,8 @@ def _data_faults(recipe: Recipe) -> Iterator[Fault]:
         yield ("data",), f"must have a root or synthetic people, got {got}"
     elif data.synthetic is not None and (data.train, data.val) != ("train", "val"):
         yield ("data",), "synthetic people have the splits train and val; leave these fields out"
+    elif data.synthetic is not None and data.given:
+        yield ("data",), "synthetic people have joints and sigmas of their own; leave skeleton and sigmas out"
 
 
 def _schedule_faults(path: Path_, schedule: Schedule) -> Iterator[Fault]:

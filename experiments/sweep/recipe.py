@@ -7,13 +7,26 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
-from pydantic import Discriminator, GetCoreSchemaHandler, GetPydanticSchema, Strict, StringConstraints, Tag, TypeAdapter
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    GetCoreSchemaHandler,
+    GetPydanticSchema,
+    Strict,
+    StringConstraints,
+    Tag,
+    TypeAdapter,
+)
+from pydantic_core import PydanticCustomError
 
 from distilpose.data.augmentation import Augmentation
+from distilpose.data.library import find_skeleton
+from distilpose.data.skeleton import Skeleton, category_of
 from distilpose.evaluation.metrics import AP, METRICS, MetricUse, read_metric
 from distilpose.losses.use import Faults, Losses, read_losses
 from distilpose.models.use import ModelUse, read_model
@@ -63,6 +76,25 @@ def _exactly(source: Any, handler: GetCoreSchemaHandler) -> Any:
     return schema
 
 
+def _skeleton(value: Any) -> Any:
+    """A skeleton's name or file as the skeleton; anything else as it is, to be checked."""
+    if value is None or isinstance(value, Skeleton | Mapping):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("rule", "must be a skeleton of the library, or a YAML file")
+    try:
+        return find_skeleton(value)
+    except ValueError as error:
+        raise PydanticCustomError("said", "{message}", {"message": str(error)}) from None
+
+
+def _sigmas(value: Any) -> Any:
+    values = value if isinstance(value, tuple) else (value,)
+    if value is None or (values and all(type(one) in (int, float) and 0 < one < inf for one in values)):
+        return value
+    raise PydanticCustomError("rule", "must be a number above 0, or a list of these, one a joint")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelChoice(ModelUse):
     """A model and where its weights start: `fresh` (drawn from the seed), `teacher_backbone` (the trained teacher's
@@ -88,7 +120,27 @@ class SyntheticChoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DataChoice:
+class Joints:
+    """What stands in for what a folder's files say of their joints.
+
+    `skeleton` is one of the library by its name, or a YAML file's; the recipe holds all of it. `sigmas` are one for
+    all joints, or one each.
+    """
+
+    __pydantic_config__ = FORBID
+
+    skeleton: Annotated[Skeleton | None, BeforeValidator(_skeleton)] = None
+    sigmas: Annotated[float | tuple[float, ...] | None, BeforeValidator(_sigmas)] = None
+
+    @property
+    def given(self) -> dict[str, Any] | None:
+        """The fields of a category that stand in for the files' own."""
+        fields = {} if self.skeleton is None else category_of(self.skeleton)
+        return fields | ({} if self.sigmas is None else {"keypoint_sigmas": self.sigmas}) or None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataChoice(Joints):
     """Where the people come from: a COCO-format folder and its two splits, or synthetic people; exactly one of them."""
 
     __pydantic_config__ = FORBID
@@ -97,6 +149,21 @@ class DataChoice:
     train: Name = "train"
     val: Name = "val"
     synthetic: SyntheticChoice | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherSet(Joints):
+    """People that runs are measured on beside their own: the split of a COCO-format folder. No run's id knows of it."""
+
+    __pydantic_config__ = FORBID
+
+    root: Name
+    split: Name = "val"
+
+    @property
+    def data(self) -> DataChoice:
+        """The same as if it were trained on."""
+        return DataChoice(root=self.root, train=self.split, val=self.split, skeleton=self.skeleton, sigmas=self.sigmas)
 
 
 AugmentationChoice = Annotated[Augmentation, GetPydanticSchema(_exactly)]

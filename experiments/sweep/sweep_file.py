@@ -24,7 +24,7 @@ from experiments.sweep.expand import (
     refuse_too_many,
     with_whole_teacher,
 )
-from experiments.sweep.recipe import FORBID, FileName, Name, Natural, Recipe, to_json, with_metric, with_parts
+from experiments.sweep.recipe import FORBID, FileName, Name, Natural, OtherSet, Recipe, to_json, with_metric, with_parts
 from experiments.sweep.search_space import COSTS, Params, SearchEntry, ends, search_faults, value_at
 from experiments.sweep.yaml_nodes import Node, Path_, Problem, SpecError, dotted, read_yaml, shown
 
@@ -49,6 +49,7 @@ class Document:
     rows: Annotated[tuple[RowEntry, ...], MinLen(1)] | None = None
     axes: AxesEntry | None = None
     search: SearchEntry | None = None
+    evaluate_on: Annotated[dict[FileName, OtherSet], MaxLen(20)] | None = None
     profiles: Annotated[dict[FileName, Any], MaxLen(100)] | None = None
 
 
@@ -109,6 +110,7 @@ class Sweep:
     rows: tuple[RowSpec, ...]
     source: str
     folder: Path
+    evaluate_on: dict[str, OtherSet]
     search: Search | None = None
 
 
@@ -249,6 +251,7 @@ def _sweep(name: str, sheet: Node, file: str, folder: Path, problems: list[Probl
         source=file,
         folder=folder,
         search=search,
+        evaluate_on=document.evaluate_on or {},
     )
 
 

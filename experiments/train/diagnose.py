@@ -25,7 +25,7 @@ class Diagnoser:
     def __call__(self, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What `diagnosis.json` says of these predictions."""
         if self._truth is None:
-            self._truth = read_truth(self.val.annotation_file, self.val.skeleton.sigmas)
+            self._truth = read_truth(self.val.annotation_file, self.val.skeleton.sigmas, given=self.val.given)
         return asdict(diagnose(results, self._truth, self.val.skeleton.names))
 
 

@@ -29,6 +29,7 @@ from experiments.track.card import run_summary
 from experiments.track.protocol import Status, Tracker
 from experiments.track.replay import tell
 from experiments.train.diagnose import Diagnoser, cost_json
+from experiments.train.elsewhere import OtherSets
 from experiments.train.measure import measured_by, write_keypoints
 
 log = logging.getLogger(__name__)
@@ -170,9 +171,9 @@ class RunListener(Listener):
         teacher: nn.Module | None,
         pruned_by: str = "",
         metrics: Sequence[MetricUse] = (),
+        elsewhere: OtherSets | None = None,
     ) -> None:
-        self.metrics_asked = metrics
-        self.pruned_by = pruned_by
+        self.metrics_asked, self.pruned_by, self.elsewhere = metrics, pruned_by, elsewhere
         self.recorders, self.val, self.teacher = recorders, val, teacher
         self.input_size, self.source = input_size, source
         self._pictured: Batch | None = None
@@ -229,6 +230,9 @@ class RunListener(Listener):
         with _worth_a_warning(recorder.run, "cost"):
             cost = cost_json(member.model, self.input_size, cpu=recorder.origin.get("cpu"))
             recorder.run.cost.write(cost, aside=recorder.lease.aside)
+        if self.elsewhere is not None:
+            with _worth_a_warning(recorder.run, "measures on other sets"):
+                self.elsewhere.measure(recorder.run, aside=recorder.lease.aside)
         recorder.finished(
             {
                 "metrics": member.best,

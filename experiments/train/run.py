@@ -57,6 +57,7 @@ from experiments.track.protocol import Tracker
 from experiments.track.wandb.outputs import outputs_of
 from experiments.track.wandb.record import Project
 from experiments.track.wandb.tracker import UPLOAD_SECONDS, WAIT_SECONDS, WandbTracker, wandb_courier
+from experiments.train.elsewhere import OtherSets
 from experiments.train.recorder import RunListener, RunRecorder
 
 log = logging.getLogger(__name__)
@@ -186,6 +187,15 @@ def _train(
             teacher=teacher,
             pruned_by=(job.search or {}).get("name", ""),
             metrics=extra,
+            elsewhere=OtherSets(
+                job.evaluate_on,
+                train.skeleton,
+                workers=job.workers,
+                device=fabric.device,
+                precision_context=fabric.autocast,
+            )
+            if job.evaluate_on
+            else None,
         )
     done = train_cohort(
         members,

@@ -154,7 +154,8 @@ def _people(loaded: LoadedModel, store: Store, wish: Wish) -> tuple[PoseData, tu
     """The run's validation split, and the people to show."""
     assert loaded.run is not None
     assert loaded.recipe is not None
-    data = load_pose_data(run_data(loaded.run, loaded.recipe, store, wish.data), loaded.recipe.data.val)
+    choice = loaded.recipe.data
+    data = load_pose_data(run_data(loaded.run, loaded.recipe, store, wish.data), choice.val, choice.given)
     if data.skeleton.num_joints != loaded.joints:
         raise ValueError(
             f"{data.annotation_file}: must have the {loaded.joints} joints of run {loaded.run.run_id}, "

@@ -17,6 +17,7 @@ from reports.numbers.records import RowNumbers, Spread, TeacherNumbers
 from reports.numbers.statistics import paired_difference
 from reports.numbers.sweep_numbers import SweepNumbers
 from reports.paper.literature import of_model
+from reports.read.reader import ON
 
 LAST = ", last epoch"
 
@@ -54,6 +55,8 @@ def notes(numbers: SweepNumbers, columns: Sequence[Column]) -> tuple[str, ...]:
     if 1 in counts:
         which = "Every row was" if max(counts) == 1 else "Rows with n = 1 were"
         said.append(f"{which} trained with one seed: one seed has no spread, and its order may be chance.")
+    if sets := [column.title for column in columns if ON in column.title]:
+        said.append(f"{', '.join(sets)}: the same weights in another set's annotated boxes, by the joints both label.")
     if any(column.kind == "change" for column in columns):
         said += pairing_sentences(numbers)
     if any(
@@ -122,7 +125,8 @@ def _results(numbers: SweepNumbers) -> tuple[_Result, ...]:
 
 def other_metrics(numbers: SweepNumbers) -> tuple[str, ...]:
     """The metrics shown after the sweep's own: those that were measured."""
-    others = (name for name in OTHER_METRICS if name != numbers.metric.name)
+    others = [name for name in OTHER_METRICS if name != numbers.metric.name]
+    others += dict.fromkeys(name for row in numbers.rows for name in row.measured if ON in name)
     return tuple(name for name in others if any(name in row.measured for row in numbers.rows))
 
 

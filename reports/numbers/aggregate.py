@@ -16,7 +16,7 @@ from reports.paper.setting import deviations, on_published_data, setting
 from reports.read.curves import mean_curve
 from reports.read.diagnoses import row_calibration, row_joints
 from reports.read.facts import provenance_facts
-from reports.read.reader import RunDetails, RunRead, RunReader, metric_scale
+from reports.read.reader import ON, RunDetails, RunRead, RunReader, metric_scale
 
 LOSS_ORDER = ("CS", "SH", "KT", "VT")
 OTHER_METRICS = ("AP", "PCK@0.2", "PCK@0.2-torso")  # shown after the sweep's own
@@ -48,6 +48,8 @@ def _numbers(
 ) -> RowNumbers:
     """A row by itself, before it is compared or drawn."""
     finished = [run for run in runs if run.numbers.state == "finished"]
+    begins = f"{metric}{ON}"
+    elsewhere = dict.fromkeys(name for run in finished for name in run.numbers.metrics if name.startswith(begins))
     last = {run.numbers.seed: run.numbers.last[metric] for run in finished if metric in run.numbers.last}
     return RowNumbers(
         name=row["name"],
@@ -57,7 +59,7 @@ def _numbers(
         runs=tuple(run.numbers for run in runs),
         measured={
             one: spread(by_seed)
-            for one, by_seed in _measured(runs, {metric: None, **dict.fromkeys(OTHER_METRICS)}).items()
+            for one, by_seed in _measured(runs, {metric: None, **dict.fromkeys(OTHER_METRICS), **elsewhere}).items()
         },
         improvement=None,
         paper=paper,

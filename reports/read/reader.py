@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 Content = TypeVar("Content")
 
 PICTURE_KINDS = ("skeleton", "heatmaps", "attention")
-_ACCURACIES = re.compile(r"(val/)?((AP|AR)(50|75|M|L)?|PCK(@[\d.]+(-torso)?)?(\(.*\))?)")
+_ACCURACIES = re.compile(r"(val/)?((AP|AR)(50|75|M|L)?|PCK(@[\d.]+(-torso)?)?(\(.*\))?)( on .+)?")
+ON = " on "
 
 
 def metric_scale(name: str) -> float:
@@ -151,6 +152,13 @@ def _cost(parameters: int | None, cost: Mapping[str, Any] | None) -> Cost | None
     )
 
 
+def _on_other_sets(run: RunDir) -> dict[str, float]:
+    """What the run is worth on other sets, as `AP on NAME`."""
+    found = _read_aside(run.elsewhere)
+    sets = {} if found is None else found["sets"]
+    return {f"{metric}{ON}{name}": v for name, one in sets.items() for metric, v in one["metrics"].items()}
+
+
 def _read(run: RunDir, run_id: str, row: str, seed: int, role: str) -> RunRead:
     damage = run.damage()
     result = None if damage else run.result()
@@ -173,7 +181,7 @@ def _read(run: RunDir, run_id: str, row: str, seed: int, role: str) -> RunRead:
         seed=seed if spec is None else spec["seed"],
         state=state,
         reason=damage or ("" if state == "finished" else _reason(run, state, epochs)),
-        metrics={} if result is None else shown(result.metrics),
+        metrics={} if result is None else shown({**result.metrics, **_on_other_sets(run)}),
         last={} if result is None else shown(result.last),
         best_epoch=None if result is None else result.best_epoch,
         epochs=epochs,

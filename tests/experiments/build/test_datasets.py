@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from distilpose.data.library import find_skeleton
 from distilpose.evaluation.metrics import metric_of
 from distilpose.synthetic.dataset import SyntheticSpec, write_synthetic
 from experiments.build.data import data_facts, prepare
@@ -88,3 +89,16 @@ def test_faults_of_both_splits_are_listed_and_soundness_is_remembered(people: Pa
         picture.write_bytes(content)
     assert prepare(choice, root=None, runs=runs) == ()
     assert len(list((runs / "data").glob("sound-*.json"))) == 2
+
+
+def test_joints_that_a_sweep_gives_change_the_fingerprint_and_own_sigmas_are_warned_of(
+    people: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    choices = [
+        DataChoice(root=str(people)),
+        DataChoice(root=str(people), skeleton=find_skeleton("coco", sigmas=0.05)),
+        DataChoice(root=str(people), sigmas=0.05),
+    ]
+    plain, whole, sigmas = (data_facts(choice, GT, root=None, runs=tmp_path).fingerprint for choice in choices)
+    assert plain != whole == sigmas
+    assert [record.message[:12] for record in caplog.records] == ["data.sigmas:"]

@@ -1,12 +1,14 @@
+import json
 from pathlib import Path
 
 import pytest
 from small_sweeps import CIRCLING, SMALL
 
+from distilpose.data.library import find_skeleton
 from distilpose.models.specs import MODELS
 from experiments.sweep.compatibility import pinned_options
 from experiments.sweep.expand import MAX_RUNS
-from experiments.sweep.recipe import MMPoseChoice
+from experiments.sweep.recipe import MMPoseChoice, Recipe, run_recipe_from_json, to_json
 from experiments.sweep.search_space import MAX_GRID
 from experiments.sweep.sweep_file import SWEEPS, SpecError, Sweep, find_sweep, read_sweep
 from experiments.sweep.yaml_nodes import MAX_BYTES, MAX_DEPTH, MAX_VALUES
@@ -64,7 +66,7 @@ profiles:
 """
     assert _problems(tmp_path, text) == [
         "sweep.yaml:2:1: titel: no such field, did you mean title? valid: sweep, title, table, metric, baseline, base, "
-        "factors, seeds, rows, axes, search, profiles",
+        "factors, seeds, rows, axes, search, evaluate_on, profiles",
         "sweep.yaml:4:11: baseline: must be one of the rows, got 'nonne'; did you mean none? valid: none",
         "sweep.yaml:6:40: student.widht: no such option, did you mean width? valid: width, dim, depth, heads, patch, "
         "stem, cycles (row 'none')",
@@ -547,3 +549,42 @@ def test_the_documented_limits_are_those_that_hold() -> None:
         f"levels of nesting; bytes | {MAX_VALUES:,}; {MAX_DEPTH}; {MAX_BYTES:,} |",
     ):
         assert limits in page
+
+
+def test_joints_given_in_place_of_the_files_are_whole_in_the_recipe_and_faults_have_their_place(tmp_path: Path) -> None:
+    def read(data: str) -> Recipe:
+        (tmp_path / "s.yaml").write_text(SMALL.replace("{root: data/people}", data))
+        return read_sweep(tmp_path / "s.yaml", source="s.yaml").profile().rows[0].recipe
+
+    recipe = read("{root: data/people, skeleton: crowdpose, sigmas: 0.05}")
+    assert recipe.data.skeleton == find_skeleton("crowdpose")
+    assert recipe.data.given is not None
+    assert recipe.data.given["keypoint_sigmas"] == 0.05
+    run = recipe.student_run(0)
+    assert run_recipe_from_json(json.loads(json.dumps(to_json(run)))) == run
+    assert read("{root: data/people}").data.given is None
+    with pytest.raises(SpecError) as caught:
+        read("{root: data/people, skeleton: cocoa, sigmas: -1}")
+    first, second = str(caught.value).splitlines()
+    assert first.startswith("s.yaml:9:39: data.skeleton: must be a YAML file or a skeleton of the library, got 'cocoa'")
+    assert second == "s.yaml:9:54: data.sigmas: must be a number above 0, or a list of these, one a joint, got -1"
+    with pytest.raises(SpecError, match="skeleton: must be a skeleton of the library, or a YAML file, got 5"):
+        read("{root: data/people, skeleton: 5}")
+    with pytest.raises(SpecError, match="synthetic people have joints and sigmas of their own"):
+        read("{synthetic: {train: 4, val: 2}, sigmas: 0.1}")
+
+
+def test_sets_to_measure_on_are_read_with_their_joints_and_change_no_row(tmp_path: Path) -> None:
+    sets = "evaluate_on: {crowd: {root: data/crowd, skeleton: crowdpose}, other: {root: data/b, split: test}}\nbase:\n"
+    sweep = _read(tmp_path, _changed("base:\n", sets))
+    assert sweep.evaluate_on["crowd"].skeleton == find_skeleton("crowdpose")
+    assert (sweep.evaluate_on["other"].split, sweep.evaluate_on["other"].data.val) == ("test", "test")
+    assert sweep.rows == _read(tmp_path, SMALL).rows
+    assert _read(tmp_path, SMALL).evaluate_on == {}
+    wrong = "evaluate_on: {crowd: {rot: a}, two: {root: b, skeleton: cocoa}}\nbase:\n"
+    problems = _problems(tmp_path, _changed("base:\n", wrong))
+    assert [problem.partition(", got")[0] for problem in problems] == [
+        "sweep.yaml:4:22: evaluate_on.crowd.root: must be given",
+        "sweep.yaml:4:23: evaluate_on.crowd.rot: no such field, there are none",
+        "sweep.yaml:4:57: evaluate_on.two.skeleton: must be a YAML file or a skeleton of the library",
+    ]
