@@ -140,4 +140,4 @@ def test_one_that_mmpose_ships_is_named(folder: Path) -> None:
     name = "mmpose::body_2d_keypoint/topdown_regression/coco/td-reg_res50_rle-8xb64-210e_coco-256x192.py"
     place, signature = find_model_part(name, folder, "model")
     assert signature.gives == ("keypoints", "learn")
-    assert next(file.name for file in place.files).startswith("td-reg_res50_rle")
+    assert place.files[0].name.startswith("td-reg_res50_rle")
