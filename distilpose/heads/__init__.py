@@ -67,6 +67,13 @@ HEADS: Mapping[str, Head] = {
         exports=("keypoints", "scores", "heatmaps"),
         gives=("heatmaps",),
     ),
+    "rle": Head(
+        on_tokens="distilpose.heads.rle:RLEHead",
+        on_features="distilpose.heads.rle:RLERegression",
+        output="distilpose.heads.rle:RLEOutput",
+        exports=("keypoints", "scores", "deviations"),
+        gives=("keypoints", "scores", "sigmas", "deviations"),
+    ),
 }
 
 

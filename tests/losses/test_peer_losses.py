@@ -1,6 +1,7 @@
 """The losses of other methods: mmpose's own numbers and gradients, and cases by hand."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from distilpose.losses.hard_joints import hard_joints_loss
 from distilpose.losses.heatmap_distillation import heatmap_distillation_loss
 from distilpose.losses.oks import oks_loss
 from distilpose.losses.relations import relation_loss
+from distilpose.losses.rle import RLE
 from distilpose.losses.teacher_points import teacher_coordinate_loss, teacher_score_loss
 from distilpose.losses.wing import adaptive_wing_loss, soft_wing_loss, wing_loss
 
@@ -109,6 +111,24 @@ class TestAgainstMMPose:
             POINTS,
         )
 
+    def test_residual_log_likelihood(self) -> None:
+        theirs, ours = self.losses.RLELoss(use_target_weight=True).double(), RLE().double()
+        ours.flow.load_state_dict(theirs.flow_model.state_dict(), strict=False)
+        weight = VISIBLE[..., None].expand(-1, -1, 2)
+        raw = torch.randn(4, 17, 2, generator=DRAW, dtype=torch.float64)
+        same(
+            lambda points: ours(points, raw.sigmoid(), TRUTH, VISIBLE),
+            lambda points: theirs(points, raw, TRUTH, weight.clone()),
+            POINTS,
+        )
+        same(
+            lambda raw: ours(POINTS, raw.sigmoid(), TRUTH, VISIBLE),
+            lambda raw: theirs(POINTS, raw, TRUTH, weight.clone()),
+            raw,
+        )
+        for name, parameter in theirs.flow_model.named_parameters():
+            torch.testing.assert_close(ours.flow.get_parameter(name).grad, parameter.grad, rtol=1e-5, atol=1e-9)
+
     def test_features_of_dwpose(self) -> None:
         from mmpose.models.losses.fea_dis_loss import FeaLoss
 
@@ -124,6 +144,23 @@ class TestAgainstMMPose:
             lambda maps: theirs(maps, teacher),
             student,
         )
+
+
+def test_residual_log_likelihood_of_the_authors_code(parity_dir: Path) -> None:
+    """The value, and every gradient, the flow's too."""
+    recorded = torch.load(parity_dir / "peers" / "fixtures" / "losses_rle.pt", weights_only=True)
+    loss = RLE(form="official")
+    loss.flow.load_state_dict(recorded["flow"])
+    points, raw = (recorded[name].clone().requires_grad_() for name in ("keypoints", "sigma_raw"))
+    seen = recorded["target_weight"][..., 0]
+    value = loss(points, raw.sigmoid(), recorded["target"], seen)
+    value.backward()
+    torch.testing.assert_close(value, recorded["loss"], rtol=1e-5, atol=0)
+    gradients = {"keypoints": points.grad, "sigma_raw": raw.grad}
+    gradients |= {f"flow/{name}": one.grad for name, one in loss.flow.named_parameters()}
+    for name, gradient in gradients.items():
+        wanted = recorded["grad_flow"][name[5:]] if "/" in name else recorded[f"grad_{name}"]
+        torch.testing.assert_close(gradient, wanted, rtol=1e-5, atol=1e-5 * float(wanted.abs().max()))
 
 
 TREE = ((0, 1), (0, 2), (1, 3), (2, 4), (5, 7), (7, 9), (6, 8), (8, 10), (11, 13), (13, 15), (12, 14), (14, 16))
