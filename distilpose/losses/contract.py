@@ -36,6 +36,8 @@ class Finding:
 class _Student(SimpleNamespace):
     """All that a student of any kind can give."""
 
+    keypoints: Tensor
+
     def learn(self, batch: Batch) -> Tensor:
         """A loss of the student's own."""
         seen = batch.visible[..., None]

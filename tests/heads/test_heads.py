@@ -140,7 +140,7 @@ def test_an_option_reaches_its_head_and_no_other(head: str, images: torch.Tensor
         with pytest.raises(ValueError, match="finer: means nothing to base_stemnet"):
             build_model("base_stemnet", finer=2, **options(head))
     else:
-        assert build_model("base_stemnet", finer=2, **options(head))(images).bins_x.shape == (2, 17, 16)
+        assert build_model("base_stemnet", finer=2, **options(head))(images).columns.shape == (2, 17, 16)
 
 
 def test_the_table_imports_no_torch() -> None:
