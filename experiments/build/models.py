@@ -88,8 +88,8 @@ def build_member(
     elif recipe.model.init == "imagenet":
         load_imagenet(model)
     criterion = build_criterion(recipe, skeleton, parts)
-    if isinstance(criterion, LossCriterion):
-        criterion.materialise(model, teacher, recipe.input_size, skeleton.num_joints)
+    losses = criterion.losses if isinstance(criterion, CirculationCriterion) else criterion
+    losses.materialise(model, teacher, recipe.input_size, skeleton.num_joints)
     return Member(
         name=run.run_id,
         model=model,
@@ -197,12 +197,14 @@ def build_validation(
 
 def build_criterion(recipe: RunRecipe, skeleton: Skeleton, parts: Path) -> LossCriterion | CirculationCriterion:
     """The loss that the recipe trains by; a user's own losses come from their kept copies in `parts`."""
-    if recipe.circulation is not None:
-        return CirculationCriterion(CirculationWeights(**to_json(recipe.circulation)))
-    return LossCriterion(
+    losses = LossCriterion(
         HEATMAP_LOSSES if recipe.losses is None else recipe.losses,
         epochs=recipe.schedule.epochs,
         skeleton=skeleton,
         seed=recipe.seed,
         load=load_from(parts),
     )
+    if recipe.circulation is None:
+        return losses
+    weights = CirculationWeights(**to_json(recipe.circulation))
+    return CirculationCriterion(weights, None if recipe.losses is None else losses)

@@ -72,9 +72,15 @@ def _schedule_faults(path: Path_, schedule: Schedule) -> Iterator[Fault]:
 
 def _loss_faults(recipe: Recipe) -> Iterator[Fault]:
     losses = recipe.losses
-    if (losses is None) == (recipe.circulation is None):
-        field, got = ("losses", "neither") if losses is None else ("circulation", "both")
-        yield (field,), f"must have losses (of a regression student) or circulation (of a heatmap model), got {got}"
+    if losses is None and recipe.circulation is None:
+        yield ("losses",), "must have losses, or circulation of a heatmap model, got neither"
+    elif losses is not None and recipe.circulation is not None:
+        if recipe.circulation.heatmap != 1:
+            rule = f"counts where there are no losses, got {recipe.circulation.heatmap:g}"
+            yield ("circulation", "heatmap"), f"{rule}; leave it out and give the losses weights"
+        for name in recipe.circulation.ticks:
+            if losses.get(name) is not None:
+                yield ("losses", name), "is a term of circulation here, got both; set one to 0"
     if losses is not None and not losses.uses:
         yield ("losses",), "at least one weight must be above 0"
     if recipe.teacher is None:
@@ -110,13 +116,14 @@ def _model_faults(recipe: Recipe) -> Iterator[Fault]:
             field, _, rule = str(error).partition(": ")
             yield ("input_size",) if field == "input_size" else (role, field), rule
             continue
-        faults = [*_role_faults(role, choice, shape, circulating=circulating)]
+        by_heatmaps = circulating and recipe.losses is None
+        faults = [*_role_faults(role, choice, shape, circulating=circulating, by_heatmaps=by_heatmaps)]
         yield from faults
         if not faults:
             shapes[role] = shape
             if circulating and shape.cycles == 1:
                 yield from _circulation_faults(recipe)
-    if "student" in shapes and recipe.circulation is None:
+    if "student" in shapes:
         yield from _asking_faults(recipe, shapes["student"])
     if len(shapes) < 2 or trained is None:
         return
@@ -155,14 +162,17 @@ def _taught_faults(use: LossUse, student: ModelSpec, teacher: ModelSpec) -> Iter
             return
 
 
-def _role_faults(role: str, choice: ModelChoice, spec: ModelSpec, *, circulating: bool) -> Iterator[Fault]:
+def _role_faults(
+    role: str, choice: ModelChoice, spec: ModelSpec, *, circulating: bool, by_heatmaps: bool
+) -> Iterator[Fault]:
     """Why a model cannot have its role in a recipe."""
     if choice.model.startswith(TIMM) and (fault := _timm_fault(choice.model.removeprefix(TIMM))):
         yield (role, "model"), fault
         return
-    if circulating and (spec.role == "student" or not spec.has_tokens):
-        what = "a heatmap model with tokens, to learn by circulation"
-        valid = [name for name, one in MODELS.items() if one.role == "teacher" and one.has_tokens]
+    if (by_heatmaps and spec.role == "student") or (circulating and not spec.has_tokens):
+        what = f"a {'heatmap ' if by_heatmaps else ''}model with tokens, to learn by circulation"
+        roles = ("teacher",) if by_heatmaps else ("teacher", "student")
+        valid = [name for name, one in MODELS.items() if one.role in roles and one.has_tokens]
         yield (role, "model"), f"must be {what}, got {choice.model!r}, a {spec.role}; {nearest(choice.model, valid)}"
     elif role == "teacher" and spec.role == "student":
         if choice.model in MODELS or spec.is_whole:

@@ -207,10 +207,11 @@ class EvaluationChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CirculationChoice:
-    """How a heatmap model learns by itself: every cycle from the true heatmaps, its tokens from the next cycle's.
+    """How a model learns by itself: every cycle from the truth, its tokens from the next cycle's.
 
-    KT and VT of 0 are off; a model of one cycle has nothing to compare and learns from heatmaps alone. The official
-    form stops no gradient between cycles; `stop_gradient` holds the later one still.
+    The truth are the recipe's losses or, without any, true heatmaps, weighted by `heatmap`. KT and VT of 0 are off; a
+    model of one cycle has nothing to compare. The official form stops no gradient between cycles; `stop_gradient` holds
+    the later one still.
     """
 
     __pydantic_config__ = FORBID
@@ -288,7 +289,7 @@ Teacher = Annotated[
 class Recipe:
     """One row of a sweep, whole: what every seed of it does.
 
-    It learns by `losses`, a regression student's, or by `circulation`, a heatmap model's: by exactly one of them.
+    It learns by `losses`; with `circulation` in every cycle, and there from true heatmaps where there are no losses.
     """
 
     __pydantic_config__ = FORBID
@@ -326,8 +327,7 @@ class Recipe:
     @property
     def ticks(self) -> dict[str, bool]:
         """Which distillation terms are in use, in the order of the published tables."""
-        method = self.losses or self.circulation
-        return {} if method is None else method.ticks
+        return {name: used for one in (self.losses, self.circulation) if one for name, used in one.ticks.items()}
 
     def student_run(self, seed: int) -> RunRecipe:
         """The student's run of this row with one seed."""

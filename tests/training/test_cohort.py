@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from distilpose.data.stream import Batch
 from distilpose.evaluation.evaluate import Evaluation
-from distilpose.losses.circulation import CirculationWeights, circulation_loss
-from distilpose.losses.criteria import LossCriterion
+from distilpose.losses.circulation import CirculationWeights
+from distilpose.losses.criteria import CirculationCriterion, LossCriterion
 from distilpose.losses.use import Losses
 from distilpose.models import HeatmapOutput, build_model, initialise
 from distilpose.training.cohort import Interrupted, Listener, Validate, train_cohort
@@ -339,8 +339,7 @@ def test_a_member_trains_by_its_own_forward_and_validates_by_the_plain_one(tmp_p
 
     def criterion(output: list[HeatmapOutput], batch: Batch, teacher: object, epoch: float) -> dict[str, Tensor]:
         seen.append((type(output), len(output), output[1].heatmaps.dtype))
-        target = torch.ones_like(output[0].heatmaps)
-        return circulation_loss(output, target, batch.visible, CirculationWeights(KT=1, VT=1))
+        return CirculationCriterion(CirculationWeights(KT=1, VT=1))(output, batch)
 
     def evaluated(models: Mapping[str, nn.Module]) -> dict[str, Evaluation]:
         assert all(isinstance(one(torch.zeros(1, 3, 16, 16)), HeatmapOutput) for one in models.values())

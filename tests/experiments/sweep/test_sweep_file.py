@@ -254,14 +254,18 @@ def test_names_that_become_files_are_not_too_long_for_them(tmp_path: Path) -> No
         ),
         (
             "  circulation: {heatmap: 1, KT: 5e-6",
-            "  losses: {reg: 1}\n  circulation: {heatmap: 1, KT: 5e-6",
-            "7:16: circulation: must have losses (of a regression student) or circulation (of a heatmap model), "
-            "got both",
+            "  losses: {reg: 1}\n  circulation: {heatmap: 2, KT: 5e-6",
+            "7:27: circulation.heatmap: counts where there are no losses, got 2; leave it out",
+        ),
+        (
+            "  circulation: {heatmap: 1, KT: 5e-6",
+            "  losses: {heatmap: 1, KT: 1}\n  circulation: {KT: 5e-6",
+            "6:28: losses.KT: is a term of circulation here, got both; set one to 0",
         ),
         (
             "  circulation: {heatmap: 1, KT: 5e-6, VT: 5e-6}\n",
             "",
-            "5:3: losses: must have losses (of a regression student) or circulation (of a heatmap model), got neither",
+            "5:3: losses: must have losses, or circulation of a heatmap model, got neither",
         ),
         ("heatmap: 1", "heatmap: 0", "6:26: circulation.heatmap: must be greater than 0, got 0"),
         ("heatmap: 1", "reg: 1", "6:17: circulation.reg: no such field, valid: heatmap, KT, VT, stop_gradient"),
