@@ -18,8 +18,7 @@ from experiments.cli.options import (
     Profile,
     Runs,
     SweepName,
-    Wandb,
-    WandbArtifacts,
+    Track,
     console,
     end_on,
     plan_sweep,
@@ -30,12 +29,12 @@ from experiments.cli.options import (
 from experiments.cli.report import write_and_show
 from experiments.launch.choose import Chosen, choose
 from experiments.launch.local import LocalLauncher
-from experiments.runs.job import WandbOptions
-from experiments.track.wandb.server import resolve_mode
+from experiments.track.trackers import open_service, read_trackers
 
 if TYPE_CHECKING:
     from experiments.sweep.sweep_file import Sweep
 
+DEFAULT_TRACKERS = ("wandb",)
 _BEGUN = ("running", "failed", "interrupted", "pruned")
 
 
@@ -43,14 +42,14 @@ def demo(
     runs: Runs = RUNS,
     jobs: Jobs = 0,
     device: Device = "auto",
-    wandb: Wandb = "auto",
+    track: Track = None,
     out: Out = None,
 ) -> None:
     """The loss ablation on synthetic people, from nothing to a report, in minutes on two CPU cores."""
     place = Place(data=None, runs=runs)
     sweep = read_profile("losses", "tiny")
     where = choose(device=device, jobs=jobs)
-    complete = _train(sweep, place, where, wandb=WandbOptions(mode=wandb), workers=None, cache=None, retry_failed=False)
+    complete = _train(sweep, place, where, track=track, workers=None, cache=None, retry_failed=False)
     write_and_show(runs, sweep.sweep, sweep.profile, out)
     if not complete:
         raise typer.Exit(INCOMPLETE)
@@ -63,7 +62,7 @@ def launch(
     runs: Runs = RUNS,
     jobs: Jobs = 0,
     device: Device = "auto",
-    wandb: Wandb = "auto",
+    track: Track = None,
     workers: Annotated[
         int | None,
         typer.Option(help="Threads that prepare batches, per process; by default its cores on a GPU, up to 8.", min=0),
@@ -72,7 +71,6 @@ def launch(
         Path | None, typer.Option(help="Folder to keep decoded pictures in, for all processes; its size is told first.")
     ] = None,
     retry_failed: Annotated[bool, typer.Option(help="Try runs again that failed for good.")] = False,
-    wandb_artifacts: WandbArtifacts = False,
     gpus_per_run: Annotated[
         int, typer.Option(help="GPUs that train one cohort together; on a CPU, processes.", min=1)
     ] = 1,
@@ -86,9 +84,8 @@ def launch(
     """Train what a sweep still lacks. Finished runs are skipped, interrupted ones go on where they were."""
     chosen = read_profile(sweep, profile, data)
     place = Place(data=data, runs=runs)
-    mirror = WandbOptions(mode=wandb, artifacts=wandb_artifacts)
     where = choose(on, device=device, jobs=jobs, gpus_per_run=gpus_per_run, slurm=slurm or (), ray_address=ray_address)
-    complete = _train(chosen, place, where, wandb=mirror, workers=workers, cache=cache, retry_failed=retry_failed)
+    complete = _train(chosen, place, where, track=track, workers=workers, cache=cache, retry_failed=retry_failed)
     words = ["distilpose", "report", sweep, "--profile", chosen.profile, "--runs", str(runs)]
     console.print(f"Report: {shlex.join(words)}", soft_wrap=True)
     if not complete:
@@ -100,7 +97,7 @@ def _train(
     place: Place,
     where: Chosen,
     *,
-    wandb: WandbOptions,
+    track: list[str] | None,
     workers: int | None,
     cache: Path | None,
     retry_failed: bool,
@@ -113,6 +110,9 @@ def _train(
     from experiments.terminal.launch_view import LaunchDisplay, counting, launch_summary
     from experiments.train.try_teacher import given_teacher_faults
 
+    trackers = read_trackers(DEFAULT_TRACKERS if track is None else track)
+    for tracker in trackers:
+        open_service(tracker).check(reach=False)
     for data in dict.fromkeys(row.recipe.data for row in sweep.rows):
         with counting(console, "drawing people" if data.synthetic else "checking data") as on_progress:
             problems = prepare(data, root=place.data, runs=place.runs, on_progress=on_progress)
@@ -123,7 +123,6 @@ def _train(
     planned = plan_sweep(sweep, place) if searcher is None else searcher.begin()
     end_on([*planned.problems, *where.faults(planned)])
     end_on(given_teacher_faults((row.recipe for row in sweep.rows), root=place.data, runs=place.runs))
-    resolve_mode(wandb.mode)  # what is wrong with W&B's key is said here too, not in the logs of the runs alone
     store = Store(place.runs)
     states = store.states(planned.runs)
     console.print(launch_summary(planned, states, estimate(planned, store), where.launcher.slots))
@@ -132,7 +131,7 @@ def _train(
         data_root=lambda data: data_root(data, root=place.data, runs=place.runs).resolve(),
         workers=workers,
         cache=None if cache is None else cache.resolve(),
-        wandb=wandb,
+        track=trackers,
         retry_failed=retry_failed,
         poll_seconds=where.poll_seconds,
         rooms=where.rooms,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from experiments.launch.packing import Room
 from experiments.launch.protocol import Slot
-from experiments.runs.job import WandbOptions
 from experiments.runs.store import Progress
 from experiments.sweep.recipe import DataChoice
 
@@ -23,13 +23,14 @@ class LaunchSettings:
     people at once. Runs that used up their attempts in an earlier launch stay as they are unless `retry_failed`, or the
     disk was full. `rooms` tells the memory of a slot's device where several slots may share one; None stands for a
     device of its own. `workers` threads prepare batches in each process, by default as many as suit its slot. Decoded
-    pictures are kept in the folder `cache`, if any. On Ctrl-C processes have `grace_seconds` to end.
+    pictures are kept in the folder `cache`, if any. `track` are the trackers, as a job has
+    them. On Ctrl-C processes have `grace_seconds` to end.
     """
 
     data_root: Callable[[DataChoice], Path]
     workers: int | None = None
     cache: Path | None = None
-    wandb: WandbOptions = field(default_factory=WandbOptions)
+    track: tuple[Mapping[str, Any], ...] = ()
     retries: int = 2
     memory_retries: int = 4
     backoff_seconds: float = 5.0

@@ -269,7 +269,7 @@ class _Schedule:
             workers=slot.workers if self._settings.workers is None else self._settings.workers,
             cache=self._settings.cache,
             micro_batch=micro_batch(failures.values()),
-            wandb=self._settings.wandb,
+            track=self._settings.track,
             search={**(self._plan.search or {}), "prunable": prunable} if prunable else None,
         )
         file = self._store.write_job(job.to_json())

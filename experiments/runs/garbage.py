@@ -46,7 +46,7 @@ _TEMPORARY = re.compile(
 # What a run's folder holds. Weights may be there under other names: those that a user put there stay.
 _OF_A_RUN = {
     *("run.json", "journal.jsonl", "lease", "failure.json", "log.txt", "diagnosis.json", "cost.json", "pruned.json"),
-    *("result.json", "predictions.json", "checkpoints", "pictures", "wandb"),
+    *("result.json", "predictions.json", "checkpoints", "pictures", "wandb", "tracked.json"),
 }
 _OF_CHECKPOINTS = re.compile(rf"{_CHECKPOINT.pattern}|weights\.safetensors")
 _NAMED = 5
