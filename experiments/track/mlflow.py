@@ -82,6 +82,7 @@ class MLflowRun:
         self._experiment = _experiment(client, experiment)
         sweep = card.group or "runs"
         parent = self._found(SWEEP, sweep, {NAME: sweep})
+        client.set_terminated(parent)  # it does nothing itself
         tags = {PARENT: parent, NAME: card.name, **{f"distilpose.tag.{tag}": "" for tag in card.tags}}
         self._id = self._found(RUN_ID, card.run_id, {"distilpose.group": sweep, **tags})
         self._there = self._steps()

@@ -58,6 +58,7 @@ def test_every_number_and_picture_arrives_below_the_sweep(store, mlflow, tmp_pat
     assert by_id.keys() == {None, "teacher", "student"}
     assert {run.data.tags["mlflow.parentRunId"] for run in (teacher, student)} == {by_id[None].info.run_id}
     assert by_id[None].data.tags["mlflow.runName"] == "mini.default"
+    assert by_id[None].info.status == "FINISHED"
     assert (teacher.info.run_name, teacher.info.status) == ("teacher teacher_stemnet, seed 0", "FINISHED")
     assert (student.info.run_name, student.info.status) == ("all, seed 0", "KILLED")
     assert teacher.data.params["model.model"] == "teacher_stemnet"
