@@ -63,7 +63,7 @@ def _first_step(runs: Path) -> float:
     The journal's first numbers come after several steps: the first step's end is where a straight line from the start
     to them has it.
     """
-    command = [*_COMMAND, "launch", "losses", "--profile", "tiny", "--runs", str(runs), "--wandb", "disabled"]
+    command = [*_COMMAND, "launch", "losses", "--profile", "tiny", "--runs", str(runs), "--track", "none"]
     began = time.time()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -32,6 +32,7 @@ BENCHMARKS = {
     "evaluators": Benchmark(about="what counts COCO's AP", module="evaluators", minutes=1),
     "engine": Benchmark(about="10,000 runs planned and looked at", module="engine_growth", minutes=3),
     "report": Benchmark(about="10,000 runs reported", module="report_growth", minutes=2),
+    "tracking": Benchmark(about="100 finished runs sent to a W&B server", module="tracking", minutes=10),
 }
 
 

@@ -153,9 +153,13 @@ def test_every_module_of_the_engine_is_in_a_room_and_no_rooms_import_each_other(
     assert list(TopologicalSorter({room: may.split() for room, may in ROOMS.items()}).static_order())
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if not m.startswith("experiments.track.")])
-def test_wandb_is_imported_by_the_trackers_alone(module: str) -> None:
-    assert names_of("wandb", imports(MODULES[module])) == []
+@pytest.mark.parametrize("package", ["wandb", "tensorboard", "mlflow", "trackio"])
+def test_a_service_is_imported_by_its_tracker_alone_and_late(package: str) -> None:
+    for module, file in MODULES.items():
+        tops = [node for node in ast.parse(file.read_text()).body if isinstance(node, ast.Import)]
+        assert package not in {alias.name for node in tops for alias in node.names}, module
+        if not module.startswith(f"experiments.track.{package}"):
+            assert names_of(package, imports(file)) == [], module
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("reports")])

@@ -19,8 +19,7 @@ from experiments.cli.options import (
     Profile,
     Runs,
     SweepName,
-    Wandb,
-    WandbArtifacts,
+    Track,
     console,
     end_on,
     plan_sweep,
@@ -31,8 +30,7 @@ from experiments.cli.options import (
 from experiments.cli.report import write_and_show
 from experiments.launch.choose import PLACES, choose, sharing_faults
 from experiments.launch.protocol import Opened, Wish
-from experiments.runs.job import WandbOptions
-from experiments.track.wandb.server import resolve_mode
+from experiments.track.trackers import open_service, read_trackers
 
 if TYPE_CHECKING:
     from experiments.runs.store import RunDir
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
     from experiments.sweep.sweep_file import Sweep
     from experiments.train.elsewhere import OtherSets
 
+DEFAULT_TRACKERS = ("wandb",)
 _BEGUN = ("running", "failed", "interrupted", "pruned")
 
 
@@ -47,14 +46,14 @@ def demo(
     runs: Runs = RUNS,
     jobs: Jobs = 0,
     device: Device = "auto",
-    wandb: Wandb = "auto",
+    track: Track = None,
     out: Out = None,
 ) -> None:
     """The loss ablation on synthetic people, from nothing to a report, in minutes on two CPU cores."""
     place = Place(data=None, runs=runs)
     sweep = read_profile("losses", "tiny")
-    wish, mirror = Wish(device=device, jobs=jobs), WandbOptions(mode=wandb)
-    complete = _train(sweep, place, wish, choose(wish=wish), wandb=mirror, workers=None, cache=None, retry_failed=False)
+    wish = Wish(device=device, jobs=jobs)
+    complete = _train(sweep, place, wish, choose(wish=wish), track=track, workers=None, cache=None, retry_failed=False)
     write_and_show(runs, sweep.sweep, sweep.profile, out)
     if not complete:
         raise typer.Exit(INCOMPLETE)
@@ -67,7 +66,7 @@ def launch(
     runs: Runs = RUNS,
     jobs: Jobs = 0,
     device: Device = "auto",
-    wandb: Wandb = "auto",
+    track: Track = None,
     workers: Annotated[
         int | None,
         typer.Option(help="Threads that prepare batches, per process; by default its cores on a GPU, up to 8.", min=0),
@@ -76,7 +75,6 @@ def launch(
         Path | None, typer.Option(help="Folder to keep decoded pictures in, for all processes; its size is told first.")
     ] = None,
     retry_failed: Annotated[bool, typer.Option(help="Try runs again that failed for good.")] = False,
-    wandb_artifacts: WandbArtifacts = False,
     gpus_per_run: Annotated[
         int, typer.Option(help="GPUs that train one cohort together; on a CPU, processes.", min=1)
     ] = 1,
@@ -89,10 +87,9 @@ def launch(
     """Train what a sweep still lacks. Finished runs are skipped, interrupted ones go on where they were."""
     chosen = read_profile(sweep, profile, data)
     place = Place(data=data, runs=runs)
-    mirror = WandbOptions(mode=wandb, artifacts=wandb_artifacts)
     wish = Wish(device=device, jobs=jobs, processes=gpus_per_run)
     where = choose(on, wish, options or ())
-    complete = _train(chosen, place, wish, where, wandb=mirror, workers=workers, cache=cache, retry_failed=retry_failed)
+    complete = _train(chosen, place, wish, where, track=track, workers=workers, cache=cache, retry_failed=retry_failed)
     words = ["distilpose", "report", sweep, "--profile", chosen.profile, "--runs", str(runs)]
     console.print(f"Report: {shlex.join(words)}", soft_wrap=True)
     if not complete:
@@ -105,7 +102,7 @@ def _train(
     wish: Wish,
     where: Opened,
     *,
-    wandb: WandbOptions,
+    track: list[str] | None,
     workers: int | None,
     cache: Path | None,
     retry_failed: bool,
@@ -120,6 +117,9 @@ def _train(
     from experiments.train.measure import measure_finished
     from experiments.train.try_models import model_faults
 
+    trackers = read_trackers(DEFAULT_TRACKERS if track is None else track)
+    for tracker in trackers:
+        open_service(tracker).check(reach=False)
     for data in dict.fromkeys(row.recipe.data for row in sweep.rows):
         with counting(console, "drawing people" if data.synthetic else "checking data") as on_progress:
             problems = prepare(data, root=place.data, runs=place.runs, on_progress=on_progress)
@@ -140,7 +140,6 @@ def _train(
     store = Store(place.runs)
     planned.keep_parts(store)
     end_on(model_faults([row.recipe for row in sweep.rows], root=place.data, store=store))
-    resolve_mode(wandb.mode)  # what is wrong with W&B's key is said here too, not in the logs of the runs alone
     states = store.states(planned.runs)
     with measuring(console) as say:
         costs = estimate(planned, store, say)
@@ -151,7 +150,7 @@ def _train(
         workers=workers,
         cache=None if cache is None else cache.resolve(),
         evaluate_on=elsewhere,
-        wandb=wandb,
+        track=trackers,
         retry_failed=retry_failed,
         poll_seconds=where.poll_seconds,
         rooms=where.rooms,

@@ -25,7 +25,7 @@ from experiments.cli import (
     replay,
     report,
     status,
-    wandb,
+    track,
 )
 from experiments.cli.options import USER_ERROR, console
 from experiments.terminal.output import PlainFormatter
@@ -42,7 +42,9 @@ data_app = typer.Typer(
     help="Import, check, divide and look at data sets; fetch COCO; draw synthetic people.", no_args_is_help=True
 )
 app.add_typer(data_app, name="data")
-wandb_app = typer.Typer(help="Make good the mirror of a sweep on W&B, and show it there.", no_args_is_help=True)
+track_app = typer.Typer(help="Send finished runs to a tracker.", no_args_is_help=True)
+app.add_typer(track_app, name="track")
+wandb_app = typer.Typer(help="Send finished runs to W&B.", no_args_is_help=True)
 app.add_typer(wandb_app, name="wandb")
 
 COMMANDS: tuple[Callable[..., None], ...] = (
@@ -76,13 +78,12 @@ DATA_COMMANDS: tuple[Callable[..., None], ...] = (
     data_edit.stats,
     data_edit.sigmas,
 )
-WANDB_COMMANDS: tuple[Callable[..., None], ...] = (wandb.sync, wandb.replay, wandb.dashboard)
 for _command in COMMANDS:
     app.command()(_command)
 for _command in DATA_COMMANDS:
     data_app.command(_command.__name__.rstrip("_"))(_command)
-for _command in WANDB_COMMANDS:
-    wandb_app.command()(_command)
+track_app.command()(track.replay)
+wandb_app.command()(track.sync)
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.runs.job import Mode as WandbMode
 from experiments.terminal.output import terminal
+from experiments.track.trackers import TRACKERS
 
 if TYPE_CHECKING:
     from experiments.plan.plan import FactsLookup, Plan
@@ -36,9 +36,13 @@ All = Annotated[bool, typer.Option("--all", help="Show every run, a line each.")
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON on standard output.")]
 Jobs = Annotated[int, typer.Option(help="Processes at a time; 0: one per GPU, or one per CPU core up to 2.", min=0)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, or one such as cuda:1.")]
-Wandb = Annotated[WandbMode, typer.Option(help="W&B mirror: auto is offline without a key.")]
-WandbArtifacts = Annotated[
-    bool, typer.Option("--wandb-artifacts", help="Send W&B the weights too, a student's as made from its teacher's.")
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        help=f"Where runs are shown: {', '.join(TRACKERS)}, with :OPTIONS, or none; may be given often. "
+        "By default wandb, which without a key writes files alone.",
+        metavar="TRACKER",
+    ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder of the report; by default below the run directories.")]
 

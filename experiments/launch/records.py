@@ -9,7 +9,6 @@ from typing import Any
 
 from experiments.launch.packing import Room
 from experiments.launch.protocol import Slot
-from experiments.runs.job import WandbOptions
 from experiments.runs.store import Progress
 from experiments.sweep.recipe import DataChoice
 
@@ -23,14 +22,15 @@ class LaunchSettings:
     come again. Out of memory gets `memory_retries`, each with half the people at once. Runs that failed for good in an
     earlier launch stay failed unless `retry_failed`, or the disk was full. `rooms` tells the memory of a slot's device;
     None stands for a device of its own. `workers` threads prepare batches in each process, by default as many as suit
-    its slot. Decoded pictures are kept in `cache`, if any. After Ctrl-C processes have `grace_seconds` to end.
+    its slot. Decoded pictures are kept in `cache`, if any. `track` are the trackers, as a job has them. After Ctrl-C
+    processes have `grace_seconds` to end.
     """
 
     data_root: Callable[[DataChoice], Path]
     workers: int | None = None
     cache: Path | None = None
     evaluate_on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    wandb: WandbOptions = field(default_factory=WandbOptions)
+    track: tuple[Mapping[str, Any], ...] = ()
     retries: int = 2
     memory_retries: int = 4
     backoff_seconds: float = 5.0

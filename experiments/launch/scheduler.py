@@ -271,7 +271,7 @@ class _Schedule:
             workers=slot.workers if self._settings.workers is None else self._settings.workers,
             cache=self._settings.cache,
             micro_batch=micro_batch(failures.values()),
-            wandb=self._settings.wandb,
+            track=self._settings.track,
             search={**search, "prunable": prunable} if search and prunable else None,
             metric=self._plan.measured,
             evaluate_on=self._settings.evaluate_on,

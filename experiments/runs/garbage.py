@@ -46,7 +46,7 @@ _TEMPORARY = re.compile(r"\.(.+\.)?[0-9a-f]{32}(\.tmp)?|\.synthetic-[0-9a-f]{12}
 _OF_A_RUN = {
     *("run.json", "journal.jsonl", "lease", "failure.json", "log.txt", "diagnosis.json", "cost.json", "pruned.json"),
     *("result.json", "predictions.json", "keypoints.npy", "measured.json", "elsewhere.json"),
-    *("checkpoints", "pictures", "wandb"),
+    *("checkpoints", "pictures", "wandb", "tracked.json"),
 }
 _OF_CHECKPOINTS = re.compile(rf"{_CHECKPOINT.pattern}|weights\.safetensors")
 _NAMED = 5

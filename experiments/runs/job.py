@@ -5,30 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
 from experiments.runs.atomic import read_json
 
 FINISHED, FAILED, PREEMPTED = 0, 1, 75
 """How a process ends: done, unable to work, asked to stop."""
-Mode = Literal["auto", "online", "offline", "disabled"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WandbOptions:
-    """Whether runs are mirrored to W&B, with the weights too (`artifacts`), and where: see `Project.of`.
-
-    Raises ValueError for an unknown mode.
-    """
-
-    mode: Mode = "disabled"
-    artifacts: bool = False
-    project: str | None = None
-    entity: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.mode not in get_args(Mode):
-            raise ValueError(f"wandb: mode: must be one of {', '.join(get_args(Mode))}, got {self.mode!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +18,10 @@ class Job:
     """The runs that a process trains together, and how; no run's id depends on it.
 
     `cache` is the folder of decoded pictures, `micro_batch` the people that go through a model at once (None: the whole
-    batch). `search` says of which search the runs are trials, and which of them are `prunable`. `metric` is the
-    sweep's with its options, where an evaluation would not have it anyway. `evaluate_on` are the sets that runs are
-    measured on at their end, by name: `root`, `split`, and what is `given` of their joints.
+    batch). `track` are the trackers, each its `kind` and options, for `open_service` to read. `search` says of which
+    search the runs are trials, and which of them are `prunable`. `metric` is the sweep's with its options, where an
+    evaluation would not have it anyway. `evaluate_on` are the sets that runs are measured on at their end, by name:
+    `root`, `split`, and what is `given` of their joints.
     """
 
     cohort_id: str
@@ -51,7 +34,7 @@ class Job:
     workers: int = 0
     cache: Path | None = None
     micro_batch: int | None = None
-    wandb: WandbOptions = field(default_factory=WandbOptions)
+    track: tuple[Mapping[str, Any], ...] = ()
     search: Mapping[str, Any] | None = None
     metric: str | Mapping[str, Any] | None = None
     evaluate_on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -59,7 +42,7 @@ class Job:
     def to_json(self) -> dict[str, Any]:
         """The job as plain values."""
         places = {"data_root": str(self.data_root), "cache": None if self.cache is None else str(self.cache)}
-        return {**asdict(self), **places, "run_ids": list(self.run_ids)}
+        return {**asdict(self), **places, "run_ids": list(self.run_ids), "track": list(self.track)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -69,7 +52,7 @@ class Job:
             "run_ids": tuple(job.run_ids),
             "data_root": Path(job.data_root),
             "cache": None if job.cache is None else Path(job.cache),
-            "wandb": WandbOptions(**values["wandb"]) if "wandb" in values else WandbOptions(),
+            "track": tuple(job.track),
         }
         return cls(**{**values, **typed})
 

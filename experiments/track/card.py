@@ -1,6 +1,6 @@
-"""What a mirror shows a run as: a name, a group, tags, a configuration. A function of the run alone."""
+"""What a tracker shows a run as: a name, a group, tags, a configuration. A function of the run alone."""
 
-import re
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
@@ -9,14 +9,12 @@ from typing import Any
 from experiments.runs.run_files import Result, RunSpec
 from experiments.runs.store import run_title
 
-TAG_LENGTH = 64  # W&B refuses longer ones
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCard:
     """A run as others see it.
 
-    `run_id` is the mirror's id too, so that whoever tells of the run again tells of the same one. `group` are the runs
+    A service knows it by `run_id`, so that whoever tells of the run again tells of the same one. `group` are the runs
     of one sweep, `job_type` is "student" or "teacher".
     """
 
@@ -48,7 +46,7 @@ def run_card(run_id: str, spec: RunSpec, *, sweep: str, profile: str, commit: st
         name=run_title(spec),
         group=f"{sweep}.{profile}",
         job_type=spec["role"],
-        tags=tuple(dict.fromkeys(tag[:TAG_LENGTH] for tag in (spec["role"], row, sweep, profile))),
+        tags=tuple(dict.fromkeys((spec["role"], row, sweep, profile))),
         config={
             **_without_places(spec["recipe"]),
             **{name: value for name, value in facts.items() if value is not None},
@@ -56,9 +54,15 @@ def run_card(run_id: str, spec: RunSpec, *, sweep: str, profile: str, commit: st
     )
 
 
-def shown_name(metric: str) -> str:
-    """The name of a metric on W&B, which sorts and filters by letters, digits and underscores alone: PCK_0_1."""
-    return re.sub(r"[^A-Za-z0-9_/]", "_", metric)
+def flat_config(config: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
+    """A configuration as one level of plain values, named with dots: `losses.KT`."""
+    flat: dict[str, bool | int | float | str] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{inner}": plain for inner, plain in flat_config(value).items()}
+        elif value is not None:
+            flat[name] = value if isinstance(value, bool | int | float | str) else json.dumps(value)
+    return flat
 
 
 def run_summary(result: Result) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""A thread that does errands in their order, so that training never waits for a mirror."""
+"""A thread that does errands in their order, so that training never waits for a tracker."""
 
 import logging
 import queue
@@ -8,32 +8,23 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from experiments.track.protocol import Process
+
 log = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 75.0
 GRACE_SECONDS = 5.0  # for what is left to fail, once it cannot succeed
 
 
 class Courier:
     """Takes errands and returns at once; as a context, waits at the end until they are done.
 
-    All trackers of a process share one, since they share the service behind it: what hangs for one hangs for all, and
-    is waited for once.
+    All runs of a process share one for each service: what hangs for one run hangs for all, and is waited for once.
 
-    Args:
-        patience_seconds: how long the end waits before it gives up.
-        at_end: the last errand.
-        give_up: called when patience is over, to end what hangs, so that the process itself can end.
+    `process` says how the end of the service is waited for, and what ends it when it hangs.
     """
 
-    def __init__(
-        self,
-        *,
-        patience_seconds: float = PATIENCE_SECONDS,
-        at_end: Callable[[], None] = lambda: None,
-        give_up: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._patience_seconds, self._at_end, self._give_up = patience_seconds, at_end, give_up
+    def __init__(self, process: Process) -> None:
+        self._process = process
         self._errands: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -49,14 +40,14 @@ class Courier:
         thread, self._thread = self._thread, None
         if thread is None:
             return True
-        self._errands.put(self._at_end)
+        self._errands.put(self._process.end)
         self._errands.put(None)
         began = time.monotonic()
-        thread.join(self._patience_seconds)
+        thread.join(self._process.patience_seconds)
         if not thread.is_alive():
             return True
-        log.warning("the mirror of the runs gave no answer for %.0f s and is left behind", time.monotonic() - began)
-        self._give_up()
+        log.warning("a tracker gave no answer for %.0f s and is left behind", time.monotonic() - began)
+        self._process.give_up()
         thread.join(GRACE_SECONDS)
         return False
 

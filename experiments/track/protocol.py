@@ -1,27 +1,83 @@
-"""What a place must do to show runs."""
+"""What a service that shows runs must do: the two protocols that a tracker's file implements."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from experiments.track.card import RunCard
+
 Status = Literal["finished", "failed", "preempted", "pruned"]
+PATIENCE_SECONDS = 75.0
 
 
-class Tracker(Protocol):
-    """Takes the metrics and pictures of one run, in the order of their steps.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A PNG file that can be read."""
 
-    The journal is the truth and has this shape too. Every other tracker mirrors it and must never stop a run: what goes
-    wrong inside one is logged as a warning, once, and the run goes on without it.
-    """
+    kind: str
+    file: Path
+    caption: str
 
-    def metrics(self, step: int, values: Mapping[str, float], *, epoch: float | None = None) -> None:
-        """Show numbers of a step, under names like "train/loss" and "val/AP"."""
 
-    def picture(self, step: int, kind: str, path: Path | str, caption: str, *, epoch: float | None = None) -> None:
-        """Show the picture in a file, whose path is relative to the run's directory (or absolute)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """All that was measured and drawn at one step, at `time` (seconds since 1970)."""
+
+    step: int
+    epoch: float | None
+    time: float
+    values: dict[str, float]
+    pictures: list[Picture] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """Files of a finished run, where they exist; `teacher` is the run id and weights of its teacher."""
+
+    predictions: Path
+    weights: Path
+    teacher: tuple[str, Path] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """How a service ends with a training: `end` waits for it, `give_up` ends what hangs after `patience_seconds`."""
+
+    patience_seconds: float = PATIENCE_SECONDS
+    end: Callable[[], None] = lambda: None
+    give_up: Callable[[], None] = lambda: None
+
+
+class ServiceRun(Protocol):
+    """One run at a service. May wait and may raise; steps come in order, each once."""
+
+    def log(self, step: Step) -> None:
+        """Show a step. One that the service has already is passed over."""
 
     def summary(self, values: Mapping[str, float]) -> None:
         """Show the numbers that the run ends with."""
 
-    def close(self, status: Status) -> None:
-        """Say how the run ended, and take no more of it. Closing again is harmless."""
+    def finish(self, status: Status, outputs: Outputs | None) -> None:
+        """Say how the run ended, with its files if it finished. Raises where not all of the run arrived."""
+
+
+class Service(Protocol):
+    """A tracker's options, and how it opens runs: a frozen dataclass, whose fields can be set by `--track`."""
+
+    @property
+    def place(self) -> str:
+        """What tells this destination from others, in the memory of what was sent."""
+
+    @property
+    def process(self) -> Process:
+        """How it ends with the process."""
+
+    def check(self, *, reach: bool) -> None:
+        """Raise ValueError where the service cannot work, ConnectionError where it must be reached and is not."""
+
+    def open(self, card: RunCard, run_dir: Path, *, live: bool) -> ServiceRun | None:
+        """Open a run, the same again for the same card; None where the options switch the service off.
+
+        A `live` run is training, so it must not wait long for an answer.
+        """

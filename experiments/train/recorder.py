@@ -26,8 +26,9 @@ from experiments.runs.atomic import json_text, write_whole
 from experiments.runs.lease import Lease
 from experiments.runs.store import FailureKind, RunDir
 from experiments.track.card import run_summary
-from experiments.track.protocol import Status, Tracker
+from experiments.track.protocol import Status
 from experiments.track.replay import tell
+from experiments.track.tracker import Tracker
 from experiments.train.diagnose import Diagnoser, cost_json
 from experiments.train.elsewhere import OtherSets
 from experiments.train.measure import measured_by, write_keypoints
@@ -99,7 +100,8 @@ class RunRecorder:
 
     def metrics(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
         """Numbers of one step."""
-        for tracker in (self.journal, *self.trackers):
+        self.journal.metrics(step, values, epoch=epoch)
+        for tracker in self.trackers:
             tracker.metrics(step, values, epoch=epoch)
 
     def failed(self, message: str, kind: FailureKind, *, did_not_fit: int | None = None) -> None:
@@ -278,7 +280,8 @@ class RunListener(Listener):
             )
         for file in files:
             where = file.path.relative_to(recorder.run.path)
-            for tracker in (recorder.journal, *recorder.trackers):
+            recorder.journal.picture(member.step, file.kind, where, file.caption, epoch=epoch)
+            for tracker in recorder.trackers:
                 tracker.picture(member.step, file.kind, where, file.caption, epoch=epoch)
 
 

@@ -53,10 +53,10 @@ from experiments.runs.store import FailureKind, RunDir, Store, run_title
 from experiments.sweep.recipe import RunRecipe
 from experiments.track.card import run_card
 from experiments.track.courier import Courier
-from experiments.track.protocol import Tracker
-from experiments.track.wandb.outputs import outputs_of
-from experiments.track.wandb.record import Project
-from experiments.track.wandb.tracker import UPLOAD_SECONDS, WAIT_SECONDS, WandbTracker, wandb_courier
+from experiments.track.protocol import Service
+from experiments.track.replay import outputs_of
+from experiments.track.tracker import Tracker
+from experiments.track.trackers import open_service
 from experiments.train.elsewhere import OtherSets
 from experiments.train.recorder import RunListener, RunRecorder
 
@@ -70,7 +70,7 @@ def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
         raise ValueError(f"{file}: there is no such job")
     store = Store(file.parent.parent)
     with ExitStack() as stack:
-        courier = stack.enter_context(_courier(job))  # entered first: mirrors finish when the runs are over
+        couriers = _couriers(job, stack)  # entered first: trackers finish when the runs are over
         claimed: list[RunRecorder] = []
         try:
             devices = _devices(job.device)
@@ -88,7 +88,7 @@ def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
             run_ids = ranks.of_first([recorder.run.run_id for recorder in claimed])
             if not run_ids:
                 return FINISHED
-            return _train(job, store, run_ids, claimed, ranks, courier, should_stop, stack)
+            return _train(job, store, run_ids, claimed, ranks, couriers, should_stop, stack)
         except Exception as error:
             log.exception("the cohort %s failed", job.cohort_id)
             kind = _kind(error)
@@ -119,7 +119,7 @@ def _train(
     run_ids: Sequence[str],
     claimed: Sequence[RunRecorder],
     ranks: Ranks,
-    courier: Courier,
+    couriers: Sequence[tuple[Service, Courier]],
     should_stop: Callable[[], bool],
     stack: ExitStack,
 ) -> int:
@@ -168,7 +168,7 @@ def _train(
         spec = specs[member.name]
         recorder.open(
             title=run_title(spec),
-            trackers=_trackers(job, recorder.run, spec, origin, courier),
+            trackers=_trackers(job, recorder.run, spec, origin, couriers),
             cohort={"id": job.cohort_id, "size": len(job.run_ids)},
             origin={**origin, "code": _code_of(spec)},
             total_steps=member.schedule.epochs * stream.steps_per_epoch,
@@ -298,8 +298,10 @@ def _fabric(devices: Sequence[torch.device], recipe: RunRecipe, ranks: Ranks) ->
     return fabric
 
 
-def _courier(job: Job) -> Courier:
-    return wandb_courier(UPLOAD_SECONDS * len(job.run_ids)) if job.wandb.artifacts else wandb_courier()
+def _couriers(job: Job, stack: ExitStack) -> list[tuple[Service, Courier]]:
+    """The services that show the runs, each with a courier of its own, which `stack` closes."""
+    services = [open_service(tracker) for tracker in job.track]
+    return [(service, stack.enter_context(Courier(service.process))) for service in services]
 
 
 def _code_of(spec: RunSpec) -> dict[str, str]:
@@ -307,20 +309,14 @@ def _code_of(spec: RunSpec) -> dict[str, str]:
     return {name: source_digest(name) for name in spec["identity"]["code"] if name in ALL}
 
 
-def _trackers(job: Job, run: RunDir, spec: RunSpec, origin: dict[str, Any], courier: Courier) -> list[Tracker]:
-    wandb = job.wandb
-    if wandb.mode == "disabled":
-        return []
+def _trackers(
+    job: Job, run: RunDir, spec: RunSpec, origin: dict[str, Any], couriers: Sequence[tuple[Service, Courier]]
+) -> list[Tracker]:
+    card = run_card(run.run_id, spec, sweep=job.sweep, profile=job.profile, commit=origin["commit"])
+    outputs = outputs_of(run, spec["teacher_id"])
     return [
-        WandbTracker(
-            run_card(run.run_id, spec, sweep=job.sweep, profile=job.profile, commit=origin["commit"]),
-            run_dir=run.path,
-            courier=courier,
-            project=Project.of(wandb.project, wandb.entity),
-            mode=wandb.mode,
-            outputs=outputs_of(run, spec["teacher_id"], weights=wandb.artifacts),
-            wait_seconds=UPLOAD_SECONDS if wandb.artifacts else WAIT_SECONDS,
-        )
+        Tracker(card, run_dir=run.path, service=service, courier=courier, outputs=outputs)
+        for service, courier in couriers
     ]
 
 

@@ -29,7 +29,7 @@ def launch(folder: Path, *words: str) -> RunDir:
     sweep = folder / "mini.yaml"
     sweep.write_text(ONE_RUN)
     runs = folder / "runs"
-    command = [sys.executable, "-m", "experiments.cli.main", "launch", str(sweep), "--device=cpu", "--wandb=disabled"]
+    command = [sys.executable, "-m", "experiments.cli.main", "launch", str(sweep), "--device=cpu", "--track=none"]
     subprocess.run([*command, f"--runs={runs}", "--jobs=1", *words], check=True, timeout=300)
     (result,) = runs.glob("*/result.json")
     return Store(runs).run(result.parent.name)

@@ -200,7 +200,7 @@ def test_the_launch_command_trains_a_sweep_on_slurm(slurm: None, tmp_path: Path)
     sweep = tmp_path / "mini.yaml"
     sweep.write_text(MINI)
     asked_for = [f"--with={need}" for need in ("time=5", "mem=1500", "cpus=1")]
-    words = ["--on=slurm", *asked_for, "--device=cpu", "--wandb=disabled", f"--runs={tmp_path / 'runs'}"]
+    words = ["--on=slurm", *asked_for, "--device=cpu", "--track=none", f"--runs={tmp_path / 'runs'}"]
     command = [sys.executable, "-m", "experiments.cli.main", "launch", str(sweep), *words]
     subprocess.run(command, check=True, timeout=300)
     results = [Store(tmp_path / "runs").run(path.parent.name).result() for path in tmp_path.glob("runs/*/result.json")]

@@ -14,7 +14,6 @@ from chain_sweep import HERE, MINI, story
 from real_sweep import launched, planned
 
 from experiments.plan.plan import Plan
-from experiments.runs.job import WandbOptions
 from experiments.runs.store import Store
 
 
@@ -73,7 +72,7 @@ def test_a_dead_wandb_takes_nothing_from_the_runs(
 
     monkeypatch.setattr(wandb, "init", dead)
     plan = planned(tmp_path, MINI)
-    assert launched(plan, tmp_path / "runs", wandb=WandbOptions(mode="online")).complete
+    assert launched(plan, tmp_path / "runs", track=({"kind": "wandb", "mode": "online"},)).complete
     assert asked
     assert numbers(Store(tmp_path / "runs"), plan) == real
 

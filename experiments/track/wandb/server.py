@@ -1,17 +1,19 @@
 """Whether and where there is a W&B server to mirror runs to."""
 
+import json
 import logging
 import netrc
 import os
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from experiments.runs.job import Mode
-
+Mode = Literal["auto", "online", "offline", "disabled"]
 REACH_SECONDS = 5.0  # for a connection
+_LOOKS = 4  # a server may show a moment later what it has
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +63,7 @@ def check_server(environment: Mapping[str, str] | None = None) -> None:
     if not has_key(environment):
         raise ValueError(
             f"wandb: there is no key for {url}; run `wandb login` or set WANDB_API_KEY "
-            "(`distilpose wandb replay SWEEP --mode offline` needs none)"
+            "(`--track wandb:offline` needs none)"
         )
     try:
         reach_server(environment)
@@ -69,17 +71,56 @@ def check_server(environment: Mapping[str, str] | None = None) -> None:
         raise ConnectionError(f"wandb: {url} is out of reach ({error}); nothing was sent") from None
 
 
-def default_entity() -> str:
-    """Return the user or team that the key belongs to.
+_ARRIVED = """query Arrived($project: String!, $entity: String, $run: String!, $names: [String!]) {
+  model(name: $project, entityName: $entity) { bucket(name: $run, missingOk: true) {
+    historyLineCount summaryMetrics files(names: $names, first: 50) { edges { node { name sizeBytes } } } } } }"""
 
-    Raises ValueError where the server names none.
+
+def check_arrived(run: Any, *, steps: int, status: str) -> None:
+    """Raise ConnectionError where the server lacks something of a finished W&B run: W&B itself does not say so.
+
+    Asked for are the summary's `status`, which is sent last, the number of steps, where the server counts them, and
+    every file.
     """
-    import wandb
+    folder = Path(run.dir)
+    names = sorted(file.relative_to(folder).as_posix() for file in folder.glob("media/**/*") if file.is_file())
+    for attempt in range(_LOOKS):
+        lacks = _lacks(run, names, steps, status)
+        if not lacks:
+            return
+        time.sleep(0.25 * 2**attempt)
+    raise ConnectionError(f"the server lacks {lacks}")
 
-    entity = wandb.Api().default_entity
-    if not entity:
-        raise ValueError("wandb: entity: must be given by --entity, since the key names none")
-    return str(entity)
+
+def _lacks(run: Any, names: Sequence[str], steps: int, status: str) -> str:
+    for start in range(0, max(1, len(names)), 50):
+        some = names[start : start + 50]
+        found = _ask(_ARRIVED, {"project": run.project, "entity": run.entity, "run": run.id, "names": some})
+        bucket = (found.get("model") or {}).get("bucket")
+        if bucket is None:
+            return "the run"
+        if json.loads(bucket["summaryMetrics"] or "{}").get("status") != status:
+            return "its end"
+        if 0 < bucket["historyLineCount"] < steps:
+            return f"{steps - bucket['historyLineCount']} steps"
+        there = {edge["node"]["name"] for edge in bucket["files"]["edges"] if int(edge["node"]["sizeBytes"] or 0)}
+        if missing := sorted(set(some) - there):
+            return f"{len(missing)} files, {missing[0]} among them"
+    return ""
+
+
+def _ask(query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    import requests
+
+    key = os.environ.get("WANDB_API_KEY")
+    answer = requests.post(
+        server(os.environ).geturl().rstrip("/") + "/graphql",
+        json={"query": query, "variables": variables},
+        auth=("api", key) if key else None,  # without, it looks into the netrc file
+        timeout=60,
+    )
+    answer.raise_for_status()
+    return dict(answer.json().get("data") or {})
 
 
 def server(environment: Mapping[str, str]) -> SplitResult:

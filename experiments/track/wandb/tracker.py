@@ -1,31 +1,37 @@
-"""Weights & Biases as a mirror of runs."""
+"""Weights & Biases: a server, or files that `wandb sync` can send to one."""
 
 import contextlib
 import glob
 import json
-import logging
+import os
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import PIL.Image
-import psutil
 
-from experiments.runs.job import Mode
-from experiments.track.card import RunCard, shown_name
-from experiments.track.courier import PATIENCE_SECONDS, Courier
-from experiments.track.protocol import Status
-from experiments.track.wandb.outputs import Outputs, send_outputs
-from experiments.track.wandb.record import Project, journal_digest, note
-from experiments.track.wandb.server import forget_empty_variables, reach_server, resolve_mode, what_wandb_reads
-
-log = logging.getLogger(__name__)
+from experiments.track.card import RunCard
+from experiments.track.protocol import Outputs, Picture, Process, Status, Step
+from experiments.track.wandb.outputs import send_outputs
+from experiments.track.wandb.server import (
+    Mode,
+    check_arrived,
+    check_server,
+    forget_empty_variables,
+    reach_server,
+    resolve_mode,
+    server,
+    what_wandb_reads,
+)
 
 EXIT_CODES: dict[Status, int] = {"finished": 0, "failed": 1, "preempted": 143, "pruned": 0}
 WAIT_SECONDS = 60.0
-UPLOAD_SECONDS = 600.0  # where weights are sent
+UPLOAD_SECONDS = 600.0
+TAG_LENGTH = 64  # W&B refuses longer ones
 # Validation is drawn over epochs, so that rows of any batch size compare, and its best value is what tables show;
 # training over steps, which is W&B's own axis.
 METRICS: dict[str, dict[str, Any]] = {
@@ -34,116 +40,71 @@ METRICS: dict[str, dict[str, Any]] = {
 }
 
 
-class WandbTracker:
-    """Mirrors one run to W&B, to its server or to files under `run_dir/wandb` that can be sent later.
+@dataclass(frozen=True, kw_only=True)
+class Wandb:
+    """Where on W&B runs are shown, and whether with their weights (`artifacts`).
 
-    Several may live in one process. Nothing raises and nothing waits: a courier does the work. Where no server can be
-    reached the run is mirrored offline; a picture that cannot be read is left out; any other fault switches the mirror
-    off, each with one warning. `distilpose wandb replay` makes up for it afterwards.
-
-    Steps that the server has already are passed over, so the same run can be told again from its beginning.
-
-    Args:
-        card: what the run is shown as. The same id again continues the run online; offline it adds a folder.
-        run_dir: the run's directory, which pictures' paths are relative to.
-        courier: does the work, in the order of the calls, until it is closed.
-        project: where on W&B; what the environment names by default.
-        mode: "online", "offline" or "disabled"; "auto" is what the environment variable WANDB_MODE says or else online
-            where there is a key (WANDB_API_KEY or a netrc entry), offline where there is none.
-        outputs: files that W&B is given when the run has finished.
-        times: when a step was, in seconds since 1970, for a run that is told again; now by default.
-        wait_seconds: for a server's answer, at the start and at the end.
-
+    `auto` is what WANDB_MODE says, or else online where there is a key (WANDB_API_KEY or a netrc entry), offline where
+    there is none. `project` and `entity` are WANDB_PROJECT or distilpose, and WANDB_ENTITY or the key's owner, by
+    default. A server's answer is waited for `wait_seconds` at the start and at the end: by default a minute while a run
+    trains, else ten.
     """
 
-    def __init__(
-        self,
-        card: RunCard,
-        *,
-        run_dir: Path,
-        courier: Courier,
-        project: Project | None = None,
-        mode: Mode = "auto",
-        outputs: Outputs | None = None,
-        times: Mapping[int, float] | None = None,
-        wait_seconds: float = WAIT_SECONDS,
-    ) -> None:
-        self.card = card
-        self.fault = ""  # why W&B lacks something that it could have, if it does
-        self._run_dir, self._courier = run_dir, courier
-        self._project = project or Project.of()
-        self._run: Any = None
-        self._online = False
-        self._outputs, self._last_step = outputs, 0
-        self._times, self._wait_seconds = times or {}, wait_seconds
-        self._closed = False
-        if mode != "disabled":
-            courier.send(lambda: self._start(mode))
+    mode: Mode = "auto"
+    project: str = ""
+    entity: str = ""
+    artifacts: bool = False
+    wait_seconds: float | None = None
 
-    def metrics(self, step: int, values: Mapping[str, float], *, epoch: float | None = None) -> None:
-        """Log numbers of a step. W&B drops what comes with an earlier step than the last."""
-        row = {shown_name(name): float(value) for name, value in values.items()}
-        if epoch is not None:
-            row["epoch"] = float(epoch)
-        self._send(lambda run: self._log(run, step, row))
+    @property
+    def place(self) -> str:
+        """The server, the owner and the name; or the files."""
+        if resolve_mode(self.mode) != "online":
+            return "wandb offline"
+        return "/".join(("wandb", server(os.environ).netloc, self._entity or "-", self._project))
 
-    def picture(self, step: int, kind: str, path: Path | str, caption: str, *, epoch: float | None = None) -> None:
-        """Log a picture as `pictures/KIND`."""
+    @property
+    def process(self) -> Process:
+        """W&B's service is one for all runs of a process."""
+        return Process(patience_seconds=self._wait(True) + 15, end=_end_service, give_up=_kill_service)
 
-        def send(run: Any) -> None:
-            if step >= run.starting_step:
-                image = self._picture(path, caption)
-                if image is not None:
-                    self._log(run, step, {f"pictures/{kind}": image})
+    @property
+    def _project(self) -> str:
+        return self.project or os.environ.get("WANDB_PROJECT") or "distilpose"
 
-        self._send(send)
+    @property
+    def _entity(self) -> str:
+        return self.entity or os.environ.get("WANDB_ENTITY") or ""
 
-    def summary(self, values: Mapping[str, float]) -> None:
-        """Put numbers into the run's summary, where W&B's tables read them."""
-        row = {shown_name(name): float(value) for name, value in values.items()}
-        self._send(lambda run: run.summary.update(row))
+    def _wait(self, live: bool) -> float:
+        return self.wait_seconds or (WAIT_SECONDS if live and not self.artifacts else UPLOAD_SECONDS)
 
-    def close(self, status: Status) -> None:
-        """End the W&B run, with an exit code that says how (143 for a preempted one)."""
-        if self._closed:
-            return
-        self._closed = True
-        digest = journal_digest(self._run_dir)  # as it stands now: whoever has the run next goes on writing
-
-        def send(run: Any) -> None:
-            if status == "finished" and self._outputs is not None:
-                send_outputs(run, self.card, self._outputs, self._last_step)
-            run.summary["status"] = status
-            run.finish(exit_code=EXIT_CODES[status])
-            self._run = None
-            if self._online and not self.fault:
-                note(self._run_dir, self._project.place, digest)
-
-        self._send(send)
-
-    def _start(self, mode: Mode) -> None:
-        self._guarded("W&B does not start; the run is not mirrored", lambda: self._choose(mode))
-
-    def _choose(self, mode: Mode) -> None:
+    def check(self, *, reach: bool) -> None:
+        """Warn of a key that cannot be read; see `Service`."""
         forget_empty_variables()
-        chosen = resolve_mode(mode)
-        if chosen == "online":
-            try:
-                reach_server()
-            except OSError as error:
-                self.fault = self._warn("W&B is out of reach; the run is mirrored offline", error)
-                chosen = "offline"
-        if chosen == "disabled":
-            return
+        mode = resolve_mode(self.mode)
+        if reach and mode == "disabled":
+            raise ValueError("wandb: mode: must be online or offline to replay, got disabled (see WANDB_MODE)")
+        if reach and mode == "online":
+            check_server()
+
+    def open(self, card: RunCard, run_dir: Path, *, live: bool) -> "WandbRun | None":
+        """Open a run on the server, or in files under `run_dir/wandb`."""
+        forget_empty_variables()
+        mode = resolve_mode(self.mode)
+        if mode == "disabled":
+            return None
+        if mode == "online":
+            reach_server()  # W&B itself tries for a minute and more
         try:
-            self._open(chosen)
+            return WandbRun(card, self._init(card, run_dir, mode, live), live=live, artifacts=self.artifacts)
         except (ValueError, OSError) as error:  # of its many settings, and its own message does not say where one is
             raise ValueError(f"{' '.join(str(error).split())}; it reads {what_wandb_reads()}") from error
 
-    def _open(self, mode: Literal["online", "offline"]) -> None:
+    def _init(self, card: RunCard, run_dir: Path, mode: Literal["online", "offline"], live: bool) -> Any:
         import wandb
 
-        self._run_dir.mkdir(parents=True, exist_ok=True)
+        run_dir.mkdir(parents=True, exist_ok=True)
         wished = {
             "silent": True,
             "console": "off",
@@ -154,77 +115,74 @@ class WandbTracker:
             "x_disable_machine_info": True,
             "x_save_requirements": False,
             "x_disable_stats": True,  # one sampler of the machine a run would be many of the same
-            "init_timeout": self._wait_seconds,
-            "finish_timeout": self._wait_seconds,
+            "init_timeout": self._wait(live),
+            "finish_timeout": self._wait(live),
             "finish_timeout_raises": True,
         }
         known = {name: value for name, value in wished.items() if name in wandb.Settings.model_fields}
-        card = self.card
-        self._run = wandb.init(
+        run = wandb.init(
             id=card.run_id,
             name=card.name,
             group=card.group,
             job_type=card.job_type,
-            tags=list(card.tags),
+            tags=[tag[:TAG_LENGTH] for tag in card.tags],
             config=dict(card.config),
-            project=self._project.project,
-            entity=self._project.entity,
-            dir=str(self._run_dir),
+            project=self._project,
+            entity=self._entity or None,
+            dir=str(run_dir),
             mode=mode,
             resume="allow" if mode == "online" else None,
             reinit="create_new",
             settings=wandb.Settings(**known),
         )
-        self._online = mode == "online"
         for name, options in METRICS.items():
-            self._run.define_metric(name, **options)
+            run.define_metric(name, **options)
+        return run
 
-    def _log(self, run: Any, step: int, row: dict[str, Any]) -> None:
-        if step < run.starting_step:
+
+class WandbRun:
+    """A run on W&B."""
+
+    def __init__(self, card: RunCard, run: Any, *, live: bool, artifacts: bool) -> None:
+        self._card, self._run, self._live, self._artifacts = card, run, live, artifacts
+        self._last_step = self._steps = 0
+
+    def log(self, step: Step) -> None:
+        """Log numbers under names that W&B can sort by, and pictures with their masks."""
+        before, self._last_step, self._steps = self._last_step, step.step, self._steps + 1
+        images = {f"pictures/{picture.kind}": _image(picture) for picture in step.pictures}
+        if step.step < self._run.starting_step:  # it may have the numbers alone; W&B names a picture by the step before
+            for name, image in images.items() if not self._live else ():
+                image.bind_to_run(self._run, name, before)
             return
-        if step in self._times:
-            row = {**row, "_timestamp": self._times[step]}
-        self._last_step = step
-        run.log(row, step=step)
+        row: dict[str, Any] = {shown_name(name): value for name, value in step.values.items()}
+        if step.epoch is not None:
+            row["epoch"] = float(step.epoch)
+        self._run.log({**row, **images, "_timestamp": step.time}, step=step.step)
 
-    def _picture(self, path: Path | str, caption: str) -> Any:
-        """W&B's image of a file, or None where it cannot be read."""
-        import wandb
+    def summary(self, values: Mapping[str, float]) -> None:
+        """Put numbers where W&B's tables read them."""
+        self._run.summary.update({shown_name(name): float(value) for name, value in values.items()})
 
-        inside = self._run_dir / path
-        file = inside if inside.exists() else Path(path)
-        try:
-            return wandb.Image(str(file), caption=caption, masks=masks_beside(file) or None)
-        except FileNotFoundError as error:  # it was tidied away, and nothing can bring it back
-            self._warn("W&B gets no picture", error)
-        except Exception as error:
-            self.fault = self._warn("W&B gets no picture", error)
-        return None
+    def finish(self, status: Status, outputs: Outputs | None) -> None:
+        """End the W&B run, with an exit code that says how (143 for a preempted one)."""
+        if outputs is not None:
+            send_outputs(self._run, self._card, outputs, self._last_step, weights=self._artifacts)
+        self._run.summary["status"] = status
+        self._run.finish(exit_code=EXIT_CODES[status])
+        if not self._run.offline:
+            check_arrived(self._run, steps=self._steps, status=status)
 
-    def _send(self, action: Callable[[Any], None]) -> None:
-        self._courier.send(lambda: self._do(action))
 
-    def _do(self, action: Callable[[Any], None]) -> None:
-        run = self._run
-        if run is None or self._guarded("W&B failed; the run goes on without it", lambda: action(run)):
-            return
-        self._run = None
-        with contextlib.suppress(Exception):  # what was logged so far may still be kept
-            run.finish(exit_code=EXIT_CODES["failed"])
+def _image(picture: Picture) -> Any:
+    import wandb
 
-    def _guarded(self, consequence: str, action: Callable[[], None]) -> bool:
-        """Return whether the action went well; warn when not."""
-        try:
-            action()
-        except Exception as error:
-            self.fault = self._warn(consequence, error)
-            return False
-        return True
+    return wandb.Image(str(picture.file), caption=picture.caption, masks=masks_beside(picture.file) or None)
 
-    def _warn(self, consequence: str, error: Exception) -> str:
-        what = f"{consequence} ({type(error).__name__}: {error})"
-        log.warning("run %s: %s", self.card.run_id, what)
-        return what
+
+def shown_name(metric: str) -> str:
+    """The name of a metric on W&B, which sorts and filters by letters, digits and underscores alone: PCK_0_1."""
+    return re.sub(r"[^A-Za-z0-9_/]", "_", metric)
 
 
 def masks_beside(picture: Path) -> dict[str, Any]:
@@ -239,11 +197,6 @@ def masks_beside(picture: Path) -> dict[str, Any]:
     return masks
 
 
-def wandb_courier(patience_seconds: float = PATIENCE_SECONDS) -> Courier:
-    """A courier for trackers of this module. Only when it is closed are W&B's files whole."""
-    return Courier(patience_seconds=patience_seconds, at_end=_end_service, give_up=_kill_service)
-
-
 def _end_service() -> None:
     """Wait until W&B's service has written everything, and end it; when the process ends it would be waited for too."""
     wandb = sys.modules.get("wandb")
@@ -255,6 +208,8 @@ def _end_service() -> None:
 
 def _kill_service() -> None:
     """Kill the W&B services that this process started: one that hangs would keep the process from ending."""
+    import psutil
+
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
             if child.name() == "wandb-core":

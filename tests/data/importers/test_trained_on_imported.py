@@ -47,7 +47,7 @@ def test_a_set_of_each_kind_goes_from_import_to_the_report(tmp_path: Path, monke
     rows = [f"  - {{row: {kind}, set: {{data: {{root: {kind}}}}}}}\n" for kind in SETS]
     rows[1] = "  - {row: mpii, set: {data: {root: mpii, sigmas: 0.1}}}\n"
     Path("sets.yaml").write_text(SWEEP + "".join(rows[:-1]))
-    said("launch", "sets.yaml", "--wandb", "disabled")
+    said("launch", "sets.yaml", "--track", "none")
     plan = json.loads(said("plan", "sets.yaml", "--json"))
     runs = {row["name"]: row["runs"][0]["run_id"] for row in plan["rows"]}
     assert {plan["states"][run] for run in runs.values()} == {"finished"}
@@ -64,11 +64,11 @@ def test_a_set_of_each_kind_goes_from_import_to_the_report(tmp_path: Path, monke
 
     # A set that is named later is measured on what is finished; animals share no joint with these people.
     Path("sets.yaml").write_text(SWEEP.replace("crowd:", "posed:").replace("crowdpose}", "mpii}") + "".join(rows[:2]))
-    assert said("launch", "sets.yaml", "--wandb", "disabled") is not None
+    assert said("launch", "sets.yaml", "--track", "none") is not None
     sets = json.loads((tmp_path / "runs" / runs["mpii"] / "elsewhere.json").read_text())["sets"]
     assert sets.keys() == {"crowd", "posed"}
     Path("sets.yaml").write_text(SWEEP.replace("crowdpose}", "mpii}") + rows[-1])
-    refused = CliRunner().invoke(app, ["launch", "sets.yaml", "--wandb", "disabled"])
+    refused = CliRunner().invoke(app, ["launch", "sets.yaml", "--track", "none"])
     assert "keypoints: none is one of L_Eye" in str(refused.exception)
     Path("sets.yaml").write_text(SWEEP.replace("  crowd: {root: crowdpose}", "  animals: {root: ap10k}") + rows[-1])
-    said("launch", "sets.yaml", "--wandb", "disabled")
+    said("launch", "sets.yaml", "--track", "none")

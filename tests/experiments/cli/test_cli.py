@@ -104,9 +104,12 @@ def test_the_place_of_a_mistake_in_line_100_is_no_emoji(distilpose: Callable[...
         (("launch", "losses", "--profile", "tiny", "--device", "cuda:9"), "cuda:9"),
         (("launch", "losses", "--profile", "tiny", "--data", "nowhere"), "--data nowhere: means nothing for losses"),
         (("plan", "losses", "--profile", "tiny", "--data", "nowhere"), "--data nowhere: means nothing for losses"),
-        (("launch", "losses", "--profile", "tiny", "--wandb", "maybe"), "'maybe' is not one of 'auto'"),
-        (("demo", "--wandb", "maybe"), "'maybe' is not one of 'auto'"),
-        (("wandb", "replay", "losses", "--profile", "tiny", "--mode", "maybe"), "'maybe' is not one of 'auto'"),
+        (
+            ("launch", "losses", "--profile", "tiny", "--track", "wandb:maybe"),
+            "maybe: no such option of wandb, which has",
+        ),
+        (("demo", "--track", "nobody"), "must be one of wandb, tensorboard, mlflow, trackio or none, got 'nobody'"),
+        (("track", "replay", "wandb:mode=on", "losses", "--profile", "tiny"), "mode: Input should be 'auto', 'online'"),
     ],
 )
 def test_a_users_mistake_is_one_message_and_exit_code_2(
@@ -180,7 +183,7 @@ def test_a_killed_launch_goes_on_and_repeats_nothing(
     """SIGKILL for the launcher and its processes, once a student trains; then the same command again."""
     runs = tmp_path / "runs"
     command = [sys.executable, "-m", "experiments.cli.main", "launch", str(sweep), "--runs", str(runs)]
-    launcher = subprocess.Popen([*command, "--wandb", "disabled"], stderr=subprocess.DEVNULL, start_new_session=True)
+    launcher = subprocess.Popen([*command, "--track", "none"], stderr=subprocess.DEVNULL, start_new_session=True)
     store = Store(runs)
     deadline = time.monotonic() + 200
     while not any(run.spec()["role"] == "student" and run.starts for run in store.runs()):
@@ -196,7 +199,7 @@ def test_a_killed_launch_goes_on_and_repeats_nothing(
     assert finished
     assert len(finished) < 3
 
-    code, _, _ = distilpose("launch", sweep, "--runs", runs, "--wandb", "disabled")
+    code, _, _ = distilpose("launch", sweep, "--runs", runs, "--track", "none")
     assert code == 0
     code, out, _ = distilpose("status", sweep, "--runs", runs, "--json")
     assert code == 0

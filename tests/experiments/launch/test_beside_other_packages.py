@@ -26,7 +26,7 @@ def repository(tmp_path: Path) -> Path:
 
 def test_a_launch_works_there(repository: Path) -> None:
     assert COMMAND_LINE.exists()
-    line = [str(COMMAND_LINE), "launch", "mini.yaml", "--runs", "runs", "--wandb", "offline", "--jobs", "1"]
+    line = [str(COMMAND_LINE), "launch", "mini.yaml", "--runs", "runs", "--track", "wandb:offline", "--jobs", "1"]
     launched = subprocess.run(line, cwd=repository, capture_output=True, text=True, timeout=500, check=False)
     logs = [file.read_text() for file in repository.glob("runs/jobs/*.log")]
     assert launched.returncode == 0, (launched.stderr, logs)

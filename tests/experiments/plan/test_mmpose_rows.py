@@ -41,7 +41,7 @@ def test_rows_of_mmpose_from_plan_to_report(distilpose: Callable[..., Said], tmp
     code, out, error = distilpose("plan", folder / "foreign.yaml", "--runs", runs, "--json")
     assert code == 0, error
     ids = {row["name"]: row["runs"][0]["run_id"] for row in json.loads(out)["rows"]}
-    code, out, error = distilpose("launch", folder / "foreign.yaml", "--runs", runs, "--wandb", "disabled")
+    code, out, error = distilpose("launch", folder / "foreign.yaml", "--runs", runs, "--track", "none")
     assert code == 0, error + out
     assert distilpose("report", folder / "foreign.yaml", "--runs", runs)[0] == 0
     for run_id in ids.values():

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.runs.job import Job, WandbOptions, read_job
+from experiments.runs.job import Job, read_job
 from experiments.runs.store import Store
 
 JOB = Job(
@@ -25,7 +25,7 @@ FULL = Job(
     workers=3,
     cache=Path("cache"),
     micro_batch=4,
-    wandb=WandbOptions(mode="online", artifacts=True, project="poses", entity="us"),
+    track=({"kind": "wandb", "mode": "online", "project": "poses"}, {"kind": "tensorboard"}),
     search={"name": "hunt", "prunable": ["a"]},
 )
 

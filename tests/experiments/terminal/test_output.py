@@ -95,7 +95,7 @@ def test_a_launch_prints_any_path_so_that_it_can_be_pasted(
     sweep = tmp_path / "mini.yaml"
     sweep.write_text(MINI)
     monkeypatch.setattr(launch, "choose", lambda *_, **__: Opened(launcher=InlineLauncher(work=fake_job.main)))
-    code, _, err = distilpose("launch", sweep, "--runs", tmp_path / name, "--wandb", "disabled")
+    code, _, err = distilpose("launch", sweep, "--runs", tmp_path / name, "--track", "none")
     assert code == 0, err
     assert f"Report: distilpose report {sweep} --profile default --runs '{plain(tmp_path / name)}'\n" in err
     assert _commands(err) == ""

@@ -12,39 +12,26 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from wandb.util import get_core_path
 
-from experiments.runs.job import WandbOptions
 from experiments.runs.journal import Journal
 from experiments.track.card import RunCard
 from experiments.track.courier import Courier
-from experiments.track.null import NullTracker
+from experiments.track.protocol import Process
 from experiments.track.replay import replay
-from experiments.track.wandb.files import records
-from experiments.track.wandb.record import Project
+from experiments.track.tracker import Tracker
+from experiments.track.trackers import open_service, read_tracker, read_trackers
 from experiments.track.wandb.server import check_server, reach_server, resolve_mode
-from experiments.track.wandb.tracker import WandbTracker, wandb_courier
+from experiments.track.wandb.tracker import Wandb
 
 
 @pytest.fixture
 def courier():
-    with wandb_courier() as courier:
+    with Courier(Wandb().process) as courier:
         yield courier
 
 
-def wandb_tracker(run_dir, courier, *, run_id="run1", mode="offline"):
+def wandb_tracker(run_dir, courier, *, run_id="run1", **options):
     card = RunCard(run_id=run_id, name="all, seed 0", config={})
-    return WandbTracker(card, run_dir=run_dir, courier=courier, mode=mode)
-
-
-def wandb_disabled(run_dir, courier):
-    return wandb_tracker(run_dir, courier, mode="disabled")
-
-
-def journal(run_dir, courier):
-    return Journal(run_dir / "journal.jsonl")
-
-
-def null(run_dir, courier):
-    return NullTracker()
+    return Tracker(card, run_dir=run_dir, service=Wandb(**{"mode": "offline", **options}), courier=courier)
 
 
 def draw(run_dir, name="pictures/one.png"):
@@ -53,26 +40,96 @@ def draw(run_dir, name="pictures/one.png"):
     return name
 
 
-@pytest.mark.parametrize("make", [null, journal, wandb_tracker, wandb_disabled])
-class TestTracker:
-    def test_takes_a_run_from_start_to_end(self, make, courier, tmp_path):
-        tracker = make(tmp_path, courier)
-        tracker.metrics(1, {"train/loss": 0.5, "train/lr": 1e-3}, epoch=0.5)
-        tracker.metrics(2, {"train/loss": 0.4})
-        tracker.picture(2, "skeleton", draw(tmp_path), "predicted joints", epoch=1)
-        tracker.summary({"AP": 0.5})
-        tracker.close("finished")
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("wandb", {}),
+        ("wandb:offline", {"mode": "offline"}),
+        ("wandb:online,artifacts,project=poses", {"mode": "online", "artifacts": True, "project": "poses"}),
+        ("wandb:artifacts=false,wait_seconds=5", {"artifacts": False, "wait_seconds": 5.0}),
+        ("tensorboard:logdir=/tmp/a b", {"logdir": "/tmp/a b"}),
+        ("mlflow:uri=http://127.0.0.1:5000,experiment=x", {"uri": "http://127.0.0.1:5000", "experiment": "x"}),
+    ],
+)
+def test_a_tracker_is_a_name_and_options_of_its_record(text, options):
+    tracker = read_tracker(text)
+    assert tracker == {"kind": text.partition(":")[0], **options}
+    service = open_service(json.loads(json.dumps(tracker)))
+    assert {name: getattr(service, name) for name in options} == options
 
-    @pytest.mark.parametrize("status", ["failed", "preempted"])
-    def test_ends_in_any_way_and_only_once(self, make, courier, tmp_path, status):
-        tracker = make(tmp_path, courier)
-        tracker.close(status)
-        tracker.close(status)
 
-    def test_takes_numbers_that_are_not_finite(self, make, courier, tmp_path):
-        tracker = make(tmp_path, courier)
-        tracker.metrics(1, {"train/loss": float("nan"), "val/AP": float("inf")})
-        tracker.close("failed")
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("aim", "must be one of wandb, tensorboard, mlflow, trackio or none, got 'aim'"),
+        ("wandb:maybe", r"maybe: no such option of wandb, which has auto\|online\|offline\|disabled, project="),
+        ("wandb:projct=a", "projct=a: no such option of wandb"),
+        ("wandb:artifacts=perhaps", "artifacts: Input should be a valid boolean.*, got 'perhaps'"),
+        ("trackio:offline", "offline: no such option of trackio, which has project="),
+    ],
+)
+def test_what_a_tracker_does_not_know_is_refused(text, rule):
+    with pytest.raises(ValueError, match=rule):
+        read_tracker(text)
+
+
+def test_none_stands_alone():
+    assert read_trackers(["none"]) == ()
+    assert [tracker["kind"] for tracker in read_trackers(["tensorboard", "wandb:offline"])] == ["tensorboard", "wandb"]
+    with pytest.raises(ValueError, match="none: excludes other trackers"):
+        read_trackers(["none", "wandb"])
+
+
+class Listing:
+    """A service that remembers what its runs are told, and fails at a step."""
+
+    place, process = "listing", Process()
+
+    def __init__(self, fails_at=None):
+        self.steps, self.rest, self.fails_at = [], [], fails_at
+
+    def open(self, card, run_dir, *, live):
+        return self
+
+    def log(self, step):
+        if step.step == self.fails_at:
+            raise OSError("no ink")
+        self.steps.append(step)
+
+    def summary(self, values):
+        self.rest.append(dict(values))
+
+    def finish(self, status, outputs):
+        self.rest.append((status, outputs))
+
+
+def test_a_step_is_shown_once_with_all_that_was_measured_and_drawn(tmp_path):
+    service = Listing()
+    tracker = Tracker(RunCard(run_id="a", name="a", config={}), run_dir=tmp_path, service=service)
+    tracker.metrics(1, {"train/loss": 0.5}, epoch=1, time=7.0)
+    tracker.metrics(1, {"val/AP": 0.1}, epoch=1, time=8.0)
+    tracker.picture(1, "skeleton", draw(tmp_path), "joints", epoch=1)
+    assert service.steps == []
+    tracker.metrics(2, {"train/loss": float("nan")})
+    (step,) = service.steps
+    assert (step.step, step.epoch, step.time, step.values) == (1, 1, 7.0, {"train/loss": 0.5, "val/AP": 0.1})
+    assert [picture.kind for picture in step.pictures] == ["skeleton"]
+    tracker.close("preempted")
+    tracker.close("finished")
+    assert [step.step for step in service.steps] == [1, 2]
+    assert service.rest == [("preempted", None)]
+
+
+def test_a_service_that_fails_gets_no_more_and_one_warning(tmp_path, caplog):
+    service = Listing(fails_at=2)
+    tracker = Tracker(RunCard(run_id="a", name="a", config={}), run_dir=tmp_path, service=service)
+    for step in range(1, 5):
+        tracker.metrics(step, {"train/loss": 1.0})
+    tracker.close("finished")
+    assert [step.step for step in service.steps] == [1]
+    assert service.rest == [("failed", None)]
+    assert warnings(caplog) == ["run a: listing: failed; the run goes on without it (OSError: no ink)"]
+    assert not (tmp_path / "tracked.json").exists()
 
 
 def logged(run_dir: Path) -> list[dict]:
@@ -106,7 +163,8 @@ def test_the_offline_file_holds_what_was_logged(courier, tmp_path):
         tags=("tiny",),
         config={"losses": {"KT": 5e-4}, "seed": 0},
     )
-    tracker = WandbTracker(card, run_dir=tmp_path, courier=courier, project=Project(project="poses"), mode="offline")
+    service = Wandb(mode="offline", project="poses")
+    tracker = Tracker(card, run_dir=tmp_path, service=service, courier=courier)
     for step in (10, 20):
         tracker.metrics(step, {"train/loss": 1 / step, "train/lr": 1e-3}, epoch=step / 10)
     tracker.metrics(20, {"val/AP": 0.25})
@@ -146,19 +204,20 @@ def test_validation_is_drawn_over_epochs_and_its_best_value_is_kept(courier, tmp
         tracker.metrics(step, {"val/AP": precision, "train/loss": 1 / step}, epoch=step / 10)
     tracker.close("finished")
     courier.close()
-    (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
-    told = list(records(file))
-    metrics = [record.metric for record in told if record.HasField("metric")]
-    defined = {metric.name or metric.glob_name: metric for metric in metrics}
-    assert defined["val/*"].step_metric == "epoch"
-    assert defined["epoch"].options.hidden
-    assert "train/*" not in defined  # W&B's own axis: the step
-    kept = [
-        json.loads(item.value_json)
+    told = logged(tmp_path)
+    defined = {
+        record["metric"].get("name") or record["metric"]["glob_name"]: record["metric"]
         for record in told
-        if record.HasField("summary")
-        for item in record.summary.update
-        if (item.key or item.nested_key[0]) == "val/AP"
+        if record["type"] == "metric"
+    }
+    assert defined["val/*"]["step_metric"] == "epoch"
+    assert defined["epoch"]["options"]["hidden"]
+    assert "train/*" not in defined  # W&B's own axis: the step
+    print([record for record in told if record["type"] == "summary"])
+    kept = [
+        record["summary"]["update"]["val/AP"]
+        for record in told
+        if "val/AP" in record.get("summary", {}).get("update", {})
     ]
     assert kept[-1] == {"max": 0.75}
 
@@ -227,7 +286,7 @@ def test_a_picture_that_cannot_be_read_is_left_out_with_a_warning(courier, tmp_p
         tracker.close("finished")
         courier.close()
     (warning,) = warnings(caplog)
-    assert warning.startswith("run run1: W&B gets no picture (")
+    assert warning.startswith("run run1: wandb offline: a picture is left out (")
     assert [row["train/loss"] for row in history(logged(tmp_path))] == [1.0, 1.0]
 
 
@@ -243,18 +302,19 @@ def test_a_wandb_that_does_not_start_warns_and_takes_nothing(courier, tmp_path, 
     tracker.summary({"AP": 1.0})
     tracker.close("finished")
     courier.close()
-    assert warnings(caplog) == ["run run1: W&B does not start; the run is not mirrored (CommError: no service)"]
+    assert warnings(caplog) == [
+        "run run1: wandb offline: does not start; the run is not mirrored (CommError: no service)"
+    ]
 
 
-def test_without_a_server_the_run_is_mirrored_offline(courier, tmp_path, monkeypatch, caplog):
+def test_without_a_server_the_run_is_not_mirrored_and_one_warning_says_so(courier, tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     tracker = wandb_tracker(tmp_path, courier, mode="online")
     tracker.metrics(3, {"train/loss": 1.0})
     tracker.close("finished")
     courier.close()
     (warning,) = warnings(caplog)
-    assert "out of reach; the run is mirrored offline" in warning
-    assert [row["_step"] for row in history(logged(tmp_path))] == [3]
+    assert "does not start; the run is not mirrored (ConnectionRefusedError" in warning
 
 
 NOT_UTF8 = b"machine \xff\xfe login"
@@ -288,7 +348,7 @@ def test_whatever_wandb_is_set_up_with_the_run_goes_on_and_what_is_wrong_is_name
     monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "config"))
     for name, value in variables.items():
         monkeypatch.setenv(name, value.format(folder=tmp_path))
-    with wandb_courier() as courier:
+    with Courier(Wandb().process) as courier:
         tracker = wandb_tracker(tmp_path / "run", courier, mode="auto")
         tracker.metrics(1, {"train/loss": 1.0})
         tracker.close("finished")
@@ -302,7 +362,7 @@ def test_an_empty_variable_is_an_unset_one(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("WANDB_MODE", "WANDB_BASE_URL", "WANDB_PROJECT", "WANDB_RESUME"):
         monkeypatch.setenv(name, "")
-    with wandb_courier() as courier:
+    with Courier(Wandb().process) as courier:
         tracker = wandb_tracker(tmp_path / "run", courier, mode="auto")
         tracker.metrics(1, {"train/loss": 1.0})
         tracker.close("finished")
@@ -310,24 +370,23 @@ def test_an_empty_variable_is_an_unset_one(tmp_path, monkeypatch, caplog):
     assert [row["_step"] for row in history(logged(tmp_path / "run"))] == [1]
 
 
-def test_an_unknown_mode_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="must be one of auto, online, offline, disabled, got 'maybe'"):
-        WandbOptions(mode="maybe")
-
-
 DYING = """
 import logging, sys, threading
 from pathlib import Path
 import psutil
+from dataclasses import replace
 from experiments.track.card import RunCard
-from experiments.track.wandb.tracker import WandbTracker, wandb_courier
+from experiments.track.courier import Courier
+from experiments.track.tracker import Tracker
+from experiments.track.wandb.tracker import Wandb
 
 logging.basicConfig(format="%(levelname)s %(message)s")
 end = sys.argv[2]
 patience = 0.5 if end == "suspend" else 60
-with wandb_courier(patience) as courier:
+service = Wandb(mode="offline")
+with Courier(replace(service.process, patience_seconds=patience)) as courier:
     cards = [RunCard(run_id=run_id, name=run_id, config={}) for run_id in ("run1", "run2")]
-    trackers = [WandbTracker(card, run_dir=Path(sys.argv[1]), courier=courier, mode="offline") for card in cards]
+    trackers = [Tracker(card, run_dir=Path(sys.argv[1]), service=service, courier=courier) for card in cards]
     arrived = threading.Event()
     courier.send(arrived.set)
     arrived.wait()
@@ -354,7 +413,7 @@ def test_a_service_that_dies_or_hangs_costs_a_warning_and_no_more(tmp_path, end,
 
 def test_a_courier_keeps_the_order_and_its_sender_never_waits():
     held, done = threading.Event(), []
-    courier = Courier()
+    courier = Courier(Process())
     courier.send(lambda: (held.wait(), done.append(1)))
     courier.send(lambda: done.append(1 / 0))
     courier.send(lambda: done.append(2))
@@ -366,7 +425,7 @@ def test_a_courier_keeps_the_order_and_its_sender_never_waits():
 
 def test_a_courier_gives_up_once_on_what_hangs():
     held, given_up = threading.Event(), []
-    courier = Courier(patience_seconds=0.01, give_up=lambda: (given_up.append(1), held.set()))
+    courier = Courier(Process(patience_seconds=0.01, give_up=lambda: (given_up.append(1), held.set())))
     courier.send(held.wait)
     assert not courier.close()
     assert courier.close()
@@ -413,25 +472,6 @@ def test_nothing_is_tried_behind_a_proxy():
     reach_server({"HTTPS_PROXY": "http://127.0.0.1:9", "WANDB_BASE_URL": "http://127.0.0.1:9"})
 
 
-class Listing(NullTracker):
-    """Remembers the calls it gets."""
-
-    def __init__(self):
-        self.calls = []
-
-    def metrics(self, step, values, *, epoch=None):
-        self.calls.append(("metrics", step, dict(values)))
-
-    def picture(self, step, kind, path, caption, *, epoch=None):
-        self.calls.append(("picture", step, kind))
-
-    def summary(self, values):
-        self.calls.append(("summary", dict(values)))
-
-    def close(self, status):
-        self.calls.append(("close", status))
-
-
 def test_a_journal_told_again_has_each_step_once_and_in_order(tmp_path):
     path = tmp_path / "journal.jsonl"
     with Journal(path) as first:
@@ -446,17 +486,18 @@ def test_a_journal_told_again_has_each_step_once_and_in_order(tmp_path):
         second.metrics(3, {"train/loss": 1.0})
         second.summary({"AP": 0.5})
         second.close("finished")
-    listing = Listing()
-    assert replay(path, listing) == "finished"
-    assert listing.calls == [
-        ("metrics", 1, {"train/loss": 3.0}),
-        ("picture", 1, "skeleton"),
-        ("metrics", 2, {"train/loss": 2.0}),
-        ("picture", 2, "skeleton"),
-        ("metrics", 3, {"train/loss": 1.0}),
-        ("summary", {"AP": 0.5}),
-        ("close", "finished"),
+    service = Listing()
+    card = RunCard(run_id="a", name="a", config={})
+    for name in ("a.png", "b.png"):
+        draw(tmp_path, name)
+    assert replay(path, Tracker(card, run_dir=tmp_path, service=service)) == "finished"
+    told = [(step.step, step.values, [picture.file.name for picture in step.pictures]) for step in service.steps]
+    assert told == [
+        (1, {"train/loss": 3.0}, ["a.png"]),
+        (2, {"train/loss": 2.0}, ["b.png"]),
+        (3, {"train/loss": 1.0}, []),
     ]
+    assert service.rest == [{"AP": 0.5}, ("finished", None)]
 
 
 @pytest.mark.parametrize(("end", "expected"), [("failed", "failed"), ("preempted", "preempted"), (None, "preempted")])
@@ -465,4 +506,5 @@ def test_a_journal_told_again_ends_as_the_run_did(tmp_path, end, expected):
         journal.start(attempt=1, step=0)
         if end:
             journal.stop(end)
-    assert replay(tmp_path / "journal.jsonl", NullTracker()) == expected
+    card = RunCard(run_id="a", name="a", config={})
+    assert replay(tmp_path / "journal.jsonl", Tracker(card, run_dir=tmp_path, service=Listing())) == expected

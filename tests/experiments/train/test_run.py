@@ -34,18 +34,19 @@ from experiments.launch.inline import InlineLauncher
 from experiments.launch.records import LaunchSettings, Outcome
 from experiments.launch.scheduler import launch_plan
 from experiments.plan.plan import Plan, make_plan
-from experiments.runs.job import FINISHED, PREEMPTED, Job, WandbOptions
+from experiments.runs.job import FINISHED, PREEMPTED, Job
 from experiments.runs.store import Store
 from experiments.sweep.recipe import MMPoseChoice, run_recipe_from_json
 from experiments.sweep.sweep_file import read_sweep
-from experiments.track.wandb import tracker as wandb_module
-from experiments.track.wandb.files import folders
-from experiments.track.wandb.mirror import replay_sweep, whole_folder
-from experiments.track.wandb.record import Project
-from experiments.track.wandb.tracker import WandbTracker
+from experiments.track.replay import replay_sweep
+from experiments.track.sent import is_noted
+from experiments.track.tracker import Tracker
+from experiments.track.wandb.tracker import Wandb
 from experiments.train import run as run_module
 from experiments.train.run import run_job
 from experiments.trained.load import load_weights
+
+WANDB_FILES = ({"kind": "wandb", "mode": "offline"},)
 
 
 def planned(folder: Path, text: str = MINI, runs: Path | None = None) -> Plan:
@@ -171,7 +172,7 @@ def test_a_preempted_job_goes_on_to_the_same_numbers(done: tuple[Plan, Store], t
                 data_root=data_root(run_recipe_from_json(run.recipe).data, root=None, runs=runs),
                 device="cpu",
                 threads=1,
-                wandb=WandbOptions(mode="offline"),
+                track=WANDB_FILES,
             ).to_json()
         )
         assert run_job(job, should_stop=lambda: True) == PREEMPTED
@@ -185,7 +186,7 @@ def test_a_preempted_job_goes_on_to_the_same_numbers(done: tuple[Plan, Store], t
             assert mine.metrics == theirs.metrics
             assert mine.last == theirs.last
             # Each attempt tells W&B the whole story, so the newest of its folders holds every step and picture.
-            assert whole_folder(store.run(run_id)) == folders(store.run(run_id).path)[-1]
+            assert is_noted(store.run(run_id).path, "wandb offline")
 
 
 WAYS = "  optimizer: {name: sgd, momentum: 0.9, nesterov: true}\n  ema: 0.9\n  clip_grad_norm: 1\n"
@@ -398,27 +399,28 @@ def test_pictures_that_cannot_be_drawn_stop_no_run(
 def test_training_goes_on_when_wandbs_service_is_killed_in_its_middle(
     done: tuple[Plan, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    picture = WandbTracker.picture
+    picture = Tracker.picture
 
-    def killing(self: WandbTracker, *arguments: Any, **options: Any) -> None:
-        wandb_module._kill_service()  # at every validation: of the teacher, then of the students
+    def killing(self: Tracker, *arguments: Any, **options: Any) -> None:
+        Wandb().process.give_up()  # at every validation: of the teacher, then of the students
         picture(self, *arguments, **options)
 
-    monkeypatch.setattr(WandbTracker, "picture", killing)
+    monkeypatch.setattr(Tracker, "picture", killing)
     plan = planned(tmp_path)
     store = Store(tmp_path / "runs")
-    assert launched(plan, store.root, wandb=WandbOptions(mode="offline")).complete
+    assert launched(plan, store.root, track=WANDB_FILES).complete
     for run_id in plan.runs:
         mine, theirs = store.run(run_id).result(), done[1].run(run_id).result()
         assert mine is not None
         assert theirs is not None
         assert mine.metrics == theirs.metrics
-        assert whole_folder(store.run(run_id)) is None
-        warned = rf"run {run_id}: W&B (failed; the run goes on without it|does not start; the run is not mirrored)"
+        assert not is_noted(store.run(run_id).path, "wandb offline")
+        warned = rf"run {run_id}: wandb offline: (failed; the run goes on without it|does not start)"
         assert re.search(warned, caplog.text)
     monkeypatch.undo()
-    told = replay_sweep(store, store.load_plan("mini", "default"), Project(), mode="offline")
+    told = replay_sweep(store, store.load_plan("mini", "default"), Wandb(mode="offline"))
     assert [run.what for run in told] == ["told"] * 3
+    caplog.clear()  # holds tracebacks, and they the processes
     gc.collect()  # while the warning is expected
 
 
@@ -436,7 +438,7 @@ def test_a_process_told_to_end_writes_its_checkpoint_and_says_so(tmp_path: Path)
         data_root=root,
         device="cpu",
         threads=1,
-        wandb=WandbOptions(mode="offline"),
+        track=WANDB_FILES,
     )
     command = [*COMMAND, str(store.write_job(job.to_json()))]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))
@@ -450,5 +452,5 @@ def test_a_process_told_to_end_writes_its_checkpoint_and_says_so(tmp_path: Path)
     events = store.run(teacher.run_id).read_journal()
     assert [event["event"] for event in events[-2:]] == ["checkpoint", "stop"]
     assert store.run(teacher.run_id).state() == "interrupted"
-    assert whole_folder(store.run(teacher.run_id)) is not None, "W&B's files lack steps or pictures of the journal"
+    assert is_noted(store.run(teacher.run_id).path, "wandb offline"), "W&B's files lack steps of the journal"
     assert json.loads((store.run(teacher.run_id).path / "run.json").read_text())["role"] == "teacher"

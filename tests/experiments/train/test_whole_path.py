@@ -27,7 +27,7 @@ def test_the_whole_path_from_coco_to_a_submission(
     people = {report["split"]: report["stats"]["people"] for report in json.loads(said)}
     assert people == {"train2017": 86, "val2017": 80}
 
-    on = ("--data", coco_mini_dir, "--wandb", "disabled", "--device", "cpu")
+    on = ("--data", coco_mini_dir, "--track", "none", "--device", "cpu")
     code, _, told = distilpose("launch", sweep, *place, *on)
     assert code == 0, told
     code, said, _ = distilpose("plan", sweep, *place, "--data", coco_mini_dir, "--json")
