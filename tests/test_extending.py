@@ -33,6 +33,7 @@ def test_the_page_runs_as_it_stands(
             done = subprocess.run([*COMMAND, *shlex.split(line)[1:]], capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
     assert capsys.readouterr().out.count("'PCK@0.2'") == 4
+    assert "epe" in Path("runs/reports/pixels.default/report.md").read_text()
     assert "averaged" in Path("runs/reports/ways.default/report.md").read_text()
     assert "limbs squared" in Path("runs/reports/mine.default/report.md").read_text()
     assert "own trunk" in Path("runs/reports/models.default/report.md").read_text()
