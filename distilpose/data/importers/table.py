@@ -78,7 +78,11 @@ IMPORTERS = {
     ),
     "crowdpose": Importer(
         read=read_coco,
-        files=_splits("**/crowdpose_SPLIT.json", "**/mmpose_crowdpose_SPLIT.json"),
+        files=_splits(
+            "**/crowdpose_SPLIT.json",
+            "**/mmpose_crowdpose_SPLIT.json",
+            names=("train", "val", "trainval", "test"),
+        ),
         pictures=("images", "."),
         skeletons=("crowdpose",),
     ),

@@ -59,7 +59,7 @@ def _names(split: str) -> list[str]:
 
 
 def crowdpose(root: Path) -> None:
-    for split in ("train", "val"):
+    for split in ("train", "val", "trainval", "test"):
         form = coco_form(_names(split), 14)
         form["categories"] = [{"id": 1, "name": "person", "keypoints": ["x"] * 14, "skeleton": [[16, 14]]}]
         for image in form["images"]:

@@ -50,7 +50,7 @@ def test_everybody_of_a_sound_source_is_kept_and_the_outcome_is_sound(kind: str,
     out = imported(kind, tmp_path)
     reports = check_data(out)
     assert [line for report in reports for line in report.lines() if not report.ok] == []
-    assert {report.split for report in reports} <= {"train", "val", "test"}
+    assert {report.split for report in reports} <= {"train", "val", "trainval", "test"}
     assert [report.stats and report.stats.people for report in reports] == [PEOPLE] * len(reports)
     for report in reports:
         assert (out / "images" / report.split).is_symlink()

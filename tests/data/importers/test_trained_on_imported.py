@@ -72,3 +72,13 @@ def test_a_set_of_each_kind_goes_from_import_to_the_report(tmp_path: Path, monke
     assert "keypoints: none is one of L_Eye" in str(refused.exception)
     Path("sets.yaml").write_text(SWEEP.replace("  crowd: {root: crowdpose}", "  animals: {root: ap10k}") + rows[-1])
     said("launch", "sets.yaml", "--track", "none")
+
+
+@pytest.mark.parametrize("kind", ["mpii", "crowdpose"])
+def test_the_shipped_profiles_are_planned_on_imported_sets(kind: str, tmp_path: Path) -> None:
+    SOURCES[kind](tmp_path / "source")
+    said("data", "import", kind, str(tmp_path / "source"), str(tmp_path / kind))
+    words = ("--profile", kind, "--data", str(tmp_path / kind), "--runs", str(tmp_path / "runs"), "--json")
+    plan = json.loads(said("plan", "losses", *words))
+    assert len(plan["rows"]) == 8
+    assert plan["settings"]["data"] == f"{kind} ({PEOPLE} + {PEOPLE} people)"
