@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
-from experiments.track.protocol import Service
+if TYPE_CHECKING:
+    from experiments.track.protocol import Service
 
 TRACKERS = {
     "wandb": "experiments.track.wandb.tracker:Wandb",
@@ -44,7 +45,7 @@ def read_tracker(text: str) -> dict[str, Any]:
     return {"kind": name, **_checked(kind, options, text)}
 
 
-def open_service(tracker: Mapping[str, Any]) -> Service:
+def open_service(tracker: Mapping[str, Any]) -> "Service":
     """The service that an entry of a job's `track` names."""
     options = dict(tracker)
     name = str(options.pop("kind", ""))
