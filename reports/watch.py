@@ -17,10 +17,10 @@ from typing import Any
 
 from experiments.runs.store import Store
 from reports.formats.page import page_html
-from reports.numbers.aggregate import aggregate
+from reports.numbers.sweep import aggregate
 from reports.read.reader import RunReader
 from reports.sections import SECTIONS, SectionMaker, make_sections
-from reports.write import without_pictures
+from reports.sections.verdict import opening
 
 log = logging.getLogger(__name__)
 
@@ -80,11 +80,9 @@ class LiveReport:
         with self._lock:
             version = self.version()
             if version != self._drawn[0]:
-                plan = self._store.load_plan(self._sweep, self._profile).json()
-                numbers = aggregate(self._store, plan, self._reader)
-                if not self._pictures:
-                    numbers = without_pictures(numbers)
-                page = page_html(numbers, make_sections(numbers, self._sections), version=version)
+                numbers = aggregate(self._store, self._store.load_plan(self._sweep, self._profile), self._reader)
+                sections = make_sections(numbers, self._sections, people=self._pictures)
+                page = page_html(opening(numbers), sections, version=version)
                 self._drawn = (version, page.encode())
             return self._drawn[1]
 
