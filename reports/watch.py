@@ -31,15 +31,7 @@ ANSWER_SECONDS = 60.0  # in which an answer must be taken
 
 
 class LiveReport:
-    """The newest page of a planned sweep. What it read of finished runs is kept from page to page.
-
-    Args:
-        store: the run directories.
-        sweep: name of the sweep; its plan is read anew for every version.
-        profile: of the sweep.
-        pictures: show what runs drew of people.
-        sections: what the report is made of.
-    """
+    """The newest page of a planned sweep. The plan is read anew for every version, a finished run once."""
 
     def __init__(
         self,
@@ -189,15 +181,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def serve(report: LiveReport, *, port: int, announce: Callable[[str], object]) -> None:
-    """Serve until interrupted.
-
-    Args:
-        report: what to serve.
-        port: where; 0 for any free one.
-        announce: told the address once the server listens.
+    """Serve until interrupted, after handing the address to `announce`. Port 0 takes a free one.
 
     Raises:
-        ValueError: the port cannot be had.
+        ValueError: the port is taken.
     """
     try:
         server = LiveServer(report, port)

@@ -16,7 +16,7 @@ from reports.sections.confounds import pairing_sentences
 from reports.sections.improvements import improvements_drawing
 from reports.sections.matrix import matrix_drawing, matrix_factors
 from reports.sections.row_cells import baseline_column, cost_columns, measured, name_column, single
-from reports.statistics.differences import paired_difference
+from reports.statistics.differences import mean_difference
 
 _LAST = ", last epoch"
 
@@ -196,11 +196,11 @@ def _best_over_last(numbers: SweepNumbers) -> str:
     """How much more the best validation has than the last, from the row with the least to that with the greatest."""
     digits = numbers.digits + 1
     found = [
-        (gap.mean, row.name)
+        (gap, row.name)
         for row in numbers.rows
         if row.last is not None
         and numbers.metric in row.measured
-        and (gap := paired_difference(row.measured[numbers.metric].values, row.last.values)) is not None
+        and (gap := mean_difference(row.measured[numbers.metric].values, row.last.values)) is not None
     ]
     if not found:
         return ""

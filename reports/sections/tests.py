@@ -7,7 +7,7 @@ from reports.formats.page import Section
 from reports.formats.table import Column, Table, fill
 from reports.numbers.sweep import RowNumbers, SweepNumbers
 from reports.sections.confounds import confound_sentences
-from reports.statistics.differences import SIGNIFICANT, Difference, paired_difference
+from reports.statistics.differences import SIGNIFICANT, Difference, mean_difference
 from reports.statistics.resampling import LEAST_SEEDS
 
 Compared = tuple[RowNumbers, Difference]
@@ -53,8 +53,7 @@ def _at_last(row: RowNumbers, numbers: SweepNumbers) -> float | None:
     base = next((one for one in numbers.rows if one.name == row.baseline), None)
     if row.last is None or base is None or base.last is None:
         return None
-    found = paired_difference(row.last.values, base.last.values)
-    return None if found is None else found.mean
+    return mean_difference(row.last.values, base.last.values)
 
 
 def _notes(numbers: SweepNumbers) -> tuple[str, ...]:

@@ -80,6 +80,12 @@ def paired_difference(row: Mapping[int, float], baseline: Mapping[int, float]) -
     return difference({seed: row[seed] - baseline[seed] for seed in sorted(set(row) & set(baseline))})
 
 
+def mean_difference(row: Mapping[int, float], baseline: Mapping[int, float]) -> float | None:
+    """The mean of row minus baseline over the seeds both have, untested; None where they share no seed."""
+    shared = sorted(set(row) & set(baseline))
+    return float(np.mean([row[seed] - baseline[seed] for seed in shared])) if shared else None
+
+
 def difference(pairs: Mapping[int, float]) -> Difference | None:
     """Differences by seed with their 95 % paired t interval, its two-sided p, and the same by resampling.
 
