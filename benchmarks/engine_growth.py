@@ -1,8 +1,6 @@
 """How the engine's own work grows with the number of planned runs, with nothing trained.
 
-    python benchmarks/engine_growth.py [--repeats 5] [--counts 100,1000,10000] > docs/engine-growth.md
-
-For each count it plans that many runs of small models (as many rows as runs, and then rows of four seeds), and measures
+For each count it plans that many runs of small models, a row each, and measures
 
 plan      `distilpose plan`, the whole command, on an empty store
 replan    the same where every run is finished
@@ -15,14 +13,9 @@ Commands are timed from outside, start-up of Python included. CPU seconds are of
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import json
-import os
-import platform
 import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -30,16 +23,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
-
 from benchmarks.measure import Figure, Settings, ratios, timing
 from experiments.build.data import data_facts
 from experiments.launch.inline import InlineLauncher
-from experiments.launch.protocol import FINISHED
 from experiments.launch.records import LaunchSettings
 from experiments.launch.scheduler import launch_plan
 from experiments.plan.plan import Plan, make_plan
 from experiments.runs.atomic import json_text
+from experiments.runs.job import FINISHED
 from experiments.runs.store import Store
 from experiments.sweep.sweep_file import read_sweep
 
@@ -57,7 +48,6 @@ base:
   augmentation: {{half_body: 0, scale: 0.15, rotation: 15}}
   schedule: {{epochs: 20, batch_size: 64, warmup_steps: 50, milestones: [15, 18], eval_every: 10}}
   evaluation: {{boxes: gt}}
-seeds: {seeds}
 axes:
   grid:
     losses.KT: {weights}
@@ -66,14 +56,13 @@ axes:
 NOOPS = 100
 
 
-def sweep_file(folder: Path, runs: int, seeds: int) -> Path:
-    """A sweep of so many student runs, `seeds` of each row."""
-    rates = 10 if runs // seeds >= 100 else 5
-    weights = runs // seeds // rates
-    file = folder / f"growth-{runs}-{seeds}.yaml"
+def sweep_file(folder: Path, runs: int) -> Path:
+    """A sweep of so many student runs."""
+    rates = 10 if runs >= 100 else 5
+    weights = runs // rates
+    file = folder / f"growth-{runs}.yaml"
     file.write_text(
         SHEET.format(
-            seeds=list(range(seeds)),
             weights=[round(1e-5 * (index + 1), 8) for index in range(weights)],
             rates=[round(1e-4 * (index + 1), 8) for index in range(rates)],
         )
@@ -176,10 +165,10 @@ def no_ops(store: Store, plan: Plan, count: int) -> Callable[[], object]:
     return launch
 
 
-def measure(folder: Path, count: int, seeds: int, repeats: int) -> dict[str, list[tuple[float, float]]]:
+def measure(folder: Path, count: int, repeats: int) -> dict[str, list[tuple[float, float]]]:
     """Wall and CPU seconds of every repeat, by what was measured; `overhead` is of one run."""
-    file = sweep_file(folder, count, seeds)
-    empty, full = folder / "empty", Store(folder / f"full-{count}-{seeds}")
+    file = sweep_file(folder, count)
+    empty, full = folder / "empty", Store(folder / f"full-{count}")
     plan = planned(file, full)
     fill(full, plan)
     found: dict[str, list[tuple[float, float]]] = {}
@@ -203,10 +192,10 @@ def measure(folder: Path, count: int, seeds: int, repeats: int) -> dict[str, lis
 
 
 def figures(settings: Settings) -> Iterator[Figure]:
-    """The growth alone; `python benchmarks/engine_growth.py` prints the whole tables."""
+    """How many times longer the many take than the few."""
     few, many = (10, 100) if settings.quick else (100, 10_000)
     with tempfile.TemporaryDirectory() as folder:
-        found = {count: measure(Path(folder), count, 1, settings.rounds) for count in (few, many)}
+        found = {count: measure(Path(folder), count, settings.rounds) for count in (few, many)}
     for what in found[few]:
         seconds = {count: [wall for wall, _ in found[count][what]] for count in found}
         yield Figure(
@@ -216,54 +205,3 @@ def figures(settings: Settings) -> Iterator[Figure]:
             note=f"times as long: {timing(seconds[few])}, {timing(seconds[many])}"
             + (" a run" if what == "overhead" else ""),
         )
-
-
-def file_system(folder: Path) -> str:
-    """The kind of file system a folder is on."""
-    mounts = {part.mountpoint: part.fstype for part in psutil.disk_partitions(all=True)}
-    return next(str(mounts[str(place)]) for place in (folder, *folder.parents) if str(place) in mounts)
-
-
-def spread(values: list[float], unit: float) -> str:
-    """The median, and the least to the most."""
-    return f"{unit * statistics.median(values):.3g} ({unit * min(values):.3g} to {unit * max(values):.3g})"
-
-
-def main() -> None:
-    """Print the tables as Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--counts", default="100,1000,10000")
-    options = parser.parse_args()
-    load = os.getloadavg()[0]
-    counts = [int(count) for count in options.counts.split(",")]
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    with tempfile.TemporaryDirectory() as directory:
-        found = {
-            (count, seeds): measure(Path(directory), count, seeds, options.repeats)
-            for seeds in (1, 4)
-            for count in counts
-        }
-    place = file_system(Path(tempfile.gettempdir()))
-    print(
-        f"Measured {datetime.date.today()} by `benchmarks/engine_growth.py`, commit {commit.stdout.strip()}, on "
-        f"{os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()}, runs on {place}, "
-        f"{load:.1f} other processes wanting a core when it began; medians of {options.repeats}, in brackets the least "
-        "to the most.\n"
-    )
-    for seeds in (1, 4):
-        print(f"\n### {'One seed a row' if seeds == 1 else f'{seeds} seeds a row'}\n")
-        last = f"x from {counts[0]:,} to {counts[-1]:,}"
-        print("| what | unit | " + " | ".join(f"{count:,} runs" for count in counts) + f" | {last} |")
-        print("| --- | --- |" + " ---: |" * (len(counts) + 1))
-        for what in found[counts[0], seeds]:
-            for index, kind in enumerate(("wall", "CPU")):
-                scale, unit = (1e3, "ms a run") if what == "overhead" else (1.0, "s")
-                each = [[pair[index] for pair in found[count, seeds][what]] for count in counts]
-                ratio = statistics.median(each[-1]) / statistics.median(each[0])
-                cells = " | ".join(spread(values, scale) for values in each)
-                print(f"| {what} | {unit}, {kind} | {cells} | {ratio:.1f} |")
-
-
-if __name__ == "__main__":
-    main()

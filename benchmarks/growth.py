@@ -5,7 +5,6 @@ On a CPU memory is the most bytes of tensors alive at once, on a GPU what PyTorc
 `distilpose plan` predicts.
 """
 
-import itertools
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,10 +13,8 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 
-from benchmarks.loop import loop_seconds, member_of
+from benchmarks.loop import Crops, loop_seconds, member_of
 from benchmarks.measure import Figure, Settings, ratios, timing
-from benchmarks.subjects import random_batch
-from distilpose.data.stream import Batch
 from distilpose.models.builders import build_from_spec
 from distilpose.models.live_tensors import LiveTensors
 from distilpose.models.measure import measure_memory
@@ -61,20 +58,6 @@ class Sizes:
         )
 
 
-class Crops:
-    """A stream of random crops."""
-
-    steps_per_epoch = 1_000
-
-    def __init__(self, sizes: Sizes, device: torch.device) -> None:
-        self.sizes, self.device = sizes, device
-
-    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
-        """The same crops again and again: reading pictures is measured elsewhere."""
-        batch = random_batch(self.sizes.batch, self.sizes.crop, self.device, self.sizes.joints)
-        yield from itertools.repeat(batch, self.steps_per_epoch - start_step)
-
-
 def train(sizes: Sizes, fabric: Fabric) -> list[float]:
     """Seconds of each of `STEPS` steps of the training loop, after one to warm up."""
 
@@ -82,7 +65,13 @@ def train(sizes: Sizes, fabric: Fabric) -> list[float]:
         models = [build_from_spec(sizes.student, seed=seed).to(fabric.device) for seed in range(sizes.students)]
         return [member_of(str(index), model, folder, row="all") for index, model in enumerate(models)]
 
-    return loop_seconds(members, Crops(sizes, fabric.device), build_from_spec(sizes.teacher), fabric, STEPS)
+    return loop_seconds(
+        members,
+        Crops(sizes.batch, sizes.crop, fabric.device, sizes.joints),
+        build_from_spec(sizes.teacher),
+        fabric,
+        STEPS,
+    )
 
 
 def peak_bytes(sizes: Sizes, fabric: Fabric) -> int:

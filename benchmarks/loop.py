@@ -3,25 +3,39 @@
 import itertools
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import torch
 from lightning_fabric import Fabric
 from torch import nn
 
 from benchmarks.measure import wait_for
-from benchmarks.subjects import criterion_of
+from benchmarks.subjects import JOINTS, criterion_of, random_batch
+from distilpose.data.stream import Batch
 from distilpose.evaluation.evaluate import Evaluation
 from distilpose.training.cohort import Stream, train_cohort
 from distilpose.training.member import Member
 from distilpose.training.schedule import Schedule
-from distilpose.training.silent import SilentListener
 
 SCHEDULE = Schedule(epochs=1_000, batch_size=4, lr=1e-4, warmup_steps=0, eval_every=1_000)
 
 
+class Crops:
+    """A stream of the same random crops again and again; `size` is (width, height)."""
+
+    steps_per_epoch = 1_000
+
+    def __init__(self, people: int, size: tuple[int, int], device: torch.device, joints: int = JOINTS) -> None:
+        self.batch = random_batch(people, size, device, joints)
+
+    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch."""
+        yield from itertools.repeat(self.batch, self.steps_per_epoch - start_step)
+
+
 def loop_seconds(
-    members: Callable[[Path], Sequence[Member]], stream: Stream, teacher: nn.Module, fabric: Fabric, steps: int
+    members: Callable[[Path], Sequence[Member]], stream: Stream, teacher: nn.Module | None, fabric: Fabric, steps: int
 ) -> list[float]:
     """Seconds of each of `steps` steps, after one to warm up, of the members that are made for a folder."""
     marks: list[float] = []
@@ -36,7 +50,6 @@ def loop_seconds(
             members(Path(folder)),
             stream=stream,
             validate=_no_validation,
-            listener=SilentListener(),
             fabric=fabric,
             teacher=teacher,
             log_every=10_000,

@@ -2,81 +2,64 @@
 
     python benchmarks/step_times.py losses --profile paper --data data/coco --runs runs [--device cuda] [--crops 32]
 
-A step is what training does: the teacher's forward where there is one, forward, loss, backward, Adam, on random crops.
-With --crops smaller than the recipe's batch the time is taken in proportion, and the plan says so. Reading data is not
-in it.
+Each is a step of the training loop on random crops; reading data is not in it. With --crops smaller than the recipe's
+batch the time is taken in proportion, and the plan says so.
 """
 
 import argparse
 import statistics
-import time
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from lightning_fabric import Fabric
 
-from benchmarks.subjects import JOINTS, random_batch
+from benchmarks.loop import Crops, loop_seconds
 from distilpose.data.skeleton import COCO
-from distilpose.losses.criteria import every_cycle
-from experiments.build.models import build_criterion, build_run_model
+from distilpose.training.member import Member
+from experiments.build.models import build_member, build_run_model
 from experiments.cli.options import Place, plan_sweep, read_profile
-from experiments.plan.plan import Plan
+from experiments.plan.plan import Plan, PlannedRun
 from experiments.plan.step_times import StepTime, keep_step_times, step_kind
-from experiments.runs.store import Store
-from experiments.sweep.recipe import RunRecipe, run_recipe_from_json
+from experiments.runs.store import RunDir, Store
+from experiments.sweep.recipe import run_recipe_from_json
 
 
-def step_of(
-    recipe: RunRecipe, parts: Path, teacher: nn.Module | None, crops: int, device: torch.device
-) -> Callable[[], None]:
-    """One optimiser step, ready to be called."""
-    model = build_run_model(recipe, JOINTS).to(device).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
-    criterion, batch = build_criterion(recipe, COCO, parts), random_batch(crops, recipe.input_size, device)
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
-
-    def step() -> None:
-        with autocast:
-            with torch.no_grad():
-                taught = None if teacher is None else teacher(batch.images)
-            output = every_cycle(model, batch.images) if recipe.circulation is not None else model(batch.images)
-        optimizer.zero_grad()
-        torch.autograd.backward(torch.stack(list(criterion(output, batch, taught).values())).sum())
-        optimizer.step()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-
-    return step
-
-
-def measure(plan: Plan, parts: Path, device: torch.device, crops: int | None, repeats: int) -> dict[str, StepTime]:
-    """The step times of a plan's runs by kind; each is printed as it is had."""
+def measure(plan: Plan, parts: Path, device: str, crops: int | None, repeats: int) -> dict[str, StepTime]:
+    """The step times of a plan's runs by kind; prints each."""
     found: dict[str, StepTime] = {}
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     for run in plan.runs.values():
         kind = step_kind(run.recipe)
-        if kind in found:
-            continue
-        recipe = run_recipe_from_json(run.recipe)
-        teaching: Any = None
-        if run.teacher_id in plan.runs:
-            teaching = build_run_model(run_recipe_from_json(plan.runs[run.teacher_id].recipe), JOINTS).to(device).eval()
-        batch = recipe.schedule.batch_size
-        used = min(crops or batch, batch)
-        step = step_of(recipe, parts, teaching, used, device)
-        step()  # warms up
-        times = []
-        for _ in range(repeats):
-            start = time.perf_counter()
-            step()
-            times.append(time.perf_counter() - start)
-        how = f"with {used} random crops" + (f" for {batch}" if used < batch else "")
-        found[kind] = StepTime(seconds=statistics.median(times) * batch / used, device=name, how=how)
-        spread = f"{how}: {min(times):.3f} to {max(times):.3f} s"
-        title = run.row or f"teacher {recipe.model.model}"
-        print(f"{title}: {found[kind].seconds:.3f} s a step of {batch} ({spread})", flush=True)
+        if kind not in found:
+            taught_by = plan.runs.get(run.teacher_id or "")
+            found[kind] = step_time(run, taught_by, parts, device, crops, repeats)
+    return found
+
+
+def step_time(
+    run: PlannedRun, taught_by: PlannedRun | None, parts: Path, device: str, crops: int | None, repeats: int
+) -> StepTime:
+    """What a step of the run takes, with its teacher if it has one."""
+    recipe = run_recipe_from_json(run.recipe)
+    recipe = replace(recipe, model=replace(recipe.model, init="fresh"))
+    teacher = None if taught_by is None else build_run_model(run_recipe_from_json(taught_by.recipe), COCO, parts).eval()
+    batch, row = recipe.schedule.batch_size, run.row or f"teacher {recipe.model.model}"
+    used = min(crops or batch, batch)
+    kind, _, number = device.partition(":")
+    precision: Any = "bf16-mixed" if recipe.precision == "bf16" else "32-true"
+    fabric = Fabric(accelerator=kind, devices=[int(number)] if number else 1, precision=precision)
+
+    def members(folder: Path) -> list[Member]:
+        return [build_member(recipe, RunDir(folder / "run"), skeleton=COCO, parts=parts, teacher=teacher)]
+
+    crops_of = Crops(used, recipe.input_size, fabric.device)
+    seconds = loop_seconds(members, crops_of, teacher, fabric, repeats)
+    name = torch.cuda.get_device_name(fabric.device) if fabric.device.type == "cuda" else "cpu"
+    how = f"with {used} random crops" + (f" for {batch}" if used < batch else "")
+    found = StepTime(seconds=statistics.median(seconds) * batch / used, device=name, how=how)
+    spread = f"{how}: {min(seconds):.3f} to {max(seconds):.3f} s"
+    print(f"{row}: {found.seconds:.3f} s a step of {batch} ({spread})", flush=True)
     return found
 
 
@@ -93,7 +76,9 @@ def main() -> None:
     chosen = parser.parse_args()
     plan = plan_sweep(read_profile(chosen.sweep, chosen.profile), Place(data=chosen.data, runs=chosen.runs))
     store = Store(chosen.runs)
-    keep_step_times(store, measure(plan, store.parts, torch.device(chosen.device), chosen.crops, chosen.repeats))
+    for code, place in plan.parts.items():
+        place.keep_in(store.parts / code)
+    keep_step_times(store, measure(plan, store.parts, chosen.device, chosen.crops, chosen.repeats))
 
 
 if __name__ == "__main__":

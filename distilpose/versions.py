@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from distilpose.losses.table import LOSSES
-from distilpose.models.specs import find_spec
+from distilpose.models.specs import ModelSpec
 from distilpose.parts.code import code_digest
 
 HERE = Path(__file__).parent
@@ -35,6 +35,7 @@ TRAINING = Code(
     files=(
         "training/cohort.py",
         "training/member.py",
+        "training/optimizers.py",
         "training/schedule.py",
         "training/batch_norm.py",
         "losses/criteria.py",
@@ -64,6 +65,7 @@ BACKBONES = {
     "resnet50": Code(version=1, files=("models/resnet.py",)),
     "timm": Code(version=1, files=("models/timm_backbone.py",)),
     "image": Code(version=1, files=()),
+    "mmpose": Code(version=1, files=("integrations/mmpose_student.py",)),
 }
 TOKENS = Code(version=1, files=("models/encoder.py", "models/positions.py", "models/token_models.py"))
 HEADS = Code(version=1, files=("heads/*.py",))
@@ -82,9 +84,8 @@ ALL = {
 """Every piece, by the name that messages use."""
 
 
-def code_of_model(name: str) -> list[str]:
-    """The pieces that a model of ours is made of."""
-    spec = find_spec(name)
+def code_of_model(spec: ModelSpec) -> list[str]:
+    """The pieces of ours that a model is made of; a user's own code has its digest."""
     pieces = [f"backbone {spec.backbone}", *(["tokens"] if spec.has_tokens else []), "heads"]
     return [piece for piece in pieces if piece in ALL]  # a backbone that is just being written has no version yet
 

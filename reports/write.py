@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.runs.atomic import write_bytes
+from experiments.runs.atomic import write_whole
 from experiments.runs.saved_plan import SavedPlan
 from experiments.runs.store import Store
 from reports.formats.latex import latex_document
@@ -59,7 +59,7 @@ def write_report(
         "report.tex": latex_document(first.title, [name for name in parts if name.endswith(".tex")]),
     }
     for name, content in {**whole, **parts}.items():
-        write_bytes(folder / name, content.encode() if isinstance(content, str) else content)
+        write_whole(folder / name, content)
     table = next((block.markdown(captioned=False) for block in blocks if isinstance(block, Table)), "")
     return ReportFiles(
         summary=f"{first.headline}\n\n{table}",

@@ -50,3 +50,9 @@ def lspet_dir() -> Path:
 def coco_mini_dir() -> Path:
     """64 genuine COCO images in the official layout."""
     return _shared("data/coco_mini")
+
+
+@pytest.fixture
+def samples_dir() -> Path:
+    """A few genuine people of several published sets, in their own formats."""
+    return _shared("data/samples")

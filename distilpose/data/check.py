@@ -16,7 +16,7 @@ from distilpose.data.coco import PoseData, find_split, find_splits, fingerprint_
 from distilpose.data.errors import DataError
 from distilpose.data.pictures import picture_defect
 from distilpose.data.problem import Problem, problem, problem_lines
-from distilpose.data.records import AnnotationRow, Records, read_records
+from distilpose.data.records import AnnotationRow, Given, Records, read_records
 
 _BOX_TOLERANCE = 1.0
 """Pixels that a box may reach beyond its picture: rounding, which the loader clips."""
@@ -73,13 +73,16 @@ class CheckReport:
 
 
 def check_data(
-    root: str | Path, splits: tuple[str, ...] | None = None, *, deep: bool = True
+    root: str | Path, splits: tuple[str, ...] | None = None, *, deep: bool = True, given: Given | None = None
 ) -> tuple[CheckReport, ...]:
     """A report for each split, by default for every split that has an annotation file; never empty."""
-    return tuple(check_split(root, split, deep=deep) for split in splits or find_splits(root) or ("train",))
+    names = splits or find_splits(root) or ("train",)
+    return tuple(check_split(root, split, deep=deep, given=given) for split in names)
 
 
-def check_split(root: str | Path, split: str, *, deep: bool = True, workers: int | None = None) -> CheckReport:
+def check_split(
+    root: str | Path, split: str, *, deep: bool = True, workers: int | None = None, given: Given | None = None
+) -> CheckReport:
     """Everything wrong with the split, all of it listed, and what it holds. Never raises for bad data.
 
     Args:
@@ -87,6 +90,7 @@ def check_split(root: str | Path, split: str, *, deep: bool = True, workers: int
         split: its part, as `find_split` finds it.
         deep: decode every picture; otherwise only look whether it is there.
         workers: threads that decode; None for one a processor.
+        given: of the joints, what stands in for what the file says.
     """
     problems: list[Problem] = []
     stats, fingerprint = None, None
@@ -96,7 +100,7 @@ def check_split(root: str | Path, split: str, *, deep: bool = True, workers: int
         problems.append(problem("missing_split", Path(root), "split", split, str(error)))
     else:
         try:
-            records = read_records(file)
+            records = read_records(file, given)
         except DataError as error:
             problems.append(problem("unreadable_annotations", file, "file", "", str(error)))
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distilpose.data.errors import DataError
-from distilpose.data.records import AnnotationRow, Records, read_records
+from distilpose.data.records import AnnotationRow, Given, Records, read_records
 from distilpose.data.skeleton import Skeleton
 
 # COCO's archives bring these along, about the same pictures.
@@ -22,9 +22,12 @@ _NOT_POSES = ("captions_", "image_info_", "instances_", "panoptic_", "stuff_")
 class Person:
     """One labelled person of a picture.
 
-    bbox: x, y, width, height in image pixels, clipped to the picture as the official loader does (`clean_box`).
+    bbox: x, y, width, height in image pixels, clipped to the picture as the official loader does (`clean_box`); or as
+        it is, where the annotations have a box to crop by, as of MPII.
     keypoints: float32 [K, 3] in image pixels: x, y, and COCO's visibility 0 (unlabelled), 1 (occluded), 2 (visible).
     image_size: (width, height) in pixels, as the annotations say.
+    head_size: by which PCKh measures, in image pixels; None where the annotations have none.
+    crowd_index: how crowded the picture is, from 0 to 1; None where the annotations do not say.
     """
 
     annotation_id: int
@@ -34,6 +37,9 @@ class Person:
     bbox: tuple[float, float, float, float]
     keypoints: NDArray[np.float32]
     area: float
+    category_id: int = 1
+    head_size: float | None = None
+    crowd_index: float | None = None
 
 
 class ImageRecord(NamedTuple):
@@ -42,6 +48,7 @@ class ImageRecord(NamedTuple):
     image_id: int
     path: Path
     size: tuple[int, int]
+    crowd_index: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,7 +68,11 @@ class PoseData:
     images: tuple[ImageRecord, ...]
     fingerprint: str
     category_id: int
-    """Of the people, as the files of results and of detected boxes name them."""
+    """Of the people, as the files of results and of detected boxes name them; the first of several."""
+    categories: dict[int, str] = field(default_factory=dict)
+    """The names of all categories that the people (or animals) are of, by id."""
+    given: Given | None = None
+    """What was given of the joints in place of what the file says."""
 
 
 def find_split(root: str | Path, split: str) -> tuple[Path, Path]:
@@ -98,13 +109,13 @@ def find_splits(root: str | Path) -> tuple[str, ...]:
     return tuple(sorted(s.removeprefix("person_keypoints_") for s in stems if not s.startswith(_NOT_POSES)))
 
 
-def data_fingerprint(root: str | Path, split: str) -> str:
-    """sha256 over the annotation bytes and the sorted (name, length) of the pictures; paths do not enter.
+def data_fingerprint(root: str | Path, split: str, given: Given | None = None) -> str:
+    """sha256 over the annotation bytes, what is `given` of the joints, and the sorted (name, length) of the pictures.
 
-    A picture that is missing enters with length -1, so that broken data has a fingerprint too.
+    Paths do not enter. A picture that is missing enters with length -1, so that broken data has a fingerprint too.
     """
     file, image_dir = find_split(root, split)
-    return fingerprint_of(read_records(file), image_dir)
+    return fingerprint_of(read_records(file, given), image_dir)
 
 
 def fingerprint_of(records: Records, image_dir: Path) -> str:
@@ -137,16 +148,16 @@ def clean_box(
     return x1, y1, x2 - x1, y2 - y1
 
 
-def load_pose_data(root: str | Path, split: str) -> PoseData:
-    """The split as records. Pictures are not opened; `check_split` does that.
+def load_pose_data(root: str | Path, split: str, given: Given | None = None) -> PoseData:
+    """The split as records, with what is `given` of the joints. Pictures are not opened; `check_split` does that.
 
     Raises:
         DataError: a record cannot be read, or there are no people; `check_split` lists every fault.
     """
     file, image_dir = find_split(root, split)
-    records = read_records(file)
+    records = read_records(file, given)
     records.refuse_problems()
-    return pose_data(records, split, image_dir)
+    return replace(pose_data(records, split, image_dir), given=given)
 
 
 def pose_data(records: Records, split: str, image_dir: Path) -> PoseData:
@@ -157,7 +168,10 @@ def pose_data(records: Records, split: str, image_dir: Path) -> PoseData:
     """
     assert records.skeleton is not None
     assert records.person_id is not None
-    images = {row.image_id: ImageRecord(row.image_id, image_dir / row.file_name, row.size) for row in records.images}
+    images = {
+        row.image_id: ImageRecord(row.image_id, image_dir / row.file_name, row.size, row.crowd_index)
+        for row in records.images
+    }
     found = (_person(row, images[row.image_id]) for row in records.annotations)
     people = tuple(person for person in found if person is not None)
     if not people:
@@ -173,6 +187,7 @@ def pose_data(records: Records, split: str, image_dir: Path) -> PoseData:
         images=tuple(images.values()),
         fingerprint=fingerprint_of(records, image_dir),
         category_id=records.person_id,
+        categories=records.categories,
     )
 
 
@@ -190,6 +205,8 @@ def _person(row: AnnotationRow, image: ImageRecord) -> Person | None:
     keypoints = np.asarray(row.keypoints, np.float32).reshape(-1, 3)
     box = clean_box(row.bbox, image.size)
     area = row.bbox[2] * row.bbox[3] if row.area is None else float(row.area)
+    if row.crop_box is not None and min(row.crop_box[2:]) > 0:
+        box = row.crop_box
     if box is None or area <= 0 or not (keypoints[:, 2] > 0).any():
         return None
     keypoints.flags.writeable = False
@@ -201,4 +218,7 @@ def _person(row: AnnotationRow, image: ImageRecord) -> Person | None:
         bbox=box,
         keypoints=keypoints,
         area=area,
+        category_id=row.category_id,
+        head_size=row.head_size,
+        crowd_index=image.crowd_index,
     )

@@ -6,14 +6,20 @@ This is the one place that looks at what is in the file: who uses `Records` may 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from distilpose.data.errors import DataError
 from distilpose.data.foreign import LARGEST_NUMBER, is_id, is_number, is_printable, read_json, shown
 from distilpose.data.problem import Problem, problem
-from distilpose.data.skeleton import Skeleton, read_skeleton
+from distilpose.data.skeleton import Skeleton, category_of, read_skeleton
+
+Given = Mapping[str, Any]
+"""Fields of a category that stand in for those of the file."""
 
 LONGEST_SIDE = 2**20
 """Pixels of a picture's side that OpenCV decodes."""
@@ -35,12 +41,16 @@ class _Notes:
 
 
 class ImageRow(NamedTuple):
-    """A picture: its place in the file, its id, its name below the picture folder, its (width, height) in pixels."""
+    """A picture: its place in the file, its id, its name below the picture folder, its (width, height) in pixels.
+
+    `crowd_index` is how crowded it is, from 0 to 1, where the file says so (`crowdIndex`, as CrowdPose writes it).
+    """
 
     place: str
     image_id: int
     file_name: str
     size: tuple[int, int]
+    crowd_index: float | None
 
 
 class AnnotationRow(NamedTuple):
@@ -51,6 +61,8 @@ class AnnotationRow(NamedTuple):
     area: None where the file has none.
     keypoints: x, y, visibility of each joint of the skeleton, flat; None where the person has none.
     num_keypoints: as the file counts the labelled joints; None where it does not.
+    head_size: by which PCKh measures, in pixels; None where the file has none.
+    crop_box: x, y, width, height that the crop is made of, as it is, instead of `bbox`; None where the file has none.
     """
 
     place: str
@@ -61,6 +73,9 @@ class AnnotationRow(NamedTuple):
     keypoints: list[float] | None
     num_keypoints: int | None
     crowd: bool
+    category_id: int
+    head_size: float | None
+    crop_box: tuple[float, float, float, float] | None
 
     @property
     def labelled(self) -> int:
@@ -72,8 +87,9 @@ class AnnotationRow(NamedTuple):
 class Records:
     """What is sound in an annotation file, and the faults of the rest.
 
-    digest: sha256 of the file's bytes.
-    skeleton, person_id: of the category of people; None where it is faulty.
+    digest: sha256 of the file's bytes, and of the joints where others than the file's were given.
+    skeleton, person_id: of the category of people, the first of several; None where it is faulty.
+    categories: the names of all categories of people (or of animals), by id.
     annotations: those of people.
     others: place and category id of the annotations that are of no category in the file.
     """
@@ -82,6 +98,7 @@ class Records:
     digest: str
     skeleton: Skeleton | None
     person_id: int | None
+    categories: dict[int, str]
     images: tuple[ImageRow, ...]
     annotations: tuple[AnnotationRow, ...]
     others: tuple[tuple[str, int], ...]
@@ -94,8 +111,34 @@ class Records:
             raise DataError(f"{self.problems[0]}{more}; `distilpose data check` lists every problem")
 
 
-def read_records(file: Path) -> Records:
-    """The records of the annotation file.
+def with_joints_of(records: Records, skeleton: Skeleton) -> Records:
+    """The records with the joints of another skeleton: those that both have by name, the others as not labelled.
+
+    Raises:
+        DataError: they have none in common.
+    """
+    own = records.skeleton
+    assert own is not None
+    places = {}
+    for joint, name in enumerate(own.names):
+        with suppress(ValueError):
+            places[skeleton.find(name)] = joint
+    if not places:
+        raise DataError(f"{records.file}: keypoints: none is one of {', '.join(skeleton.names)}")
+
+    def moved(row: AnnotationRow) -> AnnotationRow:
+        if row.keypoints is None:
+            return row
+        flat = [0.0] * 3 * skeleton.num_joints
+        for to, at in places.items():
+            flat[3 * to : 3 * to + 3] = row.keypoints[3 * at : 3 * at + 3]
+        return row._replace(keypoints=flat, num_keypoints=None)
+
+    return replace(records, skeleton=skeleton, annotations=tuple(map(moved, records.annotations)))
+
+
+def read_records(file: Path, given: Given | None = None) -> Records:
+    """The records of the annotation file; what is `given` of its joints stands in for what it says itself.
 
     Raises:
         DataError: it cannot be read, or is no JSON object. Every other fault is one of the problems.
@@ -103,14 +146,17 @@ def read_records(file: Path) -> Records:
     parsed, digest = _read_object(file)
     notes = _Notes(file)
     images_raw, rows, categories = (_list(parsed, field, notes) for field in ("images", "annotations", "categories"))
-    category_ids, person_id, skeleton = _categories(categories, notes)
+    category_ids, posed, skeleton = _categories(categories, notes, given or {})
     images, image_ids = _images(images_raw, notes)
-    annotations, others = _annotations(rows, image_ids, category_ids, person_id, skeleton, notes)
+    annotations, others = _annotations(rows, image_ids, category_ids, posed, skeleton, notes)
+    if given and skeleton is not None:
+        digest = hashlib.sha256(f"{digest}\n{json.dumps(category_of(skeleton))}".encode()).hexdigest()
     return Records(
         file=file,
         digest=digest,
         skeleton=skeleton,
-        person_id=person_id,
+        person_id=next(iter(posed), None),
+        categories=posed,
         images=images,
         annotations=annotations,
         others=others,
@@ -140,7 +186,7 @@ def file_skeleton(file: Path) -> Skeleton:
     """
     parsed, _ = _read_object(file)
     notes = _Notes(file)
-    _, _, skeleton = _categories(_list(parsed, "categories", notes), notes)
+    _, _, skeleton = _categories(_list(parsed, "categories", notes), notes, {})
     if notes.problems or skeleton is None:
         raise DataError(str(notes.problems[0]))
     return skeleton
@@ -170,10 +216,10 @@ def _list(parsed: dict[str, Any], field: str, note: _Notes) -> list[Any]:
     return []
 
 
-def _categories(rows: list[Any], note: _Notes) -> tuple[set[int] | None, int | None, Skeleton | None]:
-    """The ids of all categories (None where not all are known), and the id and skeleton of the people's."""
+def _categories(rows: list[Any], note: _Notes, given: Given) -> tuple[set[int] | None, dict[int, str], Skeleton | None]:
+    """The ids of all categories (None where not all are known), the people's with their names, and their skeleton."""
     ids: set[int] | None = set()
-    posed: list[tuple[str, dict[str, Any]]] = []
+    sound: list[tuple[str, dict[str, Any]]] = []
     for index, row in enumerate(rows):
         at = f"categories[{index}]"
         if not isinstance(row, dict):
@@ -185,19 +231,21 @@ def _categories(rows: list[Any], note: _Notes) -> tuple[set[int] | None, int | N
             ids = None
         elif ids is not None:
             ids.add(row["id"])
-        if row.get("keypoints"):
-            posed.append((at, row))
+        sound.append((at, row))
+    posed = [(at, row) for at, row in sound if row.get("keypoints")]
+    if not posed and "keypoints" in given:
+        posed = sound
     named = [one for one in posed if one[1].get("name") == "person"]
-    chosen = posed if len(posed) == 1 else named
-    if len(chosen) != 1:
-        rule = "one category with `keypoints`, or one of these named person, is needed; add the joint names"
-        note("category", "categories", f"{len(posed)} with keypoints", rule)
-        return None, None, None
+    chosen = posed if len(posed) == 1 or not named else named
+    if not chosen or len(named) > 1 or any(row.get("keypoints") != chosen[0][1].get("keypoints") for _, row in chosen):
+        rule = "one category with `keypoints`, or one of these named person, or several with the same, is needed"
+        note("category", "categories", f"{len(posed)} with keypoints", f"{rule}; add the joint names")
+        return None, {}, None
     at, person = chosen[0]
-    skeleton, faults = read_skeleton(person)
+    skeleton, faults = read_skeleton({**person, **given})
     for field, rule in faults:
         note("category", f"{at}.{field}", "", rule)
-    return ids, person["id"] if is_id(person.get("id")) else None, skeleton
+    return ids, {row["id"]: str(row.get("name")) for _, row in chosen if is_id(row.get("id"))}, skeleton
 
 
 def _images(rows: list[Any], note: _Notes) -> tuple[tuple[ImageRow, ...], set[int]]:
@@ -227,8 +275,11 @@ def _images(rows: list[Any], note: _Notes) -> tuple[tuple[ImageRow, ...], set[in
         if not all(is_id(side) and 1 <= side <= LONGEST_SIDE for side in size):
             rule = f"whole numbers of pixels from 1 to {LONGEST_SIDE} are needed"
             note("malformed", f"{at}.width, height", list(size), rule)
+        crowded = row.get("crowdIndex")
+        if crowded is not None and not is_number(crowded):
+            note("malformed", f"{at}.crowdIndex", crowded, "a number from 0 to 1 is needed")
         if len(note.problems) == before:
-            images.append(ImageRow(at, row["id"], row["file_name"], (row["width"], row["height"])))
+            images.append(ImageRow(at, row["id"], row["file_name"], (row["width"], row["height"]), crowded))
     return tuple(images), ids
 
 
@@ -236,7 +287,7 @@ def _annotations(
     rows: list[Any],
     image_ids: set[int],
     category_ids: set[int] | None,
-    person_id: int | None,
+    posed: dict[int, str],
     skeleton: Skeleton | None,
     note: _Notes,
 ) -> tuple[tuple[AnnotationRow, ...], tuple[tuple[str, int], ...]]:
@@ -266,22 +317,29 @@ def _annotations(
             note("malformed", f"{at}.image_id", image, _WHOLE)
         elif image not in image_ids:
             note("dangling_image_id", f"{at}.image_id", image, "must be an image's id; add the image")
-        if person_id is not None and category != person_id:
+        if posed and not (is_id(category) and category in posed):
             continue
-        box, area, flat, count, crowd = _box(row, at, note), *_labels(row, at, skeleton, note)
+        box, area, flat, count, crowd = _box(row, "bbox", at, note), *_labels(row, at, skeleton, note)
+        crop = None if row.get("crop_box") is None else _box(row, "crop_box", at, note)
+        head = row.get("head_size")
+        if head is not None and not (is_number(head) and head > 0):
+            note("malformed", f"{at}.head_size", head, "a number of pixels above 0 is needed")
         if len(note.problems) == before:
             assert box is not None
-            people.append(AnnotationRow(at, row["id"], row["image_id"], box, area, flat, count, crowd))
+            assert is_id(category)
+            people.append(
+                AnnotationRow(at, row["id"], row["image_id"], box, area, flat, count, crowd, category, head, crop)
+            )
     return tuple(people), tuple(others)
 
 
-def _box(row: dict[str, Any], at: str, note: _Notes) -> tuple[float, float, float, float] | None:
-    box = row.get("bbox")
+def _box(row: dict[str, Any], field: str, at: str, note: _Notes) -> tuple[float, float, float, float] | None:
+    box = row.get(field)
     if not isinstance(box, list) or len(box) != 4 or not {*map(type, box)} <= _NUMERIC:
-        note("malformed", f"{at}.bbox", box, "x, y, width and height in pixels are needed")
+        note("malformed", f"{at}.{field}", box, "x, y, width and height in pixels are needed")
         return None
     if not all(map(is_number, box)):
-        note("nan", f"{at}.bbox", box, _FINITE)
+        note("nan", f"{at}.{field}", box, _FINITE)
         return None
     x, y, width, height = map(float, box)
     return x, y, width, height

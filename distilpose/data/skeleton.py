@@ -25,6 +25,8 @@ class Skeleton:
     flip_pairs: tuple[tuple[int, int], ...]
     sigmas: tuple[float, ...]
     upper_body: tuple[int, ...]
+    parts: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    """Named groups of joints that tables show: `foot` of a whole body, say."""
 
     @property
     def num_joints(self) -> int:
@@ -43,6 +45,23 @@ class Skeleton:
         near = get_close_matches(_plain(name), plain, n=1)
         hint = f"did you mean {self.names[plain.index(near[0])]}? " if near else ""
         raise ValueError(f"joint {name!r}: there is no such joint; {hint}there are: {', '.join(self.names)}")
+
+    def take(self, joints: Sequence[int]) -> Skeleton:
+        """The skeleton of these joints, in this order; limbs and pairs go with either of their ends."""
+        at = {joint: place for place, joint in enumerate(joints)}
+
+        def within(pairs: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+            return tuple((at[a], at[b]) for a, b in pairs if a in at and b in at)
+
+        parts = [(part, tuple(at[joint] for joint in found if joint in at)) for part, found in self.parts]
+        return Skeleton(
+            names=tuple(self.names[joint] for joint in joints),
+            limbs=within(self.limbs),
+            flip_pairs=within(self.flip_pairs),
+            sigmas=tuple(self.sigmas[joint] for joint in joints),
+            upper_body=tuple(sorted(at[joint] for joint in self.upper_body if joint in at)),
+            parts=tuple((part, found) for part, found in parts if found),
+        )
 
     @property
     def flip_permutation(self) -> tuple[int, ...]:
@@ -95,6 +114,8 @@ def category_of(skeleton: Skeleton) -> dict[str, Any]:
     }
     if skeleton.upper_body != _upper_body({}, names, []):
         category["upper_body"] = [names[joint] for joint in skeleton.upper_body]
+    if skeleton.parts:
+        category["parts"] = {part: [names[joint] for joint in joints] for part, joints in skeleton.parts}
     return category
 
 
@@ -102,8 +123,8 @@ def read_skeleton(category: Mapping[str, Any]) -> tuple[Skeleton | None, list[tu
     """The skeleton that a COCO category describes, or None and every fault: its field, and the rule with what to add.
 
     Read are `keypoints` (names), `skeleton` (limbs, counted from 1 as COCO does), `flip_pairs` (pairs of names, or of
-    numbers counted from 1), `keypoint_sigmas` (OKS) and `upper_body` (names or numbers from 1). What is absent comes
-    from:
+    numbers counted from 1), `keypoint_sigmas` (OKS; one number is for all joints), `upper_body` (names or numbers from
+    1) and `parts` (such lists by name; none by default). What else is absent comes from:
 
     - COCO's own, where the names are COCO's 17 in any order;
     - for `flip_pairs`, names that differ only by left and right, or l and r, in whatever spelling, where each that has
@@ -148,11 +169,14 @@ def read_skeleton(category: Mapping[str, Any]) -> tuple[Skeleton | None, list[tu
 
     sigmas = _sigmas(category, names, coco_like, faults)
     upper_body = _upper_body(category, names, faults)
+    parts = _parts(category, names, faults)
     if faults:
         return None, faults
     assert limbs is not None
     assert flip_pairs is not None
-    return Skeleton(names=names, limbs=limbs, flip_pairs=flip_pairs, sigmas=sigmas, upper_body=upper_body), []
+    return Skeleton(
+        names=names, limbs=limbs, flip_pairs=flip_pairs, sigmas=sigmas, upper_body=upper_body, parts=parts
+    ), []
 
 
 def _is_name(value: object) -> bool:
@@ -245,6 +269,8 @@ def _sigmas(
             return tuple(COCO.sigmas[COCO.names.index(name)] for name in names)
         faults.append(("keypoint_sigmas", f"is absent; add the OKS sigmas of the {len(names)} joints"))
         return ()
+    if is_number(value) and value > 0:
+        return (float(value),) * len(names)
     if not _is_list(value) or len(value) != len(names) or not all(is_number(v) and v > 0 for v in value):
         faults.append(("keypoint_sigmas", f"{len(names)} positive numbers, one a joint, got {shown(value)}"))
         return ()
@@ -252,11 +278,23 @@ def _sigmas(
 
 
 def _upper_body(category: Mapping[str, Any], names: tuple[str, ...], faults: list[tuple[str, str]]) -> tuple[int, ...]:
-    value = category.get("upper_body")
-    if value is None:
+    if category.get("upper_body") is None:
         return tuple(i for i, name in enumerate(names) if not any(part in name.lower() for part in _LOWER_BODY))
-    joints = [_joint(v, names) for v in value] if _is_list(value) else [None]
-    if any(joint is None for joint in joints):
-        faults.append(("upper_body", f"joint names, or numbers from 1 to {len(names)}, got {shown(value)}"))
+    return tuple(sorted(set(_joints("upper_body", category["upper_body"], names, faults))))
+
+
+def _parts(
+    category: Mapping[str, Any], names: tuple[str, ...], faults: list[tuple[str, str]]
+) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    value = category.get("parts") or {}
+    if not isinstance(value, Mapping) or not all(_is_name(part) for part in value):
+        faults.append(("parts", f"lists of joints by the name of the part, got {shown(value)}"))
         return ()
-    return tuple(sorted({joint for joint in joints if joint is not None}))
+    return tuple((part, _joints(f"parts.{part}", joints, names, faults)) for part, joints in value.items())
+
+
+def _joints(field: str, value: object, names: tuple[str, ...], faults: list[tuple[str, str]]) -> tuple[int, ...]:
+    joints = [_joint(item, names) for item in value] if isinstance(value, list | tuple) else [None]
+    if None in joints:
+        faults.append((field, f"joint names, or numbers from 1 to {len(names)}, got {shown(value)}"))
+    return tuple(joint for joint in joints if joint is not None)

@@ -11,11 +11,11 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from distilpose.data.records import AnnotationRow, Records, read_records
+from distilpose.data.records import AnnotationRow, Given, Records, read_records
+from distilpose.evaluation.metrics import AP_METRICS
 from distilpose.evaluation.protocol import Evaluator
 from distilpose.integrations.faster_coco_eval import faster_stats
 
-AP_METRICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 AREA_OF_BOX = 0.53  # share of its box a person covers, on average over COCO; stands in for a missing `area`
 
 
@@ -27,8 +27,13 @@ class KeypointTruth:
     sigmas: tuple[float, ...]
 
 
-def read_truth(annotation_file: Path, sigmas: Sequence[float], image_ids: Iterable[int] | None = None) -> KeypointTruth:
-    """Return the truth of a COCO-format file, of the given images or of all.
+def read_truth(
+    annotation_file: Path,
+    sigmas: Sequence[float],
+    image_ids: Iterable[int] | None = None,
+    given: Given | None = None,
+) -> KeypointTruth:
+    """Return the truth of a COCO-format file, of the given images or of all; `given` stands in for its joints.
 
     Annotations are numbered anew from 1, because pycocotools takes a match with annotation 0 for none. Where missing,
     `iscrowd` is 0, `num_keypoints` is counted, and `area` is 0.53 of the box.
@@ -36,12 +41,17 @@ def read_truth(annotation_file: Path, sigmas: Sequence[float], image_ids: Iterab
     Raises ValueError when a record of the file is malformed, or its people have another number of joints than there are
     sigmas.
     """
-    records = read_records(annotation_file)
+    records = read_records(annotation_file, given)
     records.refuse_problems()
+    return truth_of(records, sigmas, image_ids)
+
+
+def truth_of(records: Records, sigmas: Sequence[float], image_ids: Iterable[int] | None = None) -> KeypointTruth:
+    """Return the truth that records without problems hold; see `read_truth`."""
     assert records.skeleton is not None
     if records.skeleton.num_joints != len(sigmas):
         raise ValueError(
-            f"{annotation_file}: annotations: keypoints must be of {len(sigmas)} joints, as many as there are sigmas, "
+            f"{records.file}: annotations: keypoints must be of {len(sigmas)} joints, as many as there are sigmas, "
             f"got {records.skeleton.num_joints}"
         )
     wanted = None if image_ids is None else set(image_ids)
@@ -84,12 +94,25 @@ def average_precision(
     return {name: float(value) for name, value in zip(AP_METRICS, stats, strict=True) if value >= 0}
 
 
-def _pycocotools_stats(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) -> Sequence[float]:
-    """Return the ten numbers in the order of `AP_METRICS`; -1 stands for an undefined one."""
+def matches(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Return pycocotools' matches of people of all, medium and large area: its record of every picture with any."""
+    evaluation = _matched(truth, results)
+    found = np.array(evaluation.evalImgs, dtype=object).reshape(3, -1)
+    return [[record for record in area if record is not None] for area in found]
+
+
+def _matched(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) -> Any:
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(truth.coco, _load_results(truth, results), "keypoints")
         evaluation.params.kpt_oks_sigmas = np.asarray(truth.sigmas)
         evaluation.evaluate()
+    return evaluation
+
+
+def _pycocotools_stats(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) -> Sequence[float]:
+    """Return the ten numbers in the order of `AP_METRICS`; -1 stands for an undefined one."""
+    evaluation = _matched(truth, results)
+    with contextlib.redirect_stdout(io.StringIO()):
         evaluation.accumulate()
         evaluation.summarize()
     stats: Sequence[float] = evaluation.stats

@@ -17,12 +17,13 @@ from torch import nn
 from distilpose.data.coco import PoseData
 from distilpose.data.sources import ImageSource
 from distilpose.data.stream import Batch, eval_batches
-from distilpose.evaluation.average_precision import KeypointTruth, average_precision, read_truth
+from distilpose.evaluation.average_precision import KeypointTruth, read_truth
 from distilpose.evaluation.boxes import detected_people
 from distilpose.evaluation.decode import Points, Readable, Refinement, crop_to_image
 from distilpose.evaluation.flip import FlipTest
+from distilpose.evaluation.measure import given_to_metrics, measure
+from distilpose.evaluation.metrics import MetricUse
 from distilpose.evaluation.oks import rescore, suppress
-from distilpose.evaluation.pck import pck, torso, torso_lengths
 from distilpose.evaluation.protocol import PUBLISHED, Protocol
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,8 @@ class Evaluation:
 
     metrics: AP, AP50, AP75, APM, APL, AR, AR50, AR75, ARM, ARL (COCO's, on the data's sigmas), PCK@0.2 and PCK@0.1 (of
         the longer side of the annotated box), PCK@0.2-torso and PCK@0.1-torso (of the distance from left shoulder to
-        right hip), each in [0, 1]; one that the data leave undefined is absent. All are, for a split without labels.
+        right hip), each in [0, 1], and those asked for; one that the data leave undefined is absent. All are, for a
+        split without labels.
     results: rows of COCO's results format, rescored, after suppression.
     keypoints: x, y in image pixels and score of every person, in the order of the split's people (or of the detector's
         boxes), before suppression.
@@ -65,6 +67,9 @@ def evaluate_many(
     batches: Iterable[Batch] | None = None,
     truth: KeypointTruth | None = None,
     on_batch: Callable[[], None] = lambda: None,
+    metrics: Sequence[MetricUse] = (),
+    required: str = "",
+    parts: Path | None = None,
 ) -> dict[str, Evaluation]:
     """Return each model's evaluation, from one pass over the split.
 
@@ -88,6 +93,7 @@ def evaluate_many(
         batches: the crops, where they are at hand already; must cover the split (or the boxes), in any order.
         truth: the annotations, where they are at hand already.
         on_batch: called before each batch; what it raises ends the evaluation.
+        metrics, required, parts: as of `measure`.
 
     Raises:
         ValueError: when the batches do not cover the split, the boxes are unusable, or a model's output is no head's.
@@ -97,7 +103,7 @@ def evaluate_many(
     if boxes is not None:
         people, box_scores = detected_people(data, boxes)
     if truth is None and data.people:
-        truth = read_truth(data.annotation_file, data.skeleton.sigmas)
+        truth = read_truth(data.annotation_file, data.skeleton.sigmas, given=data.given)
     if batches is None:
         batches = eval_batches(people, input_size=input_size, batch_size=batch_size, workers=workers, cache=cache)
     partners = data.skeleton.flip_permutation
@@ -122,10 +128,18 @@ def evaluate_many(
             f"batches: must cover all {len(areas)} people of {people.split}, got {np.isfinite(areas).sum()}; "
             "evaluation needs the last, smaller batch too"
         )
-    return {
-        name: _score(name, keypoints, data, people, areas, box_scores, truth, protocol)
-        for name, keypoints in predicted.items()
-    }
+    found = {}
+    for name, points_found in predicted.items():
+        results = _results(name, points_found, data, people, areas, box_scores, protocol)
+        measured: dict[str, float] = {}
+        if truth is not None:
+            aligned = points_found if people is data else None
+            given = given_to_metrics(
+                data, keypoints=aligned, results=results, truth=truth, evaluator=protocol.evaluator
+            )
+            measured = measure(given, metrics, parts=parts, required=required)
+        found[name] = Evaluation(metrics=measured, results=results, keypoints=points_found)
+    return found
 
 
 def read_points(
@@ -160,17 +174,16 @@ def _evaluating(models: Iterable[nn.Module]) -> Any:
             model.train(training)
 
 
-def _score(
+def _results(
     name: str,
     keypoints: NDArray[np.float32],
     data: PoseData,
     people: PoseData,
     areas: NDArray[np.float64],
     box_scores: NDArray[np.float64],
-    truth: KeypointTruth | None,
     protocol: Protocol,
-) -> Evaluation:
-    """Return the evaluation of one model's keypoints [people, joints, 3] in image pixels."""
+) -> list[dict[str, Any]]:
+    """Return one model's keypoints [people, joints, 3] in image pixels as results; those not finite are misses."""
     broken = ~np.isfinite(keypoints).all(-1)
     if broken.any():
         log.warning("%s: %d of %d predicted joints are not finite and count as misses", name, broken.sum(), broken.size)
@@ -185,7 +198,7 @@ def _score(
             keep[group] = suppress(
                 keypoints[group, :, :2], areas[group], scores[group], data.skeleton.sigmas, protocol.suppress_above
             )
-    results = [
+    return [
         {
             "image_id": int(image_ids[n]),
             "category_id": data.category_id,
@@ -194,11 +207,3 @@ def _score(
         }
         for n in np.flatnonzero(keep)
     ]
-    metrics = {} if truth is None else average_precision(truth, results, evaluator=protocol.evaluator)
-    if people is data:
-        annotated = np.stack([person.keypoints for person in data.people])
-        points, truth_points, labelled = keypoints[..., :2], annotated[..., :2], annotated[..., 2]
-        metrics |= pck(points, truth_points, labelled, np.array([max(person.bbox[2:]) for person in data.people]))
-        torsos = torso_lengths(truth_points, labelled, torso(data.skeleton))
-        metrics |= pck(points, truth_points, labelled, torsos, suffix="-torso")
-    return Evaluation(metrics=metrics, results=results, keypoints=keypoints)

@@ -1,6 +1,6 @@
 """PCK: the share of joints found within a fraction of the person's size."""
 
-from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -10,30 +10,31 @@ from distilpose.data.skeleton import Skeleton
 
 Floats = NDArray[np.floating]
 
-PCK_THRESHOLDS = (0.2, 0.1)
-
 
 def pck(
-    predicted: Float[Floats, "people joints 2"],
-    truth: Float[Floats, "people joints 2"],
-    labelled: Float[Floats, "people joints"],
-    sizes: Float[Floats, " people"],
-    thresholds: Sequence[float] = PCK_THRESHOLDS,
-    suffix: str = "",
-) -> dict[str, float]:
-    """Return under "PCK@t" and `suffix` the share of labelled joints within t times the person's size.
+    keypoints: Float[Floats, "people joints 2"],
+    true_keypoints: Float[Floats, "people joints 2"],
+    visible: Float[Floats, "people joints"],
+    boxes: Float[Floats, "people 4"],
+    skeleton: Skeleton | None,
+    *,
+    threshold: float = 0.2,
+    by: Literal["bbox", "torso"] = "bbox",
+) -> float:
+    """Return the share of labelled joints found within `threshold` times the person's size, NaN where none counts.
 
-    All in image pixels. Joints with `labelled` 0 do not count, nor does a person whose size is not above 0; every other
-    joint of every person counts once. Empty when none counts. A prediction that is not finite is a miss.
+    The size is the longer side of the box or, by "torso", the distance from left shoulder to right hip. All in image
+    pixels. Joints with `visible` 0 do not count, nor does a person whose size is not above 0; every other joint of
+    every person counts once. A prediction that is not finite is a miss.
     """
-    counted = (labelled > 0) & (sizes > 0)[:, None]
+    sizes = boxes[:, 2:].max(-1)
+    if by == "torso":
+        sizes = torso_lengths(true_keypoints, visible, None if skeleton is None else torso(skeleton))
+    counted = (visible > 0) & (sizes > 0)[:, None]
     if not counted.any():
-        return {}
-    distance = np.linalg.norm(predicted.astype(np.float64) - truth, axis=-1)
-    return {
-        f"PCK@{threshold:g}{suffix}": float((distance <= threshold * sizes[:, None])[counted].mean())
-        for threshold in thresholds
-    }
+        return float("nan")
+    distance = np.linalg.norm(keypoints.astype(np.float64) - true_keypoints, axis=-1)
+    return float((distance <= threshold * sizes[:, None])[counted].mean())
 
 
 def torso(skeleton: Skeleton) -> tuple[int, int] | None:

@@ -1,7 +1,7 @@
 """The heatmap head: a heatmap a joint at a quarter of the crop, whose maximum is the joint."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -20,6 +20,8 @@ class HeatmapOutput(NamedTuple):
     visual_tokens: Float[Tensor, "batch visual dim"] | None = None
     keypoint_tokens: Float[Tensor, "batch joints dim"] | None = None
     attention: Float[Tensor, "batch layers heads joints joints+visual"] | None = None
+    learn: Callable[[Any], Tensor] | None = None
+    """The loss of a model that has its own, called with the batch."""
 
     @property
     def teaches(self) -> bool:

@@ -1,7 +1,7 @@
 """The regression head: coordinates straight from a joint's token, with a score and sigmas where losses train them."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -25,6 +25,8 @@ class RegressionOutput(NamedTuple):
     visual_tokens: Float[Tensor, "batch visual dim"] | None = None
     keypoint_tokens: Float[Tensor, "batch joints dim"] | None = None
     attention: Float[Tensor, "batch layers heads joints joints+visual"] | None = None
+    learn: Callable[[Any], Tensor] | None = None
+    """The loss of a model that has its own, called with the batch."""
 
     @property
     def teaches(self) -> bool:

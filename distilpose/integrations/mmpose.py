@@ -18,18 +18,10 @@ from torch import Tensor, nn
 
 from distilpose.data.normalise import IMAGENET_MEAN, IMAGENET_STD
 from distilpose.heads.heatmap import HeatmapOutput
+from distilpose.integrations.mmpose_configs import MMPoseMissingError, check_installed, config_file
 from distilpose.integrations.mmpose_stand_ins import stand_ins
 from distilpose.models.conversion import read_official
 from distilpose.models.specs import STRIDE
-
-HOW_TO_GET_IT = (
-    "mmpose: is not installed, and this needs it; get it with `uv sync --extra mmpose` (Python 3.11; pip alone cannot "
-    "build chumpy, which mmpose asks for and this does not need)"
-)
-
-
-class MMPoseMissingError(ValueError):
-    """The extra is not installed."""
 
 
 class MMPoseTeacherError(ValueError):
@@ -56,17 +48,11 @@ _NOTES = [
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Within it warnings of a library that nobody here can put right are not shown."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def check_installed() -> None:
-    """Raise MMPoseMissingError, saying how to get it, where mmpose is not installed; import nothing."""
-    if any(find_spec(name) is None for name in ("mmpose", "mmengine", "mmcv", "xtcocotools")):
-        raise MMPoseMissingError(HOW_TO_GET_IT)
 
 
 @cache
@@ -78,10 +64,43 @@ def import_mmpose() -> None:
 
     """
     check_installed()
-    with _quietly(), stand_ins():
+    with quietly(), stand_ins():
         from mmpose.utils import register_all_modules
 
         register_all_modules(init_default_scope=False)
+
+
+@cache
+def _import_mmpretrain() -> None:
+    """Import mmpretrain's models, once: ViTPose's backbone is one of them.
+
+    Raises:
+        MMPoseMissingError: it is not installed.
+
+    """
+    if find_spec("mmpretrain") is None:
+        raise MMPoseMissingError(
+            "mmpretrain: is not installed, and a configuration that names `mmpretrain.` models, as ViTPose's do, needs "
+            "it; get it with `uv sync --extra mmpose`, or `pip install --no-deps mmpretrain==1.2.0 einops`"
+        )
+    with quietly(), stand_ins():
+        import mmpretrain.models  # noqa: F401
+
+
+def build_estimator(cfg: Any) -> Any:
+    """Return the model that a configuration describes, drawn from the global generator.
+
+    Raises:
+        MMPoseMissingError: it needs mmpretrain, which is not installed.
+
+    """
+    from mmengine import DefaultScope
+    from mmpose.registry import MODELS
+
+    if "mmpretrain." in str(cfg.model):
+        _import_mmpretrain()
+    with quietly(), DefaultScope.overwrite_default_scope("mmpose"):
+        return MODELS.build(cfg.model)
 
 
 class ChannelChange(NamedTuple):
@@ -112,16 +131,30 @@ def channel_change(preprocessor: Mapping[str, Any]) -> ChannelChange:
     return ChannelChange(tuple((ours_std / std).tolist()), tuple(((ours_mean - mean) / std).tolist()), flip)
 
 
+class ChannelChanger(nn.Module):
+    """Turns our pictures into those that another model was made for."""
+
+    def __init__(self, change: ChannelChange) -> None:
+        super().__init__()
+        self.change = None if change.is_none else change
+        self.register_buffer("scale", torch.tensor(change.scale)[:, None, None], persistent=False)
+        self.register_buffer("shift", torch.tensor(change.shift)[:, None, None], persistent=False)
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 height width"]:
+        """Return the pictures changed."""
+        if self.change is None:
+            return images
+        turned = images.flip(1) if self.change.flip else images
+        return turned * self.get_buffer("scale") + self.get_buffer("shift")
+
+
 class MMPoseTeacher(nn.Module):
     """An mmpose estimator, frozen in eval mode, that returns heatmaps in the order of our joints."""
 
     def __init__(self, estimator: nn.Module, *, order: Sequence[int], change: ChannelChange) -> None:
         super().__init__()
-        self.estimator = estimator
-        self.change = None if change.is_none else change
+        self.estimator, self.change = estimator, ChannelChanger(change)
         self.order = list(order)
-        self.register_buffer("scale", torch.tensor(change.scale)[:, None, None], persistent=False)
-        self.register_buffer("shift", torch.tensor(change.shift)[:, None, None], persistent=False)
         self.requires_grad_(False)
         self.eval()
 
@@ -135,10 +168,7 @@ class MMPoseTeacher(nn.Module):
 
         """
         height, width = images.shape[-2:]
-        if self.change is not None:
-            turned = images.flip(1) if self.change.flip else images
-            images = turned * self.get_buffer("scale") + self.get_buffer("shift")
-        output = self.estimator(images, None, mode="tensor")
+        output = self.estimator(self.change(images), None, mode="tensor")
         heatmaps = _heatmaps(output)
         if heatmaps.shape[-2:] != (height // STRIDE, width // STRIDE):
             got = "{}x{}".format(*reversed(heatmaps.shape[-2:]))
@@ -191,10 +221,9 @@ def build_teacher(
             missing.
     """
     import_mmpose()
-    from mmengine import Config, DefaultScope
-    from mmpose.registry import MODELS
+    from mmengine import Config
 
-    with _quietly():
+    with quietly():
         cfg = Config.fromfile(config_file(config))
     if "model" not in cfg:
         raise MMPoseTeacherError(f"{config}: must be a configuration with a `model`, got none")
@@ -206,12 +235,12 @@ def build_teacher(
             f"{', '.join(names)}"
         )
     state = read_checkpoint(Path(checkpoint))
-    with torch.random.fork_rng(devices=[]), _quietly(), DefaultScope.overwrite_default_scope("mmpose"):
-        estimator = MODELS.build(cfg.model)
+    with torch.random.fork_rng(devices=[]):
+        estimator = build_estimator(cfg)
     _load(estimator, state, config, checkpoint)
     change = channel_change(cfg.model.get("data_preprocessor") or {})
     teacher = MMPoseTeacher(estimator, order=[names.index(name) for name in joints], change=change)
-    with torch.no_grad(), _quietly():
+    with torch.no_grad(), quietly():
         heatmaps = _heatmaps(estimator(torch.zeros(1, 3, input_size[1], input_size[0]), None, mode="tensor"))
         if heatmaps.shape[1] != len(names):
             raise MMPoseTeacherError(
@@ -219,27 +248,6 @@ def build_teacher(
             )
         teacher(torch.zeros(1, 3, input_size[1], input_size[0]))
     return teacher
-
-
-def config_file(config: Path | str) -> Path:
-    """Return the file of a configuration; one that mmpose ships is named `mmpose::body_2d_keypoint/...`.
-
-    Raises:
-        MMPoseMissingError: mmpose is not installed, and it is one that mmpose ships.
-        MMPoseTeacherError: mmpose ships none of this name.
-
-    """
-    package, shipped, name = str(config).partition("::")
-    if not shipped:
-        return Path(config)
-    check_installed()
-    places = getattr(find_spec("mmpose"), "submodule_search_locations", None) or ()
-    for place in places:
-        folder = Path(place).resolve() / ".mim" / "configs"
-        file = (folder / name).resolve()
-        if package == "mmpose" and file.is_relative_to(folder) and file.is_file():
-            return file
-    raise MMPoseTeacherError(f"teacher.mmpose.config: mmpose ships no such configuration, got {str(config)!r}")
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
@@ -271,7 +279,7 @@ def teacher_joints(cfg: Any) -> tuple[str, ...]:
         sources += [dataset.get("metainfo"), getattr(kind, "METAINFO", None)]
     for source in sources:
         if source:
-            with _quietly():
+            with quietly():
                 found = parse_pose_metainfo(dict(source))["keypoint_id2name"]
             return tuple(str(found[index]) for index in range(len(found)))
     raise MMPoseTeacherError(

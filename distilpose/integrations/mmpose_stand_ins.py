@@ -44,6 +44,10 @@ def stand_ins() -> Iterator[None]:
     if find_spec("mmdet") is None:
         utils = _Absent("mmdet.utils", "choose another model, or install mmdet", ConfigType=dict)
         missing |= {"mmdet": _Absent("mmdet", "install it", __path__=[], utils=utils), "mmdet.utils": utils}
+    # mmpretrain's models alone are wanted; its interface asks for packages that nothing here uses.
+    missing["mmpretrain.apis"] = _Absent("mmpretrain.apis", "use mmpretrain itself", __all__=[])
+    if find_spec("importlib_metadata") is None:
+        missing["importlib_metadata"] = import_module("importlib.metadata")
     sys.modules.update(missing)
     try:
         yield

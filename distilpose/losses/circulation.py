@@ -8,14 +8,15 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor
 
-from distilpose.heads.heatmap import HeatmapOutput
-from distilpose.losses.heatmap import heatmap_loss
+from distilpose.heads.output import Output
 from distilpose.losses.tokens import token_loss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CirculationWeights:
-    """How much each term counts; KT and VT of 0 train the cycles by their heatmaps alone.
+    """How much each term counts: KT and VT between neighbouring cycles, and the heatmap loss of every cycle.
+
+    KT and VT of 0 are off. `heatmap` counts where a cycle learns by nothing else.
 
     The official form stops no gradient: neighbouring cycles pull at each other. With `stop_gradient` the later one is
     the teacher and stays where it is.
@@ -33,16 +34,11 @@ class CirculationWeights:
                 raise ValueError(f"{name}: must be a finite weight of at least 0, got {value!r}")
 
 
-def circulation_loss(
-    cycles: Sequence[HeatmapOutput],
-    target: Float[Tensor, "batch joints height width"],
-    visible: Float[Tensor, "batch joints"],
-    weights: CirculationWeights,
-) -> dict[str, Float[Tensor, ""]]:
-    """Return the weighted terms that are switched on, of 'heatmap', 'KT', 'VT'; the loss is their sum.
+def circulation_loss(cycles: Sequence[Output], weights: CirculationWeights) -> dict[str, Float[Tensor, ""]]:
+    """Return the weighted terms that are switched on, 'KT' and 'VT'.
 
-    'heatmap' is the heatmap loss summed over the cycles; 'KT' and 'VT' are the mean squared differences of the keypoint
-    and visual tokens of each cycle and the next, summed over these pairs (none where there is one cycle only).
+    They are the mean squared differences of the keypoint and of the visual tokens of each cycle and the next, summed
+    over these pairs (none where there is one cycle only).
 
     Raises:
         ValueError: there is no cycle, or a term compares tokens of a model that has none.
@@ -50,12 +46,7 @@ def circulation_loss(
     """
     if not cycles:
         raise ValueError("cycles: must be at least one output, got none; run the model with all_cycles=True")
-    terms = {}
-    if weights.heatmap:
-        terms["heatmap"] = weights.heatmap * sum(
-            (heatmap_loss(cycle.heatmaps, target, visible) for cycle in cycles[1:]),
-            start=heatmap_loss(cycles[0].heatmaps, target, visible),
-        )
+    terms: dict[str, Tensor] = {}
     if len(cycles) == 1:
         return terms
     if weights.KT:

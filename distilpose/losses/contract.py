@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from distilpose.data.skeleton import COCO
 from distilpose.data.stream import Batch
+from distilpose.heads import HEADS, load, signature_of
 from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.losses.criteria import Load, LossCriterion
 from distilpose.losses.table import STUDENT_ASKS
 from distilpose.losses.use import Losses, LossUse
+from distilpose.models.specs import STRIDE
 
 PEOPLE, SIZE, DIM, VISUAL = 3, (12, 16), 8, 6
-OF_STUDENT = STUDENT_ASKS
+OF_STUDENT = tuple(name for name in STUDENT_ASKS if name != "learn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,16 +33,30 @@ class Finding:
     fault: str | None = None
 
 
-@dataclass
-class _Student:
+class _Student(SimpleNamespace):
     """All that a student of any kind can give."""
 
     keypoints: Tensor
-    scores: Tensor
-    sigmas: Tensor
-    heatmaps: Tensor
-    keypoint_tokens: Tensor
-    visual_tokens: Tensor
+
+    def learn(self, batch: Batch) -> Tensor:
+        """A loss of the student's own."""
+        seen = batch.visible[..., None]
+        return ((self.keypoints - batch.keypoints) * seen).square().mean()
+
+
+@cache
+def _shapes() -> dict[str, tuple[int, ...]]:
+    """The shape, people apart, of each field that a student of some head gives."""
+    width, height = SIZE
+    given: dict[str, Any] = {"joints": COCO.num_joints, "skeleton": COCO, "dim": DIM, "score": True, "sigma": True}
+    given |= {"heatmap_size": SIZE, "input_size": (STRIDE * width, STRIDE * height)}
+    shapes: dict[str, tuple[int, ...]] = {"keypoint_tokens": (COCO.num_joints, DIM), "visual_tokens": (VISUAL, DIM)}
+    for head in HEADS.values():
+        with torch.device("meta"):
+            module = load(head.on_tokens)(**{ask: given[ask] for ask in signature_of(head.on_tokens).asks})
+            output = module(torch.empty(1, COCO.num_joints, DIM))
+        shapes |= {name: tuple(getattr(output, name).shape[1:]) for name in head.gives}
+    return shapes
 
 
 def check_loss(use: LossUse, load: Load | None = None) -> Iterator[Finding]:
@@ -68,14 +87,7 @@ def _world(dtype: torch.dtype, seed: int = 0, people: int = PEOPLE) -> tuple[_St
         return torch.rand(people, *shape, generator=draw, dtype=torch.float64).to(dtype)
 
     joints, (width, height) = COCO.num_joints, SIZE
-    student = _Student(
-        keypoints=0.1 + 0.8 * some(joints, 2),
-        scores=some(joints),
-        sigmas=1 + some(joints, 2),
-        heatmaps=some(joints, height, width),
-        keypoint_tokens=some(joints, DIM),
-        visual_tokens=some(VISUAL, DIM),
-    )
+    student = _Student(**{name: 0.1 + 0.8 * some(*_shapes()[name]) for name in OF_STUDENT})
     visible = (some(joints) > 0.3).to(dtype)
     batch = Batch(
         images=some(3, 4 * height, 4 * width),
@@ -103,7 +115,7 @@ def _value(criterion: LossCriterion, student: _Student, batch: Batch, teacher: H
 def _inputs(criterion: LossCriterion, student: _Student) -> dict[str, Tensor]:
     """What the loss reads of the student, as leaves."""
     asks = criterion.losses.asks
-    names = [name for name in OF_STUDENT if name in asks] or (list(OF_STUDENT) if "output" in asks else [])
+    names = [name for name in OF_STUDENT if name in asks] or (list(OF_STUDENT) if {"output", "learn"} & asks else [])
     return {name: getattr(student, name).clone().requires_grad_() for name in names}
 
 
@@ -119,7 +131,7 @@ def _finite(criterion: LossCriterion) -> str | None:
 
 
 def _differentiable(criterion: LossCriterion) -> str | None:
-    student, batch, teacher = _world(torch.float64, people=2)
+    student, batch, teacher = _world(torch.float64)
     inputs = _inputs(criterion, student)
     if not inputs:
         return "reads nothing of the student, so it teaches nothing"
@@ -177,13 +189,13 @@ def _in_bf16(criterion: LossCriterion) -> str | None:
     student, batch, teacher = _world(torch.float32)
     criterion.float()
     try:
-        expected = _value(criterion, student, batch, teacher)
+        expected = _value(criterion, student, batch, teacher).item()
         with torch.autocast("cpu", torch.bfloat16):
-            found = _value(criterion, student, batch, teacher)
+            found = _value(criterion, student, batch, teacher).item()
     finally:
         criterion.double()
-    off = abs(float(found) - float(expected)) / max(abs(float(expected)), 1e-6)
-    return None if off < 0.1 else f"gave {float(found):.4g} under bf16 autocast and {float(expected):.4g} in fp32"
+    off = abs(found - expected) / max(abs(expected), 1e-6)
+    return None if off < 0.1 else f"gave {found:.4g} under bf16 autocast and {expected:.4g} in fp32"
 
 
 def _in_any_order(criterion: LossCriterion) -> str | None:
@@ -213,5 +225,6 @@ def _taken(
     student: _Student, batch: Batch, teacher: HeatmapOutput, people: Tensor
 ) -> tuple[_Student, Batch, HeatmapOutput]:
     taken = _Student(**{name: getattr(student, name)[people] for name in OF_STUDENT})
-    taught = HeatmapOutput._make(None if part is None else part[people] for part in teacher)
+    given = ("heatmaps", "visual_tokens", "keypoint_tokens")
+    taught = teacher._replace(**{name: getattr(teacher, name)[people] for name in given})
     return taken, Batch(*(part[people] for part in batch)), taught

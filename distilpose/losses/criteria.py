@@ -11,6 +11,7 @@ from distilpose.data.codecs import gaussian_heatmaps, heatmap_weights
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.stream import Batch
 from distilpose.heads.heatmap import HeatmapOutput
+from distilpose.heads.output import Output
 from distilpose.losses.circulation import CirculationWeights, circulation_loss
 from distilpose.losses.table import LOSSES
 from distilpose.losses.use import Losses, LossUse
@@ -165,25 +166,30 @@ HEATMAP_LOSSES = Losses.of({"heatmap": 1})
 
 
 class CirculationCriterion(nn.Module):
-    """SDPose's loss over every cycle's output; no teacher has a part in it."""
+    """SDPose's loss: every cycle learns by the same `losses`, the heatmap loss without any, and from the next."""
 
-    needs_teacher = False
-
-    def __init__(self, weights: CirculationWeights) -> None:
+    def __init__(self, weights: CirculationWeights, losses: LossCriterion | None = None) -> None:
         super().__init__()
         self.weights = weights
+        self.losses = losses or LossCriterion(Losses.of({"heatmap": weights.heatmap}))
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether a cycle learns from a teacher."""
+        return self.losses.needs_teacher
 
     def forward(
-        self, output: list[HeatmapOutput], batch: Batch, teacher: HeatmapOutput | None = None, epoch: float = 0.0
+        self, output: list[Output], batch: Batch, teacher: HeatmapOutput | None = None, epoch: float = 0.0
     ) -> dict[str, Tensor]:
-        """Return the weighted terms by name."""
-        target, weights = true_heatmaps(batch, output[0])
-        return circulation_loss(output, target, weights, self.weights)
+        """Return the weighted terms by name, those of the losses summed over the cycles."""
+        first, *others = (self.losses(cycle, batch, teacher, epoch) for cycle in output)
+        terms = {name: sum((other[name] for other in others), start=term) for name, term in first.items()}
+        return {**terms, **circulation_loss(output, self.weights)}
 
 
-def every_cycle(model: nn.Module, images: Tensor) -> list[HeatmapOutput]:
+def every_cycle(model: nn.Module, images: Tensor) -> list[Output]:
     """The outputs of all cycles of a model that in use runs its first alone."""
-    outputs: list[HeatmapOutput] = model(images, all_cycles=True)
+    outputs: list[Output] = model(images, all_cycles=True)
     return outputs
 
 

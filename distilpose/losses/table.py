@@ -8,9 +8,10 @@ from typing import Any
 from distilpose.heads import HEADS
 from distilpose.parts.signature import Signature, read_signature
 
-STUDENT_ASKS = (*(name for head in HEADS.values() for name in head.gives), "keypoint_tokens", "visual_tokens")
-"""What a student gives: fields of its output."""
-TEACHER_ASKS = ("teacher", *(f"teacher_{name}" for name in STUDENT_ASKS))
+_SHOWN = (*dict.fromkeys(name for head in HEADS.values() for name in head.gives), "keypoint_tokens", "visual_tokens")
+STUDENT_ASKS = (*_SHOWN, "learn")
+"""What a student gives: fields of its output; `learn` is its own loss, called with the batch."""
+TEACHER_ASKS = ("teacher", *(f"teacher_{name}" for name in _SHOWN))
 """What a teacher gives: its whole output, or a field of it. No gradient reaches it."""
 TRUTH_ASKS = ("true_keypoints", "visible", "true_heatmaps", "heatmap_visible")
 """What the annotations give: fields of the batch, and the Gaussians that heatmap models learn."""
@@ -45,8 +46,27 @@ class BuiltIn:
 LOSSES = {
     "reg": BuiltIn(source="regression.py:regression_loss"),
     "heatmap": BuiltIn(source="heatmap.py:heatmap_loss"),
+    "own": BuiltIn(source="own.py:own_loss", mixes_people={}),
     "CS": BuiltIn(source="confidence.py:confidence_loss"),
     "SH": BuiltIn(source="simulated_heatmap.py:simulated_heatmap_loss", mixes_people={"form": "official"}),
     "KT": BuiltIn(source="tokens.py:keypoint_token_loss", equal_tokens=True),
     "VT": BuiltIn(source="tokens.py:visual_token_loss", equal_tokens=True),
+    "TC": BuiltIn(source="teacher_points.py:teacher_coordinate_loss"),
+    "TS": BuiltIn(source="teacher_points.py:teacher_score_loss"),
+    "FPD": BuiltIn(source="heatmap_distillation.py:heatmap_distillation_loss"),
+    "FitNet": BuiltIn(source="features.py:FitNet"),
+    "AT": BuiltIn(source="features.py:attention_transfer_loss"),
+    "CWD": BuiltIn(source="features.py:channel_distillation_loss", equal_tokens=True),
+    "PKD": BuiltIn(source="features.py:pearson_distillation_loss", equal_tokens=True, mixes_people={}),
+    "RKD": BuiltIn(source="relations.py:relation_loss", mixes_people={}),
+    "RLE": BuiltIn(source="rle.py:RLE"),
+    "SimCC": BuiltIn(source="simcc.py:simcc_loss", mixes_people={"form": "mmpose"}),
+    "DWPose": BuiltIn(source="simcc.py:dwpose_loss"),
+    "JS": BuiltIn(source="jensen_shannon.py:jensen_shannon_loss"),
+    "OKS": BuiltIn(source="oks.py:oks_loss"),
+    "bone": BuiltIn(source="bone.py:bone_loss", mixes_people={"form": "mmpose"}),
+    "wing": BuiltIn(source="wing.py:wing_loss"),
+    "soft_wing": BuiltIn(source="wing.py:soft_wing_loss"),
+    "adaptive_wing": BuiltIn(source="wing.py:adaptive_wing_loss"),
+    "OHKM": BuiltIn(source="hard_joints.py:hard_joints_loss"),
 }

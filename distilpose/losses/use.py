@@ -9,7 +9,7 @@ from typing import Any, Literal
 from distilpose.heads import HEADS
 from distilpose.losses.table import ASKS, LOSSES, TEACHER_ASKS
 from distilpose.parts.naming import nearest
-from distilpose.parts.own import OwnPart, find_own
+from distilpose.parts.own import OwnPart, find_own, tuples
 from distilpose.parts.signature import PartError, Signature, read_signature
 
 Faults = list[tuple[tuple[str, ...], str]]
@@ -115,8 +115,8 @@ class Losses:
 
     @property
     def ticks(self) -> dict[str, bool]:
-        """Those beyond the truth's own (`reg`, `heatmap`), for the columns of a table."""
-        return {use.title: True for use in self.uses if use.name not in ("reg", "heatmap")}
+        """Those beyond the truth's (`reg`, `heatmap`, `own`), for the columns of a table."""
+        return {use.title: True for use in self.uses if use.name not in ("reg", "heatmap", "own")}
 
     def plain(self) -> dict[str, Any]:
         """The losses as JSON values, as `read_losses` takes them."""
@@ -172,8 +172,8 @@ def _read_use(name: str, value: object, folder: Path) -> tuple[LossUse | None, F
     when = _read_over_time(over_time, faults)
     part: OwnPart | None = None
     if isinstance(own, Mapping):  # from a recipe that was read before
-        part = OwnPart(**{key: _tuples(item) for key, item in own.items()})
-        options = {key: _tuples(item) for key, item in written.items()}
+        part = OwnPart.from_json(own)
+        options = {key: tuples(item) for key, item in written.items()}
     else:
         try:
             signature, part = _signature(name, folder)
@@ -223,7 +223,3 @@ def _read_over_time(value: object, faults: Faults) -> OverTime | None:
     if found.end is not None and found.end <= found.start:
         faults.append((("over_time", "end"), f"must come after start, {found.start:g}, got {found.end:g}"))
     return None if found == OverTime() else found
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value

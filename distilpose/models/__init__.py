@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from distilpose.models.official import load_official as load_official
     from distilpose.models.specs import MODELS as MODELS
     from distilpose.models.specs import ModelSpec as ModelSpec
-    from distilpose.models.specs import Sizes as Sizes
     from distilpose.models.specs import resolve_spec as resolve_spec
     from distilpose.models.speed import Speed as Speed
     from distilpose.models.speed import measure_speed as measure_speed
@@ -32,7 +31,6 @@ _HOMES = {
     "Memory": "distilpose.models.memory",
     "ModelSpec": "distilpose.models.specs",
     "RegressionOutput": "distilpose.heads.regression",
-    "Sizes": "distilpose.models.specs",
     "Speed": "distilpose.models.speed",
     "build_model": "distilpose.models.builders",
     "convert_official": "distilpose.models.conversion",

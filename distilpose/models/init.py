@@ -23,18 +23,18 @@ class OwnStart(Protocol):
 
 
 @torch.no_grad()
-def initialise(model: nn.Module, seed: int) -> None:
+def initialise(model: nn.Module, seed: int, *, keep: tuple[str, ...] = ()) -> None:
     """Set every parameter and running statistic of `model` in place: method as published, numbers from `seed`.
 
     Linear weights are normal 0.02, biases 0; convolutions normal 0.001; keypoint tokens normal 0.02; norms 1 and 0.
     Every parameter is drawn from a generator seeded by (seed, its name), and the last map of a regression head by
     (seed, name, output): so models that differ in some parts only, such as the outputs of their heads, start equal in
-    all the others. A part with a `start` of its own, as a backbone of timm's, sets itself. The global generator is not
-    touched, and the device does not matter.
+    all the others. A part with a `start` of its own, as a backbone of timm's, sets itself; those named in `keep` stay
+    as they are ("": all). The global generator is not touched, and the device does not matter.
     """
-    started: tuple[str, ...] = ()
+    started: tuple[str, ...] = tuple(f"{name}." if name else "" for name in keep)
     for name, module in model.named_modules():
-        if name.startswith(started):
+        if f"{name}.".startswith(started):
             continue
         if isinstance(module, OwnStart):
             module.start(seed)

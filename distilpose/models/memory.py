@@ -21,6 +21,16 @@ class Memory:
     """What the forward pass keeps for the backward pass, weights and images aside; 0 without gradients."""
     peak: int
     """The most at any moment, weights, buffers and images aside. A training step's new gradients are part of it."""
+    moments: int = 2
+    """How many numbers the optimizer keeps for each that is trained."""
+    averaged: bool = False
+    """Whether there is a moving average of the weights beside them."""
+
+    @property
+    def resident(self) -> int:
+        """What stays between steps: gradients, the optimizer's moments and an average among it."""
+        own = self.weights + self.buffers
+        return own + (1 + self.moments) * self.trained + own * self.averaged
 
 
 def process_bytes(models: Sequence[Memory], teacher: Memory | None = None, *, batches: int = 1) -> int:
@@ -32,7 +42,7 @@ def process_bytes(models: Sequence[Memory], teacher: Memory | None = None, *, ba
         batches: how many batches of this size are there: the parts of a larger batch, whose gradients are added up, or
             in a validation the images as they are and mirrored.
     """
-    resident = sum(model.weights + 3 * model.trained + model.buffers for model in models)
+    resident = sum(model.resident for model in models)
     # The old gradients of a model go when its step begins, unless they are those of an earlier part.
     peaks = [model.peak - (model.trained if model.kept and batches == 1 else 0) for model in models]
     taught = 0

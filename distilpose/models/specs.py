@@ -1,15 +1,16 @@
-"""The published models as numbers, and what any size of them looks like from outside. Imports no torch."""
+"""The published models as numbers, and what any model looks like from outside, a user's own too. Imports no torch."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
-from annotated_types import Ge, Le
+from distilpose.data.skeleton import MOST_JOINTS
+from distilpose.heads import HEADS, SWITCHES, Head
+from distilpose.parts.naming import nearest
+from distilpose.parts.own import OwnPart
+from distilpose.parts.signature import Option
 
-from distilpose.heads import HEADS
-
-TIMM = "timm:"
+TIMM, MMPOSE = "timm:", "mmpose:"
 STRIDE = 4
 """Every heatmap, and every backbone's features, are a quarter of the input."""
 
@@ -24,33 +25,24 @@ class Published:
     fps: float | None = None
 
 
-_Count = Annotated[int, Ge(1), Le(10_000)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
-    """The sizes of a model that may be chosen; None keeps the published number."""
-
-    width: _Count | None = None
-    """StemNet and ResNet: channels of the stem. HRNet: channels of the first branch."""
-    dim: _Count | None = None
-    depth: _Count | None = None
-    heads: _Count | None = None
-    patch: tuple[_Count, _Count] | None = None
-    """(rows, columns) of features in a token."""
-    stem: _Count | None = None
-    """HRNet only: channels of its stem."""
-    cycles: _Count | None = None
-    """SDPose only: in how many cycles the encoder is trained."""
-
-    @property
-    def chosen(self) -> dict[str, Any]:
-        """The sizes that are not None, as options of `resolve_spec`."""
-        values = {name: getattr(self, name) for name in SIZES}
-        return {name: value for name, value in values.items() if value is not None}
-
-
-SIZES = tuple(size.name for size in fields(Sizes))
+SIZES: Mapping[str, Option] = {
+    name: Option(name=name, default=None, kind="int", least=1, most=most, length=length)
+    for name, most, length in (
+        ("width", 4096, 0),  # StemNet and ResNet: channels of the stem. HRNet: channels of the first branch
+        ("dim", 2048, 0),
+        ("depth", 256, 0),
+        ("heads", 256, 0),
+        ("patch", 2048, 2),  # (rows, columns) of features in a token
+        ("stem", 4096, 0),  # HRNet only: channels of its stem
+        ("cycles", 256, 0),  # SDPose only: in how many cycles the encoder is trained
+    )
+}
+"""The sizes of our models that may be chosen. The largest are far beyond any published model."""
+GIVEN: Mapping[str, Option] = {
+    "joints": Option(name="joints", default=17, kind="int", least=1, most=MOST_JOINTS),
+    "input_size": Option(name="input_size", default=(192, 256), kind="int", least=1, most=2048, length=2),
+}
+"""What data and recipe decide of any model; a size is (width, height)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +51,15 @@ class ModelSpec:
 
     name: str
     head: str
-    """Of `HEADS`."""
-    backbone: Literal["stemnet", "hrnet", "image", "resnet50", "timm"]
+    """Of `HEADS`; "" where the head is a user's own, or the model is whole without one."""
+    backbone: Literal["stemnet", "hrnet", "image", "resnet50", "timm", "mmpose", "own"]
     multiple: int = STRIDE
     """Width and height of the input must be multiples of it, so that what was halved meets again: ResNet-50's features
     in the heatmaps, HRNet's branches in each other."""
     stages: int = 0
     """HRNet only: 4, or 3 to stop after stage 3, whose last module then fuses into the first branch alone."""
     width: int = 64
-    """Of the image itself: 3; see `Sizes` for this and the next."""
+    """Of the image itself: 3; see `SIZES` for this and the next."""
     stem: int = 0
     mid: int = 0
     """HRNet only: middle channels of its first layer's bottlenecks."""
@@ -78,24 +70,43 @@ class ModelSpec:
     cycles: int = 1
     head_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Of those that its head has; one that is not here has the head's default."""
+    own: OwnPart | None = None
+    """A user's own code of the whole model, or of its backbone; of mmpose's models the configuration."""
+    own_head: OwnPart | None = None
+    own_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Of a user's own code; a name belongs to the model where model and head both have it."""
     joints: int = 17
     input_size: tuple[int, int] = (192, 256)
     published: Published = Published()
 
     @property
     def role(self) -> Literal["student", "teacher"]:
-        """A student returns coordinates, a teacher heatmaps."""
-        return "teacher" if HEADS[self.head].teaches else "student"
+        """A teacher returns heatmaps, a student whatever else."""
+        return "teacher" if "heatmaps" in self.gives else "student"
 
     @property
-    def score(self) -> bool:
-        """Whether a regression head has a score output."""
-        return bool(self.head_options.get("score"))
+    def gives(self) -> tuple[str, ...]:
+        """The fields of its output that losses may ask for."""
+        own = None if self.head else self.own_head or self.own
+        tokens = ("keypoint_tokens", "visual_tokens") if self.has_tokens else ()
+        return (*(HEADS[self.head].gives if own is None else own.gives or ()), *tokens)
 
     @property
-    def sigma(self) -> bool:
-        """Whether a regression head has sigma outputs."""
-        return bool(self.head_options.get("sigma"))
+    def is_whole(self) -> bool:
+        """Whether own code makes all of it, head and all."""
+        return self.own is not None and not self.head and self.own_head is None
+
+    @property
+    def kind(self) -> str:
+        """Its name with its head's, for messages."""
+        article = "an" if self.head[:1] in "aeiou" else "a"
+        return f"{self.name}, {article} {self.head} model," if self.head else self.name
+
+    def outputs(self, asks: Collection[str]) -> dict[str, bool]:
+        """The switches of its head, on where losses ask for what they add: only what is trained is there."""
+        own = {ask for part in (self.own, self.own_head) if part is not None for ask in part.asks}
+        has = HEADS[self.head].switches if self.head else {name for name in SWITCHES if name in own}
+        return {option: SWITCHES[option] in asks for option in has}
 
     @property
     def has_tokens(self) -> bool:
@@ -187,8 +198,10 @@ MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in _SPECS}
 """Every model by name, at its published size."""
 
 
-def find_spec(name: str) -> ModelSpec:
+def find_spec(name: str, own: OwnPart | None = None) -> ModelSpec:
     """Return the published model of this name; `timm:NAME` is any backbone of timm, without tokens.
+
+    A user's `own` is a whole model where it says what it gives, else a backbone. What mmpose builds is whole.
 
     Raises:
         ValueError: there is none; the message names the nearest and lists all.
@@ -196,67 +209,122 @@ def find_spec(name: str) -> ModelSpec:
     """
     if name in MODELS:
         return MODELS[name]
+    bare = ModelSpec(name=name, head="regression", backbone="timm", width=0, dim=0, depth=0, heads=0, patch=(0, 0))
+    if own is not None:
+        head = "regression" if own.gives is None else ""
+        backbone: Literal["mmpose", "own"] = "mmpose" if name.startswith(MMPOSE) else "own"
+        options = {} if head else dict.fromkeys(SWITCHES, True)
+        return replace(bare, name=own.title, backbone=backbone, head=head, own=own, head_options=options)
     if name.startswith(TIMM):
-        return ModelSpec(
-            name=name,
-            head="regression",
-            backbone="timm",
-            multiple=32,
-            width=0,
-            dim=0,
-            depth=0,
-            heads=0,
-            patch=(0, 0),
-        )
-    near = get_close_matches(name, MODELS, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise ValueError(f"model: must be one of the known models, got {name!r}; {hint}Known: {', '.join(MODELS)}")
+        return replace(bare, multiple=32)
+    known = "must be a model of ours, timm:NAME, mmpose:CONFIG.py, or FILE.py:NAME of your own"
+    raise ValueError(f"model: {known}, got {name!r}; {nearest(name, MODELS)}")
 
 
-def known_options() -> tuple[str, ...]:
-    """Return the names of all that `resolve_spec` takes, of whatever model."""
-    return ("joints", "input_size", *SIZES, *dict.fromkeys(name for head in HEADS.values() for name in head.options))
-
-
-def resolve_spec(name: str, **options: Any) -> ModelSpec:
+def resolve_spec(
+    name: str,
+    *,
+    head: str | None = None,
+    own: OwnPart | None = None,
+    own_head: OwnPart | None = None,
+    **options: Any,
+) -> ModelSpec:
     """Return the published model with these options; None keeps what is published.
 
-    Options are the `head` (of timm's backbones alone), `joints`, `input_size` (width, height), the `Sizes`, and
-    those of the model's head (`HEADS`). A narrower HRNet also wants a narrower `stem`: its first layer's middle
-    channels keep their published ratio to it.
+    Options are `joints`, `input_size` (width, height), the `SIZES`, and those of the model's head. A narrower HRNet
+    also wants a narrower `stem`: its first layer's middle channels keep their published ratio to it. A user's own code
+    has the options of its signature, which are not looked at again here.
 
     Raises:
         ValueError: the name is unknown, a size cannot be built, or an option means nothing to this model.
 
     """
-    spec = find_spec(name)
-    head = options.pop("head", None)
-    if head is not None:
-        if spec.backbone != "timm":
-            raise ValueError(f"head: means nothing to {name} (its head is {spec.head}), got {head!r}; leave it out")
-        if head not in HEADS:
-            raise ValueError(f"head: must be one of {', '.join(HEADS)}, got {head!r}")
-        spec = replace(spec, head=head)
+    spec = with_head(find_spec(name, own), head, own_head)
     chosen = {option: value for option, value in options.items() if value is not None}
-    for option, value in chosen.items():
-        reason = _meaningless(spec, option)
-        if reason:
-            raise ValueError(f"{option}: means nothing to {name} ({reason}), got {value!r}; leave it out")
-        if option in ("joints", *SIZES) and isinstance(value, int) and value < 1:
-            raise ValueError(f"{option}: must be at least 1, got {value}")
-    of_head = {option: chosen.pop(option) for option in HEADS[spec.head].options if option in chosen}
+    of_own = {name for part in (own, own_head) if part is not None for name in part.options}
+    own_options = {option: chosen.pop(option) for option in [*chosen] if option in of_own}
+    for option, rule in option_faults(spec, chosen).items():
+        raise ValueError(f"{option}: {rule}")
+    of_head = {option: chosen.pop(option) for option in [*chosen] if option not in (*GIVEN, *SIZES)}
     if "stem" in chosen:
         chosen["mid"] = max(1, chosen["stem"] * spec.mid // spec.stem)
-    resolved = replace(spec, **chosen, head_options={**spec.head_options, **of_head})
-    _check(resolved)
+    sizes: dict[str, Any] = {
+        option: tuple(value) if isinstance(value, list) else value for option, value in chosen.items()
+    }
+    resolved = replace(spec, **sizes, head_options={**spec.head_options, **of_head}, own_options=own_options)
+    for option, rule in _faults_together(resolved):
+        raise ValueError(f"{option}: {rule}")
     return resolved
 
 
+def with_head(spec: ModelSpec, head: str | None, own_head: OwnPart | None = None) -> ModelSpec:
+    """Return the model with another head than its own, which must read what its trunk gives.
+
+    Raises:
+        ValueError: there is no such head, or it reads something else.
+
+    """
+    if head is None or head == spec.head:
+        return spec
+    if not spec.head:
+        raise ValueError(f"head: means nothing to {spec.name} (it is whole), got {head!r}; leave it out")
+    if own_head is None and head not in HEADS:
+        raise ValueError(f"head: must be one of {', '.join(HEADS)}, or FILE.py:NAME, got {head!r}")
+    reads = _reads(HEADS[head]) if own_head is None else ["tokens" if "dim" in own_head.asks else "features"]
+    wanted = "tokens" if spec.has_tokens else "features"
+    if wanted not in reads:
+        raise ValueError(f"head: {head} reads {reads[0]}, and {spec.name} has {wanted} for it; take another head")
+    if own_head is not None:
+        return replace(spec, head="", own_head=own_head, head_options=dict.fromkeys(SWITCHES, True))
+    return replace(spec, head=head, head_options={})
+
+
+def _reads(head: Head) -> list[str]:
+    return ["tokens"] * bool(head.on_tokens) + ["features"] * bool(head.on_features)
+
+
+def option_faults(spec: ModelSpec, options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the rule broken by each option that is wrong by itself, among those that are not a user's own code's."""
+    known, faults = _known(spec), {}
+    for name, value in options.items():
+        reason = _meaningless(spec, name)
+        if name not in known or reason:
+            hint = reason or f"{nearest(name, [one for one in known if not _meaningless(spec, one)])}"
+            faults[name] = f"means nothing to {spec.name} ({hint}), got {value!r:.80}; leave it out"
+        elif (fault := known[name].fault(value)) is not None:
+            faults[name] = fault
+    return faults
+
+
+def model_options(spec: ModelSpec) -> dict[str, Option]:
+    """Return the options that a user may choose of our part of a model: sizes and its head's, without its outputs."""
+    hidden = (*GIVEN, *SWITCHES)
+    return {
+        name: option for name, option in _known(spec).items() if name not in hidden and not _meaningless(spec, name)
+    }
+
+
+ALL_OPTIONS = (*SIZES, *dict.fromkeys(option.name for head in HEADS.values() for option in head.signature.options))
+"""The options that some model of ours has."""
+
+
+def _known(spec: ModelSpec) -> dict[str, Option]:
+    """Return every option of our part of this model, and those of others, to say why they mean nothing to it."""
+    heads = HEADS.values() if spec.own is None else [HEADS[spec.head]] if spec.head else []
+    switches = {name: Option(name=name, default=False, kind="bool") for name in SWITCHES}
+    of_heads = {option.name: option for head in heads for option in head.signature.options}
+    return {**GIVEN, **(SIZES if spec.own is None else {}), **switches, **of_heads}
+
+
 def _meaningless(spec: ModelSpec, option: str) -> str:
-    """Return why an option says nothing about this model, or nothing."""
-    if option not in known_options():
-        return f"options are {', '.join(known_options())}"
-    if option not in ("joints", "input_size", *SIZES, *HEADS[spec.head].options):
+    """Return why an option that some model has says nothing about this one, or nothing."""
+    of_head = [*SWITCHES]
+    if spec.head:
+        signature = HEADS[spec.head].signature
+        of_head = [*HEADS[spec.head].switches, *(one.name for one in signature.options)]
+    elif option not in (*GIVEN, *SIZES, *SWITCHES):
+        return "its head is your own"
+    if option not in (*GIVEN, *SIZES, *of_head) and option in _known(spec):
         return f"its head is {spec.head}"
     reasons = {"cycles": "only the sdpose models run in cycles"} if spec.cycles == 1 else {}
     if not spec.has_tokens:
@@ -268,21 +336,22 @@ def _meaningless(spec: ModelSpec, option: str) -> str:
     return reasons.get(option, "")
 
 
-def _check(spec: ModelSpec) -> None:
+def _faults_together(spec: ModelSpec) -> Iterator[tuple[str, str]]:
+    """Yield the sizes that do not fit each other, and the rules."""
     if any(size < spec.multiple or size % spec.multiple for size in spec.input_size):
-        raise ValueError(
-            f"input_size: width and height must be multiples of {spec.multiple} for {spec.name}, got {spec.input_size}"
+        yield (
+            "input_size",
+            f"width and height must be multiples of {spec.multiple} for {spec.name}, got {spec.input_size}",
         )
     if not spec.has_tokens:
         return
     if spec.dim % 4 or spec.dim % spec.heads:
-        raise ValueError(
-            f"dim: must be a multiple of 4 and of heads ({spec.heads}), got {spec.dim}; change dim or heads"
-        )
+        yield "dim", f"must be a multiple of 4 and of heads ({spec.heads}), got {spec.dim}; change dim or heads"
     width, height = spec.features_size
     rows, columns = spec.patch
-    if rows < 1 or columns < 1 or height % rows or width % columns:
-        raise ValueError(
-            f"patch: (rows, columns) must divide the {height} rows and {width} columns of the features, "
-            f"got {spec.patch}; change patch or input_size"
+    if height % rows or width % columns:
+        yield (
+            "patch",
+            f"(rows, columns) must divide the {height} rows and {width} columns of the features, "
+            f"got {spec.patch}; change patch or input_size",
         )

@@ -89,6 +89,8 @@ def load_backbone(model: nn.Module, source: Mapping[str, Tensor]) -> None:
 
     """
     prefix = "backbone."
+    if not isinstance(getattr(model, "backbone", None), nn.Module):
+        raise WarmStartError(f"init: {type(model).__name__} has no part `backbone` to start; use fresh")
     state = {name.removeprefix(prefix): value for name, value in source.items() if name.startswith(prefix)}
     backbone = model.get_submodule("backbone")
     for name, value in backbone.state_dict().items():

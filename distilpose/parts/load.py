@@ -8,10 +8,23 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from distilpose.parts.own import OwnPart
 from distilpose.parts.signature import PartError
 
 _LOCK = threading.Lock()
 _LOADED: dict[tuple[Path, str], Any] = {}
+
+
+def load_own(folder: Path | None, own: OwnPart) -> Any:
+    """A user's own function or class from its kept copy, below `folder` in one named by the digest of its code.
+
+    Raises:
+        PartError: as `load_part`, or nothing says where copies are.
+
+    """
+    if folder is None:
+        raise PartError(f"{own.title}: is a user's own, and nothing says where its code is kept")
+    return load_part(folder / own.code, own.module, own.name)
 
 
 def load_part(root: Path, module: str, name: str) -> Any:

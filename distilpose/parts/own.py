@@ -21,6 +21,9 @@ class OwnPart:
     asks: tuple[str, ...] = ()
     is_module: bool = False
     mixes_people: tuple[tuple[str, Any], ...] | None = None
+    gives: tuple[str, ...] | None = None
+    options: tuple[str, ...] = ()
+    higher_is_better: bool = True
 
     @property
     def title(self) -> str:
@@ -38,25 +41,43 @@ class OwnPart:
             asks=signature.asks,
             is_module=signature.is_module,
             mixes_people=None if mixing is None else tuple(sorted(mixing.items())),
+            gives=signature.gives,
+            options=tuple(option.name for option in signature.options),
+            higher_is_better=signature.higher_is_better is not False,
         )
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "OwnPart":
+        """The record of which these are the plain values."""
+        return cls(**{key: tuples(item) for key, item in value.items()})
+
+
+def registered(kind: str) -> dict[str, str]:
+    """The references of the parts that installed packages register, by name.
+
+    Packages register by entry points of the group `distilpose.KIND`, such as `distilpose.loss`.
+    """
+    return {entry.name: entry.value for entry in entry_points(group=f"distilpose.{kind}")}
 
 
 def find_own(name: str, folder: Path, kind: str, ours: Mapping[str, object]) -> Place:
     """Where a user's own part stands: a reference, or a name that an installed package registers.
 
-    Packages register by entry points of the group `distilpose.KIND`, such as `distilpose.loss`.
-
     Raises:
         PartError: it stands nowhere, or a package registers a name of ours.
 
     """
-    group = f"distilpose.{kind}"
-    registered = {entry.name: entry.value for entry in entry_points(group=group)}
-    if twice := sorted(registered.keys() & ours.keys()):
-        raise PartError(f"{registered[twice[0]]}: registers {twice[0]!r} in {group!r}, which is ours; rename it")
-    if name in registered:
-        return find_part(registered[name], folder)
+    known = registered(kind)
+    if twice := sorted(known.keys() & ours.keys()):
+        raise PartError(f"{known[twice[0]]}: registers {twice[0]!r} in 'distilpose.{kind}', which is ours; rename it")
+    if name in known:
+        return find_part(known[name], folder)
     if not is_reference(name):
-        hint = nearest(name, [*ours, *registered])
+        hint = nearest(name, [*ours, *known])
         raise PartError(f"no such {kind}, {hint}; one of your own is FILE.py:NAME or package.module:NAME")
     return find_part(name, folder)
+
+
+def tuples(value: Any) -> Any:
+    """Plain JSON values with tuples for lists."""
+    return tuple(map(tuples, value)) if isinstance(value, list | tuple) else value

@@ -17,17 +17,23 @@ _REFERENCE = re.compile(r"(?P<where>[^:]+):(?P<name>[A-Za-z_]\w*)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A part's file and name; `root` is the folder that its imports start from, `module` its name from there."""
+    """A part's file and name; `root` is the folder that its imports start from, `module` its name from there.
+
+    `all_files` are those of a part that is no module, as a configuration: itself, and what it inherits from.
+    """
 
     root: Path
     file: Path
     module: str
     name: str
+    all_files: tuple[Path, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The part's file, and those beside it that it imports."""
-        return code_files(self.root, self.file, package=self.module.split(".")[0] if "." in self.module else None)
+        return self.all_files or code_files(
+            self.root, self.file, package=self.module.split(".")[0] if "." in self.module else None
+        )
 
     @property
     def digest(self) -> str:

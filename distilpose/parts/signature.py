@@ -1,14 +1,16 @@
 """What a part asks for and which options it has: read from its source, which is not run.
 
 A part is a function, or a class whose `__init__` takes the options and whose `forward` does the work. A parameter whose
-name is known (`teacher`, `keypoints`, ...) asks for that thing; any other is an option and needs a default.
+name is known (`teacher`, `joints`, ...) asks for that thing; any other is an option and needs a default. A loss asks
+where it does its work, a model or head where it is made.
 """
 
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,25 +24,40 @@ class PartError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """An option of a part. `kind` is bool, int, float or str; an empty `kind` or no `choices` allow any value."""
+    """An option of a part. `kind` is bool, int, float or str; an empty `kind` or no `choices` allow any value.
+
+    A number must be from `least` to `most`; of `length` 2 it is a list of two.
+    """
 
     name: str
     default: Any
     kind: str = ""
     choices: tuple[Any, ...] = ()
     optional: bool = False
+    least: float = -math.inf
+    most: float = math.inf
+    length: int = 0
 
     def fault(self, value: Any) -> str | None:
         """The rule that a value breaks, or None."""
         if value is None and (self.optional or self.default is None):
             return None
+        if isinstance(value, Mapping):
+            return f"must be one value or a list, got {value!r:.80}"
+        if self.length:
+            if not isinstance(value, list | tuple) or len(value) != self.length:
+                return f"must be a list of {self.length} numbers, got {value!r:.80}"
+            return next(filter(None, map(replace(self, length=0).fault, value)), None)
         if self.choices and value not in self.choices:
             return f"must be one of {', '.join(map(str, self.choices))}, got {value!r}; {nearest(value, self.choices)}"
         kinds = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,)}
         wanted = kinds.get(self.kind)
         words = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "text"}
         if wanted and (not isinstance(value, wanted) or (isinstance(value, bool) and self.kind != "bool")):
-            return f"must be {words[self.kind]}, got {value!r}"
+            return f"must be {words[self.kind]}, got {value!r:.80}"
+        if isinstance(value, int | float) and not self.least <= value <= self.most:
+            bound = f"at least {self.least:g}" if value < self.least else f"at most {self.most:,.15g}"
+            return f"must be {bound}, got {value!r:.80}"
         return None
 
     def typed(self, value: Any) -> Any:
@@ -55,7 +72,8 @@ class Signature:
     """A part as its source describes it.
 
     `asks` are the known things it takes, in order. `mixes_people` holds the options under which one person's value
-    depends on another person of the batch: None for never, an empty mapping for always.
+    depends on another person of the batch: None for never, an empty mapping for always. `gives` names the fields of a
+    model's or head's output; None where it does not say. `higher_is_better` is what a metric says of itself.
     """
 
     name: str
@@ -66,6 +84,8 @@ class Signature:
     options: tuple[Option, ...]
     is_module: bool = False
     mixes_people: Mapping[str, Any] | None = None
+    gives: tuple[str, ...] | None = None
+    higher_is_better: bool | None = None
 
     @property
     def where(self) -> str:
@@ -91,8 +111,10 @@ class Signature:
         return {option.name: option.typed(option.default) for option in self.options}
 
 
-def read_signature(file: Path, name: str, known: Collection[str]) -> Signature:
+def read_signature(file: Path, name: str, known: Collection[str], *, builds: bool = False) -> Signature:
     """The signature of the function or class `name` of a file; `known` are the things that a part may ask for.
+
+    A part that `builds` a module asks in `__init__`, or as the function that returns it; any other in `forward`.
 
     Raises:
         PartError: no such file, function or class, or a parameter that is neither known nor has a plain default.
@@ -102,11 +124,11 @@ def read_signature(file: Path, name: str, known: Collection[str]) -> Signature:
         stamp = file.stat().st_mtime_ns
     except OSError as error:
         raise PartError(f"{file.name}: cannot be read: {error.strerror or error}") from None
-    return _read(file, name, frozenset(known), stamp)
+    return _read(file, name, frozenset(known), builds, stamp)
 
 
 @cache
-def _read(file: Path, name: str, known: frozenset[str], _stamp: int) -> Signature:
+def _read(file: Path, name: str, known: frozenset[str], builds: bool, _stamp: int) -> Signature:
     tree = syntax_tree(file)
     definitions = {item.name: item for item in tree.body if isinstance(item, ast.FunctionDef | ast.ClassDef)}
     found = definitions.get(name)
@@ -117,14 +139,16 @@ def _read(file: Path, name: str, known: frozenset[str], _stamp: int) -> Signatur
         asks, options = _parameters(file, found, found.args, known, literals)
     else:
         methods = {item.name: item for item in found.body if isinstance(item, ast.FunctionDef)}
-        if "forward" not in methods:
-            raise PartError(f"{file.name}:{found.lineno}: {name}: a class needs a method `forward`")
-        asks, extra = _parameters(file, found, methods["forward"].args, known, literals, method=True)
-        if extra:
-            raise PartError(f"{file.name}:{found.lineno}: {extra[0].name}: options belong to `__init__`")
-        options = ()
+        asks, options = (), ()
         if "__init__" in methods:
-            _, options = _parameters(file, found, methods["__init__"].args, frozenset(), literals, method=True)
+            made_of = known if builds else frozenset[str]()
+            asks, options = _parameters(file, found, methods["__init__"].args, made_of, literals, method=True)
+        if not builds:
+            if "forward" not in methods:
+                raise PartError(f"{file.name}:{found.lineno}: {name}: a class needs a method `forward`")
+            asks, extra = _parameters(file, found, methods["forward"].args, known, literals, method=True)
+            if extra:
+                raise PartError(f"{file.name}:{found.lineno}: {extra[0].name}: options belong to `__init__`")
     return Signature(
         name=name,
         file=file,
@@ -133,7 +157,9 @@ def _read(file: Path, name: str, known: frozenset[str], _stamp: int) -> Signatur
         asks=asks,
         options=options,
         is_module=isinstance(found, ast.ClassDef),
-        mixes_people=_mixing(tree, found),
+        mixes_people=_mixing(_said(file, tree, found, "mixes_people")),
+        gives=_names(f"{file.name}:{found.lineno}: {name}", _said(file, tree, found, "gives")),
+        higher_is_better=_said(file, tree, found, "higher_is_better"),
     )
 
 
@@ -228,19 +254,35 @@ def _literal_aliases(tree: ast.Module) -> dict[str, tuple[Any, ...]]:
     return found
 
 
-def _mixing(tree: ast.Module, part: ast.FunctionDef | ast.ClassDef) -> Mapping[str, Any] | None:
-    """What `NAME.mixes_people = True` (or `{option: value}`), or the attribute of a class, says."""
+def _said(file: Path, tree: ast.Module, part: ast.FunctionDef | ast.ClassDef, attribute: str) -> Any:
+    """The plain value of `NAME.attribute = ...` below the part, or of the attribute in a class; None without it."""
     for item in [*tree.body, *(part.body if isinstance(part, ast.ClassDef) else ())]:
         if not isinstance(item, ast.Assign):
             continue
         target = item.targets[0]
         of_function = (
             isinstance(target, ast.Attribute)
-            and target.attr == "mixes_people"
+            and target.attr == attribute
             and isinstance(target.value, ast.Name)
             and target.value.id == part.name
         )
-        if of_function or (item in part.body and isinstance(target, ast.Name) and target.id == "mixes_people"):
-            said = ast.literal_eval(item.value)
-            return said if isinstance(said, dict) else {} if said else None
+        if of_function or (item in part.body and isinstance(target, ast.Name) and target.id == attribute):
+            try:
+                return ast.literal_eval(item.value)
+            except ValueError:
+                where = f"{file.name}:{item.lineno}: {part.name}"
+                raise PartError(f"{where}: {attribute}: must be written out as a plain value") from None
     return None
+
+
+def _mixing(said: Any) -> Mapping[str, Any] | None:
+    return said if isinstance(said, dict) else {} if said else None
+
+
+def _names(where: str, said: Any) -> tuple[str, ...] | None:
+    names = (said,) if isinstance(said, str) else said
+    if names is None:
+        return None
+    if not isinstance(names, tuple | list) or not names or not all(isinstance(name, str) for name in names):
+        raise PartError(f'{where}: gives: must be names, such as ("keypoints", "scores"), got {said!r}')
+    return tuple(names)

@@ -1,5 +1,6 @@
 """What there is to draw of some people: asked of the models once, for all sheets."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -100,7 +101,8 @@ def _ask(model: nn.Module, images: Tensor, *, attention: bool) -> Output:
     training = model.training
     model.eval()
     try:
-        output = model(images, attention=attention)
+        shows = attention and "attention" in inspect.signature(model.forward).parameters
+        output = model(images, attention=True) if shows else model(images)
     finally:
         model.train(training)
     if not isinstance(output, Output):

@@ -60,7 +60,10 @@ class FileBoxes:
     """Whether the file names every picture it was made of, those without people too (annotations do)."""
 
     def __call__(self, frame: Frame) -> Boxes:
-        """Return the boxes inside the picture, clipped to it. Raises ValueError for one the file cannot know of."""
+        """Return the picture's boxes as evaluation uses them: annotated ones clipped to it, a detector's as they are.
+
+        Raises ValueError for a picture the file cannot know of.
+        """
         known = frame.file_name in self.ids
         if not known and (self.complete or (self.ids == {} and not frame.numbered)):
             raise ValueError(
@@ -69,7 +72,10 @@ class FileBoxes:
             )
         found = self.found.get((frame.file_name if known else None, frame.image_id), [])
         height, width = frame.image.shape[:2]
-        cleaned = [(clean_box(box, (width, height)), score) for box, score in found]
+        if self.complete:
+            cleaned = [(clean_box(box, (width, height)), score) for box, score in found]
+        else:
+            cleaned = [(box if min(box[2:]) > 0 else None, score) for box, score in found]
         kept = [(box, score) for box, score in cleaned if box is not None]
         return Boxes(
             np.array([box for box, _ in kept], np.float64).reshape(-1, 4),

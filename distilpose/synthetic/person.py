@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +14,10 @@ from numpy import ndarray
 
 from distilpose.data.skeleton import COCO
 from distilpose.synthetic.body import FACE, Body, Point
-from distilpose.synthetic.paint import Canvas, Colour, Plane, Rod, Surface, paint_ball, paint_rod
+from distilpose.synthetic.paint import Canvas, Colour, Rod, Surface, paint_ball, paint_rod
 from distilpose.synthetic.wardrobe import Wardrobe, head_colours, torso_colours
+
+Radii = tuple[float, float, float]
 
 TORSO, SKIRT, NECK, HEAD, BAG = 1, 2, 3, 4, 15
 PARTS = 16
@@ -47,43 +51,139 @@ def joints_in_picture(body: Body, place: Placement) -> Float64[ndarray, "17 2"]:
 
 def paint_person(canvas: Canvas, body: Body, wear: Wardrobe, place: Placement, first: int) -> None:
     """Draw the body, far parts first; its parts get the canvas numbers `first` + 1 to `first` + 15."""
-    work: list[tuple[float, Callable[[], None]]] = []
-    s, girth, put = place.scale, body.build.girth, place.put
+    painter = _Painter(canvas, body, wear, place, first, [])
+    painter.limbs()
+    painter.torso()
+    painter.head()
+    for _, paint in sorted(painter.work, key=lambda item: item[0]):
+        paint()
 
-    def rod(
-        a: Point, b: Point, radius: tuple[float, float, float], surface: Surface, number: int, nearer: float = 0
-    ) -> None:
-        shape = Rod(
-            start=put(a),
-            end=put(b),
-            radius=(radius[0] * s, radius[1] * s, radius[2] * s),
-            caps=(radius[0] * s, radius[2] * s),
-        )
-        depth = (a[2] + b[2]) / 2 + nearer
-        work.append((depth, lambda: paint_rod(canvas, shape, surface, first + number)))
 
-    skin = _flat(wear.skin)
-    for side in ("left", "right"):
-        shoulder, elbow, wrist = (body.joints[f"{side}_{part}"] for part in ("shoulder", "elbow", "wrist"))
-        hip, knee, ankle = (body.joints[f"{side}_{part}"] for part in ("hip", "knee", "ankle"))
+@dataclass(frozen=True, slots=True)
+class _Painter:
+    """The parts of a person, with the depth of each, to be painted from the farthest to the nearest."""
+
+    canvas: Canvas
+    body: Body
+    wear: Wardrobe
+    place: Placement
+    first: int
+    work: list[tuple[float, Callable[[], None]]]
+
+    def add(self, depth: float, shape: Rod, surface: Surface, number: int) -> None:
+        self.work.append((depth, partial(paint_rod, self.canvas, shape, surface, self.first + number)))
+
+    def rod(self, a: Point, b: Point, radius: Radii, surface: Surface, number: int, nearer: float = 0) -> None:
+        """A rod between two points of the body, its radii in heads."""
+        self.add((a[2] + b[2]) / 2 + nearer, self.shape(a, b, radius, self.place.scale), surface, number)
+
+    def shape(self, a: Point, b: Point, radius: Radii, scale: float, size: float = 1.0) -> Rod:
+        r0, rm, r1 = (each * scale * size for each in radius)
+        return Rod(start=self.place.put(a), end=self.place.put(b), radius=(r0, rm, r1), caps=(r0, r1))
+
+    def limbs(self) -> None:
+        """Arms, legs and the neck."""
+        body, wear, girth, rod = self.body, self.wear, self.body.build.girth, self.rod
+        skin, shoes = _flat(wear.skin), _flat(wear.shoes)
         upper = _covered(wear.top, skin, min(wear.sleeve, 1.0))
         lower = _covered(wear.top, skin, 0.93 if wear.sleeve > 1 else 0.0)
         thick = 1.12 if wear.sleeve > 1 else 1.0
-        rod(shoulder, elbow, (0.21 * girth, 0.2 * girth, 0.165 * girth * thick), upper, _UPPER[side], 0.05)
-        rod(elbow, wrist, (0.16 * girth * thick, 0.15 * girth * thick, 0.11 * thick), lower, _LOWER[side], 0.1)
-        rod(wrist, body.extra[f"{side}_hand"], (0.11, 0.16, 0.1), skin, _LOWER[side], 0.1)
         loose = 1.1 if wear.leg_cloth > 1 else 1.0
         thigh = _covered(wear.bottom, skin, min(wear.leg_cloth, 1.0))
         calf = _sock(skin, wear) if wear.leg_cloth <= 1 else _covered(wear.bottom, _flat(wear.socks), 0.92)
-        rod(hip, knee, (0.32 * girth * loose, 0.29 * girth * loose, 0.2 * girth * loose), thigh, _THIGH[side])
-        rod(knee, ankle, (0.2 * girth * loose, 0.2 * girth * loose, 0.13 * loose), calf, _SHANK[side])
-        rod(body.extra[f"{side}_heel"], body.extra[f"{side}_toe"], (0.15, 0.17, 0.11), _flat(wear.shoes), _FOOT[side])
-    _torso(canvas, body, wear, place, first, work)
-    neck, center = body.extra["neck"], body.head_center
-    rod(neck - body.torso_frame[:, 1] * 0.15, center, (0.22 * girth, 0.2, 0.2), _flat(wear.skin * 0.85), NECK, -0.02)
-    _head(canvas, body, wear, place, first, work)
-    for _, paint in sorted(work, key=lambda item: item[0]):
-        paint()
+        for side in ("left", "right"):
+            shoulder, elbow, wrist = (body.joints[f"{side}_{part}"] for part in ("shoulder", "elbow", "wrist"))
+            hip, knee, ankle = (body.joints[f"{side}_{part}"] for part in ("hip", "knee", "ankle"))
+            rod(shoulder, elbow, (0.21 * girth, 0.2 * girth, 0.165 * girth * thick), upper, _UPPER[side], 0.05)
+            rod(elbow, wrist, (0.16 * girth * thick, 0.15 * girth * thick, 0.11 * thick), lower, _LOWER[side], 0.1)
+            rod(wrist, body.extra[f"{side}_hand"], (0.11, 0.16, 0.1), skin, _LOWER[side], 0.1)
+            rod(hip, knee, (0.32 * girth * loose, 0.29 * girth * loose, 0.2 * girth * loose), thigh, _THIGH[side])
+            rod(knee, ankle, (0.2 * girth * loose, 0.2 * girth * loose, 0.13 * loose), calf, _SHANK[side])
+            rod(body.extra[f"{side}_heel"], body.extra[f"{side}_toe"], (0.15, 0.17, 0.11), shoes, _FOOT[side])
+
+    def torso(self) -> None:
+        """The torso, what is worn on its back, and a skirt."""
+        body, wear, put, s = self.body, self.wear, self.place.put, self.place.scale
+        build, frame, girth = body.build, body.torso_frame, body.build.girth
+        hips = (body.joints["left_hip"] + body.joints["right_hip"]) / 2
+        low, high = hips + frame[:, 1] * 0.0, body.extra["neck"] - frame[:, 1] * 0.12
+        start, end = put(low), put(high)
+        length = math.hypot(end[0] - start[0], end[1] - start[1])
+        ax, ay = ((end[0] - start[0]) / length, (end[1] - start[1]) / length) if length > 1e-3 else (0.0, 1.0)
+
+        def sideways(axis: Point) -> float:
+            """How far a body axis points to the side of the torso in the picture (the side of positive `around`)."""
+            return float(axis[0] * -ay - axis[1] * ax)
+
+        def half(width: float, depth: float) -> float:
+            return s * math.hypot(width * sideways(frame[:, 0]), depth * sideways(frame[:, 2])) + 0.12 * s
+
+        front = math.atan2(sideways(frame[:, 2]), float(frame[2, 2]))
+        radius = (
+            half(build.hips + 0.06, 0.24 * girth),
+            half(build.shoulders * 0.62 * math.sqrt(girth), 0.24 * girth),
+            half(build.shoulders * 0.9, 0.2 * girth),
+        )
+        shape = Rod(start=start, end=end, radius=radius, caps=(0.3 * s, 0.24 * s))
+        self.add(
+            float((low[2] + high[2]) / 2) + 0.08, shape, lambda t, around: torso_colours(wear, t, around - front), TORSO
+        )
+        if wear.back == "bag":
+            back = -frame[:, 2] * (0.42 + 0.1 * girth)
+            a, b = low + 0.25 * (high - low) + back, low + 0.85 * (high - low) + back
+            wide = 0.3 * s + 0.22 * s * abs(sideways(frame[:, 0]))
+            bag = Rod(start=put(a), end=put(b), radius=(wide, wide, wide * 0.9), caps=(0.2 * s, 0.2 * s))
+            self.add(float((a[2] + b[2]) / 2), bag, _flat(wear.trim), BAG)
+        if wear.skirt:
+            left, right = body.joints["left_knee"], body.joints["right_knee"]
+            hem = hips + ((left + right) / 2 - hips) * wear.skirt
+            spread = s * (0.3 + 0.5 * float(np.linalg.norm((left - right)[:2])) * wear.skirt)
+            cloth = Rod(
+                start=put(hips + frame[:, 1] * 0.2),
+                end=put(hem),
+                radius=(radius[0] * 0.95, (radius[0] + spread) / 2, min(max(spread, radius[0]), 1.3 * s)),
+                caps=(0.1 * s, 0.1 * s),
+            )
+            self.add(float(max(hips[2], hem[2])) + 0.12, cloth, wear.bottom, SKIRT)
+
+    def head(self) -> None:
+        """Neck and head with ears, nose and hair; parts of it that stick out are drawn by their own depth."""
+        body, wear = self.body, self.wear
+        frame, size, center = body.head_frame, body.build.head, body.head_center
+        s = self.place.scale / (1 - center[2] / _PERSPECTIVE)
+        depth = float(center[2]) + 0.15
+        neck = body.extra["neck"] - body.torso_frame[:, 1] * 0.15
+        self.rod(neck, center, (0.22 * body.build.girth, 0.2, 0.2), _flat(wear.skin * 0.85), NECK, -0.02)
+
+        def part(where: float, a: Point, b: Point, radius: Radii, colour: Colour) -> None:
+            self.add(where, self.shape(a, b, radius, s, size), _flat(colour), HEAD)
+
+        up, back = frame[:, 1], frame[:, 2]
+        flat = math.hypot(up[0], up[1])
+        tall = math.hypot(0.56 * flat, 0.48 * float(up[2]))
+        direction = (float(up[0]), -float(up[1])) if flat > 1e-3 else (0.0, -1.0)
+        turn = frame.astype(np.float32)
+        axes = (0.45 * size * s, tall * size * s)
+        skull = partial(paint_ball, self.canvas, self.place.put(center), axes, direction)
+        self.work.append((depth, lambda: skull(lambda normal: head_colours(wear, normal @ turn), self.first + HEAD)))
+        for name in ("left_ear", "right_ear") if wear.hair_style != "long" else ():
+            # behind the head where it is turned away, over it where it is turned to the camera
+            where = depth + (0.01 if (frame @ FACE[name])[2] > 0 else -0.01)
+            ear = body.joints[name]
+            part(where, ear + up * 0.04, ear - up * 0.06, (0.1, 0.1, 0.08), wear.skin * 0.9)
+        nose, toward = body.joints["nose"], float(frame[2, 2])
+        where = depth + (0.02 if toward > -0.1 else -0.02)
+        part(where, nose + up * 0.08, nose - up * 0.02, (0.05, 0.07, 0.1), wear.skin * 0.88)
+        if wear.hair_style == "long":
+            root = center - back * 0.28 * size
+            part(float(root[2]) + 0.1, root, root - up * 0.95 * size, (0.45, 0.45, 0.3), wear.hair)
+        elif wear.hair_style == "tail":
+            root = center - back * 0.5 * size + up * 0.2 * size
+            part(float(root[2]) + 0.15, root, root - up * 0.75 * size - back * 0.2, (0.12, 0.17, 0.06), wear.hair * 0.9)
+        elif wear.hair_style == "cap":
+            brim = center + back * 0.4 * size + up * 0.2 * size
+            where = depth + 0.03 * (1 if toward > 0 else -1)
+            part(where, brim, brim + back * 0.45 * size, (0.28, 0.3, 0.2), wear.hair * 0.75)
 
 
 def visibility(body: Body, wear: Wardrobe, joints: Float64[ndarray, "17 2"], canvas: Canvas, first: int) -> list[int]:
@@ -133,131 +233,3 @@ def _sock(bare: Surface, wear: Wardrobe) -> Surface:
     return lambda along, around: np.where(
         (along > 1 - wear.sock_height)[..., None], wear.socks, bare(along, around)
     ).astype(np.float32)
-
-
-def _torso(
-    canvas: Canvas,
-    body: Body,
-    wear: Wardrobe,
-    place: Placement,
-    first: int,
-    work: list[tuple[float, Callable[[], None]]],
-) -> None:
-    """The torso, what is worn on its back, and a skirt."""
-    build, frame, s, girth = body.build, body.torso_frame, place.scale, body.build.girth
-    hips = (body.joints["left_hip"] + body.joints["right_hip"]) / 2
-    low, high = hips + frame[:, 1] * 0.0, body.extra["neck"] - frame[:, 1] * 0.12
-    start, end = place.put(low), place.put(high)
-    length = math.hypot(end[0] - start[0], end[1] - start[1])
-    ax, ay = ((end[0] - start[0]) / length, (end[1] - start[1]) / length) if length > 1e-3 else (0.0, 1.0)
-
-    def sideways(axis: Point) -> float:
-        """How far a body axis points to the side of the torso in the picture (the side of positive `around`)."""
-        return float(axis[0] * -ay - axis[1] * ax)
-
-    def half(width: float, depth: float) -> float:
-        return s * math.hypot(width * sideways(frame[:, 0]), depth * sideways(frame[:, 2])) + 0.12 * s
-
-    front = math.atan2(sideways(frame[:, 2]), float(frame[2, 2]))
-    radius = (
-        half(build.hips + 0.06, 0.24 * girth),
-        half(build.shoulders * 0.62 * math.sqrt(girth), 0.24 * girth),
-        half(build.shoulders * 0.9, 0.2 * girth),
-    )
-    shape = Rod(start=start, end=end, radius=radius, caps=(0.3 * s, 0.24 * s))
-
-    def surface(along: Plane, around: Plane) -> Float64[ndarray, "rows columns 3"]:
-        return torso_colours(wear, along, around - front)
-
-    depth = float((low[2] + high[2]) / 2)
-    work.append((depth + 0.08, lambda: paint_rod(canvas, shape, surface, first + TORSO)))
-    if wear.back == "bag":
-        back = -frame[:, 2] * (0.42 + 0.1 * girth)
-        a, b = low + 0.25 * (high - low) + back, low + 0.85 * (high - low) + back
-        wide = 0.3 * s + 0.22 * s * abs(sideways(frame[:, 0]))
-        bag = Rod(start=place.put(a), end=place.put(b), radius=(wide, wide, wide * 0.9), caps=(0.2 * s, 0.2 * s))
-        work.append((float((a[2] + b[2]) / 2), lambda: paint_rod(canvas, bag, _flat(wear.trim), first + BAG)))
-    if wear.skirt:
-        knees = (body.joints["left_knee"] + body.joints["right_knee"]) / 2
-        hem = hips + (knees - hips) * wear.skirt
-        apart = body.joints["left_knee"] - body.joints["right_knee"]
-        spread = s * (0.3 + 0.5 * float(np.linalg.norm(apart[:2])) * wear.skirt)
-        cloth = Rod(
-            start=place.put(hips + frame[:, 1] * 0.2),
-            end=place.put(hem),
-            radius=(radius[0] * 0.95, (radius[0] + spread) / 2, min(max(spread, radius[0]), 1.3 * s)),
-            caps=(0.1 * s, 0.1 * s),
-        )
-        near = float(max(hips[2], hem[2])) + 0.12
-        work.append((near, lambda: paint_rod(canvas, cloth, wear.bottom, first + SKIRT)))
-
-
-def _head(
-    canvas: Canvas,
-    body: Body,
-    wear: Wardrobe,
-    place: Placement,
-    first: int,
-    work: list[tuple[float, Callable[[], None]]],
-) -> None:
-    """The head with ears, nose and hair; parts of it that stick out are drawn by their own depth."""
-    frame, size, number = body.head_frame, body.build.head, first + HEAD
-    center = body.head_center
-    s = place.scale / (1 - center[2] / _PERSPECTIVE)
-    depth = float(center[2]) + 0.15
-
-    def later(where: float, a: Point, b: Point, radius: tuple[float, float, float], colour: Colour) -> None:
-        r = (radius[0] * s * size, radius[1] * s * size, radius[2] * s * size)
-        shape = Rod(start=place.put(a), end=place.put(b), radius=r, caps=(r[0], r[2]))
-        work.append((where, lambda: paint_rod(canvas, shape, _flat(colour), number)))
-
-    up = frame[:, 1]
-    flat = math.hypot(up[0], up[1])
-    tall = math.hypot(0.56 * flat, 0.48 * float(up[2]))
-    direction = (float(up[0]), -float(up[1])) if flat > 1e-3 else (0.0, -1.0)
-    turn = frame.astype(np.float32)
-    middle = place.put(center)
-    work.append(
-        (
-            depth,
-            lambda: paint_ball(
-                canvas,
-                middle,
-                (0.45 * size * s, tall * size * s),
-                direction,
-                lambda normal: head_colours(wear, normal @ turn),
-                number,
-            ),
-        )
-    )
-    for name in ("left_ear", "right_ear"):
-        ear = body.joints[name]
-        # behind the head where it is turned away, over it where it is turned to the camera
-        where = depth + (0.01 if (frame @ FACE[name])[2] > 0 else -0.01)
-        if wear.hair_style != "long":
-            later(where, ear + up * 0.04, ear - up * 0.06, (0.1, 0.1, 0.08), wear.skin * 0.9)
-    nose = body.joints["nose"]
-    toward = float(frame[2, 2])
-    later(
-        depth + (0.02 if toward > -0.1 else -0.02),
-        nose + up * 0.08,
-        nose - up * 0.02,
-        (0.05, 0.07, 0.1),
-        wear.skin * 0.88,
-    )
-    back = frame[:, 2]
-    if wear.hair_style == "long":
-        root = center - back * 0.28 * size
-        later(float(root[2]) + 0.1, root, root - up * 0.95 * size, (0.45, 0.45, 0.3), wear.hair)
-    elif wear.hair_style == "tail":
-        root = center - back * 0.5 * size + up * 0.2 * size
-        later(float(root[2]) + 0.15, root, root - up * 0.75 * size - back * 0.2, (0.12, 0.17, 0.06), wear.hair * 0.9)
-    elif wear.hair_style == "cap":
-        brim = center + back * 0.4 * size + up * 0.2 * size
-        later(
-            depth + 0.03 * (1 if toward > 0 else -1),
-            brim,
-            brim + back * 0.45 * size,
-            (0.28, 0.3, 0.2),
-            wear.hair * 0.75,
-        )

@@ -22,6 +22,7 @@ from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.training.batch_norm import split_batch_norm, synchronise_batch_norm
 from distilpose.training.checkpoint import Found, load_checkpoint, save_checkpoint
 from distilpose.training.member import Member
+from distilpose.training.pulls import is_due, pulls
 from distilpose.training.ranks import Ranks
 from distilpose.whole_files import FencedError
 
@@ -41,8 +42,8 @@ class Stream(Protocol):
         """The batches of an epoch from a step on."""
 
 
-class Listener(Protocol):
-    """Who is told what happens to each run."""
+class Listener:
+    """Who is told what happens to each run. This one does nothing about it."""
 
     def restored(self, member: Member, damaged: Sequence[Path]) -> None:
         """The run starts, or goes on, at `member.step`; newer checkpoints were `damaged`."""
@@ -51,7 +52,7 @@ class Listener(Protocol):
         """Numbers of training or validation at `member.step`."""
 
     def validated(self, member: Member, epoch: int, evaluation: Evaluation, *, is_best: bool) -> None:
-        """A validation is over; `member.model` is in eval mode."""
+        """A validation is over; `member.evaluated` is in eval mode."""
 
     def checkpointing(self, member: Member) -> None:
         """A checkpoint is about to be written: what was told so far must be on disk before it."""
@@ -77,10 +78,11 @@ def train_cohort(
     *,
     stream: Stream,
     validate: Validate,
-    listener: Listener,
     fabric: Fabric,
+    listener: Listener | None = None,
     teacher: nn.Module | None = None,
     metric: str = "AP",
+    higher_is_better: bool = True,
     log_every: int = 50,
     checkpoint_seconds: float = 60.0,
     micro_batch: int | None = None,
@@ -97,10 +99,11 @@ def train_cohort(
         members: the runs. Each continues from its newest checkpoint, if it has one.
         stream: the training batches.
         validate: evaluates models by name.
-        listener: told of metrics, validations, checkpoints and ends.
         fabric: device and precision.
+        listener: told of metrics, validations, checkpoints and ends.
         teacher: the frozen heatmap model; required when a member needs one.
         metric: whose best value decides which weights are kept.
+        higher_is_better: whether the best is the highest.
         log_every: optimiser steps between training metrics.
         checkpoint_seconds: time between checkpoints; one is also written after each validation.
         micro_batch: how many people go through a model at once, None for the whole batch. The gradients are those of
@@ -114,10 +117,11 @@ def train_cohort(
             cards. The first evaluates, writes checkpoints and is the one whose `listener` should say anything. How many
             they are may change between a checkpoint and going on from it.
     """
-    ranks = ranks or Ranks()
+    ranks, listener = ranks or Ranks(), listener or Listener()
     loop = _Loop(fabric, stream, listener, teacher, log_every, micro_batch, ranks)
     for member in members:
         member.model.to(fabric.device)
+        member.evaluated.to(fabric.device)
         if isinstance(member.criterion, nn.Module):
             member.criterion.to(fabric.device)
         state, damaged = ranks.of_first(load_checkpoint(member.checkpoints) if ranks.leads else Found(None, ()))
@@ -147,8 +151,10 @@ def train_cohort(
             due = [m for m in here if m.schedule.validates_after(epoch) and m.validated_step < m.step]
             due = [m for m in due if loop.is_finite(m)]
             if due:
-                interrupted = ranks.of_first(ranks.leads and _is_interrupted(due, epoch, validate, listener, metric))
-                if interrupted:  # it will be done again
+                judged = (metric, higher_is_better)
+                if ranks.of_first(
+                    ranks.leads and _is_interrupted(due, epoch, validate, listener, *judged)
+                ):  # it will be done again
                     checkpoint([member for member in here if member.works])
                     return False
                 for member in due:
@@ -200,17 +206,19 @@ def _may_leave(member: Member, listener: Listener) -> Iterator[None]:
         listener.left(member)
 
 
-def _is_interrupted(due: Sequence[Member], epoch: int, validate: Validate, listener: Listener, metric: str) -> bool:
+def _is_interrupted(
+    due: Sequence[Member], epoch: int, validate: Validate, listener: Listener, metric: str, higher_is_better: bool
+) -> bool:
     """Evaluate and tell, unless it is interrupted."""
     for member in due:
-        member.model.eval()
+        member.evaluated.eval()
     try:
-        evaluations = validate({member.name: member.model for member in due})
+        evaluations = validate({member.name: member.evaluated for member in due})
     except Interrupted:
         return True
     for member in due:
         evaluation = evaluations[member.name]
-        is_best = member.improves(evaluation.metrics, metric)
+        is_best = member.improves(evaluation.metrics, metric, higher_is_better=higher_is_better)
         member.last = dict(evaluation.metrics)
         if is_best:
             member.best, member.best_epoch = member.last, epoch
@@ -317,7 +325,7 @@ class _Loop:
         assert self.teacher is not None
         with self.fabric.autocast():
             output = self.teacher(images)
-        return HeatmapOutput._make(None if part is None else part.float() for part in output)
+        return HeatmapOutput._make(part.float() if isinstance(part, Tensor) else None for part in output)
 
     def _step_one(self, member: Member, parts: Sequence[Batch], taught: Sequence[HeatmapOutput | None]) -> None:
         rate = member.schedule.learning_rate(member.step, self.stream.steps_per_epoch)
@@ -327,6 +335,7 @@ class _Loop:
         member.optimizer.zero_grad(set_to_none=True)
         people = sum(len(part.images) for part in parts)
         sums: dict[str, Tensor] = {}
+        seen: dict[str, float] = {}
         for index, (part, target) in enumerate(zip(parts, taught, strict=True)):
             with self._gradients_stay_here(member, index < len(parts) - 1):
                 output = member.forward(self.wrapped[member.name], part.images)
@@ -334,6 +343,8 @@ class _Loop:
                 terms = member.criterion(output, part, target, member.step / self.stream.steps_per_epoch)
                 terms = {name: term * (len(part.images) / people) for name, term in terms.items()}
                 loss = torch.stack(list(terms.values())).sum()
+                if index == 0 and is_due(member.step) and self.ranks.size == 1:
+                    seen = pulls(terms, [p for p in member.model.parameters() if p.requires_grad])
                 self.fabric.backward(loss)
             for name, value in {"loss": loss, **{f"loss_{name}": term for name, term in terms.items()}}.items():
                 sums[name] = sums[name] + value.detach() if name in sums else value.detach()
@@ -341,14 +352,21 @@ class _Loop:
             sums = dict(zip(sums, self.ranks.mean(torch.stack(list(sums.values()))).unbind(), strict=True))
         gradients = [p.grad for p in member.trainable if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
+        if member.clip_grad_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(member.trainable, member.clip_grad_norm, norm)
         member.optimizer.step()
         member.step += 1
+        member.average()
         # Sums stay on the device: reading one here would make the processor wait for the accelerator at every step.
         for name, value in {**sums, "grad_norm": norm}.items():
             member.sums[name] = member.sums[name] + value if name in member.sums else value
         bad = member.sums.get("bad_step", torch.full_like(norm, -1.0))
         member.sums["bad_step"] = torch.where((bad < 0) & ~torch.isfinite(norm + sums["loss"]), member.step, bad)
         member.summed_steps += 1
+        if seen:
+            epoch = (member.step - 1) // self.stream.steps_per_epoch
+            with _may_leave(member, self.listener):
+                self.listener.metrics(member, epoch, {f"pull/{name}": value for name, value in seen.items()})
 
     def _gradients_stay_here(self, member: Member, stay: bool) -> AbstractContextManager[None]:
         """Among several processes, a context whose backward pass adds to the gradients and does not yet share them."""

@@ -1,5 +1,6 @@
 """One run inside a cohort: its own model, optimiser, place in the stream and best result."""
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,9 +9,12 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from distilpose.data.stream import Batch
 from distilpose.heads.heatmap import HeatmapOutput
+from distilpose.models.measure import plain_forward
+from distilpose.training.optimizers import ADAM, Optimizer, build_optimizer
 from distilpose.training.schedule import Schedule
 
 
@@ -33,11 +37,6 @@ class Forward(Protocol):
         """The output that the criterion reads."""
 
 
-def plain_forward(model: nn.Module, images: Tensor) -> Any:
-    """What the model returns in use."""
-    return model(images)
-
-
 @dataclass(slots=True, kw_only=True)
 class Member:
     """A run and all that a checkpoint of it must carry.
@@ -53,6 +52,11 @@ class Member:
         needs_teacher: whether `criterion` reads the teacher's output.
         forward: how a training step runs the model, given wrapped for the device and precision; evaluation runs it
             plainly.
+        algorithm: the optimizer.
+        ema: the decay of an exponential moving average of the weights and of batch normalisation's statistics, None
+            for none. The averaged model is then what is evaluated and kept. As TensorFlow has it, the decay of step t,
+            counted from 1, is at most (1 + t) / (10 + t), so that a short run is not held at its start.
+        clip_grad_norm: gradients of a greater norm, over all that is trained, are scaled down to this one.
 
     `seconds` counts the computing time so far: the member's own, and its share of what its cohort shares; `cpu_seconds`
     its share of the process's time on all cores.
@@ -69,8 +73,12 @@ class Member:
     aside: Path | None = None
     needs_teacher: bool = False
     forward: Forward = plain_forward
+    algorithm: Optimizer = ADAM
+    ema: float | None = None
+    clip_grad_norm: float | None = None
 
     optimizer: torch.optim.Optimizer = field(init=False)
+    averaged: nn.Module | None = field(init=False, default=None)
     step: int = 0
     validated_step: int = 0
     seconds: float = 0.0
@@ -86,7 +94,10 @@ class Member:
 
     def __post_init__(self) -> None:
         device = next(self.model.parameters()).device.type
-        self.optimizer = torch.optim.Adam(self.trainable, lr=self.schedule.lr, fused=device in ("cpu", "cuda"))
+        fused = device in ("cpu", "cuda")
+        self.optimizer = build_optimizer(self.algorithm, self.trainable, lr=self.schedule.lr, fused=fused)
+        if self.ema is not None:
+            self.averaged = copy.deepcopy(self.model).requires_grad_(False)
 
     @property
     def trainable(self) -> list[nn.Parameter]:
@@ -95,18 +106,39 @@ class Member:
         return [parameter for parameter in (*self.model.parameters(), *own) if parameter.requires_grad]
 
     @property
+    def evaluated(self) -> nn.Module:
+        """The model that is measured and whose weights are kept: the averaged one, where there is one."""
+        return self.model if self.averaged is None else self.averaged
+
+    def average(self) -> None:
+        """Move the averaged model towards the model, which has just made its optimiser step number `step`."""
+        if self.averaged is None or self.ema is None:
+            return
+        pairs = list(zip(self.averaged.state_dict().values(), self.model.state_dict().values(), strict=True))
+        numbers = [pair for pair in pairs if pair[0].is_floating_point()]
+        decay = min(self.ema, (1 + self.step) / (10 + self.step))
+        move: Any = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        move([one for one, _ in numbers], [other for _, other in numbers], 0)
+        for one, other in pairs:
+            if not one.is_floating_point():
+                one.copy_(other)
+
+    @property
     def works(self) -> bool:
         """Whether it is still in its cohort: it has neither failed, nor been ended, nor gone to another process."""
         return self.failure is None and not self.gone and not self.ended
 
-    def improves(self, metrics: Mapping[str, float], metric: str) -> bool:
+    def improves(self, metrics: Mapping[str, float], metric: str, *, higher_is_better: bool = True) -> bool:
         """Whether `metrics` beats the best so far; the first validation always does."""
-        return metrics.get(metric, -math.inf) > self.best.get(metric, -math.inf) or not self.best
+        worst = -math.inf if higher_is_better else math.inf
+        new, best = metrics.get(metric, worst), self.best.get(metric, worst)
+        return (new > best if higher_is_better else new < best) or not self.best
 
     def state(self) -> dict[str, Any]:
         """Everything a checkpoint needs, as tensors, numbers and strings."""
         return {
             "model": self.model.state_dict(),
+            "averaged": {} if self.averaged is None else self.averaged.state_dict(),
             "criterion": self.criterion.state_dict() if isinstance(self.criterion, nn.Module) else {},
             "optimizer": self.optimizer.state_dict(),
             "sums": self.sums,
@@ -116,6 +148,8 @@ class Member:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a `state()`."""
         self.model.load_state_dict(state["model"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(state["averaged"])
         if isinstance(self.criterion, nn.Module):
             self.criterion.load_state_dict(state["criterion"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -3,6 +3,7 @@
 What reads pictures is imported when it is used: a plan of synthetic people needs none of it.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from shutil import disk_usage
@@ -12,13 +13,15 @@ from distilpose.synthetic.spec import SyntheticSpec
 from experiments.build.facts import DataFacts
 from experiments.machine.cores import available_cores
 from experiments.machine.quantities import data_size
-from experiments.runs.atomic import json_text, write_text
+from experiments.runs.atomic import json_text, write_whole
 from experiments.runs.digest import digest
 from experiments.sweep.recipe import DataChoice, EvaluationChoice
 
 if TYPE_CHECKING:
     from distilpose.data.picture_store import StoreSize
     from distilpose.data.problem import Problem
+
+log = logging.getLogger(__name__)
 
 _BYTES_A_PERSON = 10_500  # of the disk for a synthetic person: picture, annotation, rounding up to blocks; as measured
 _WORTH_A_PROCESS = 250  # synthetic people: seconds of drawing, where starting a process takes half of one
@@ -59,10 +62,12 @@ def data_facts(data: DataChoice, evaluation: EvaluationChoice, *, root: Path | N
     from distilpose.evaluation.pck import torso
 
     folder = data_root(data, root=root, runs=runs)
-    train, val = load_pose_data(folder, data.train), load_pose_data(folder, data.val)
-    if evaluation.best_by.endswith("-torso") and torso(val.skeleton) is None:
+    if data.sigmas is not None:
+        log.warning("data.sigmas: AP by sigmas of one's own compares with nobody's; PCK needs none")
+    train, val = (load_pose_data(folder, split, data.given) for split in (data.train, data.val))
+    if "torso" in evaluation.best_by.title and torso(val.skeleton) is None:
         raise ValueError(
-            f"{val.annotation_file}: evaluation.best_by: {evaluation.best_by} needs the joints left_shoulder and "
+            f"{val.annotation_file}: evaluation.best_by: {evaluation.best_by.title} needs the joints left_shoulder and "
             f"right_hip, got {', '.join(val.skeleton.names)}"
         )
     boxes = "gt"
@@ -91,14 +96,14 @@ def prepare(
     if data.synthetic is not None:
         draw_people(synthetic_spec(data), folder, on_progress=on_progress)
     problems: list[Problem] = []
-    for split in (data.train, data.val):
-        mark = _mark_of_soundness(folder, split, runs)
+    for split in dict.fromkeys((data.train, data.val)):
+        mark = _mark_of_soundness(data, folder, split, runs)
         if mark is not None and mark.exists():
             continue
-        report = check_split(folder, split)
+        report = check_split(folder, split, given=data.given)
         problems += report.problems
         if report.ok and mark is not None:
-            write_text(mark, json_text(report.to_json()))
+            write_whole(mark, json_text(report.to_json()))
     return tuple(problems)
 
 
@@ -126,20 +131,24 @@ def cache_size(chosen: Iterable[DataChoice], *, root: Path | None, runs: Path, c
     from distilpose.data.coco import load_pose_data
     from distilpose.data.picture_store import StoreSize, store_size
 
-    splits = {(data_root(data, root=root, runs=runs), split) for data in chosen for split in (data.train, data.val)}
-    sizes = [store_size(load_pose_data(*split), cache) for split in splits]
+    splits = {
+        (data_root(data, root=root, runs=runs), split): data.given
+        for data in chosen
+        for split in (data.train, data.val)
+    }
+    sizes = [store_size(load_pose_data(*split, given), cache) for split, given in splits.items()]
     whole, written = (sum(size[field] for size in sizes) for field in (0, 1))
     return StoreSize(whole, written, min(size.free for size in sizes))
 
 
-def _mark_of_soundness(folder: Path, split: str, runs: Path) -> Path | None:
+def _mark_of_soundness(data: DataChoice, folder: Path, split: str, runs: Path) -> Path | None:
     """The file that says that these very pictures were checked; None where there is nothing to check."""
     from distilpose.data.coco import data_fingerprint, find_split
     from distilpose.data.errors import DataError
 
     try:
         annotations, _ = find_split(folder, split)
-        fingerprint = data_fingerprint(folder, split)
+        fingerprint = data_fingerprint(folder, split, data.given)
     except (DataError, OSError):
         return None
     return runs / "data" / f"sound-{digest([fingerprint, str(annotations.resolve())])}.json"

@@ -12,9 +12,10 @@ from distilpose.data.coco import PoseData, load_pose_data
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.sources import ImageSource
 from distilpose.data.stream import Batch, PeopleStream, eval_batches
-from distilpose.evaluation.average_precision import read_truth
+from distilpose.evaluation.average_precision import KeypointTruth, read_truth
 from distilpose.evaluation.evaluate import Evaluation, evaluate_many
 from distilpose.evaluation.flip import FlipTest
+from distilpose.evaluation.metrics import MetricUse
 from distilpose.evaluation.protocol import Protocol
 from distilpose.losses.circulation import CirculationWeights
 from distilpose.losses.criteria import (
@@ -24,13 +25,13 @@ from distilpose.losses.criteria import (
     every_cycle,
     load_from,
 )
-from distilpose.models import build_model, initialise
+from distilpose.models.builders import build_from_spec
 from distilpose.models.description import Description
-from distilpose.models.specs import find_spec
+from distilpose.models.measure import plain_forward
 from distilpose.models.warm_start import load_backbone, load_imagenet
 from distilpose.training.checkpoint import load_weights
 from distilpose.training.cohort import Interrupted, Validate
-from distilpose.training.member import Member, plain_forward
+from distilpose.training.member import Member
 from experiments.runs.store import RunDir
 from experiments.sweep.recipe import (
     VALIDATION_CROPS,
@@ -43,7 +44,7 @@ from experiments.sweep.recipe import (
 
 def load_splits(data: DataChoice, root: Path) -> tuple[PoseData, PoseData]:
     """The training and the validation split."""
-    return load_pose_data(root, data.train), load_pose_data(root, data.val)
+    return load_pose_data(root, data.train, data.given), load_pose_data(root, data.val, data.given)
 
 
 def build_stream(
@@ -80,16 +81,15 @@ def build_member(
     Raises:
         WarmStartError: a ValueError, when the teacher's backbone does not fit, or ImageNet's weights cannot be had.
     """
-    model = build_run_model(recipe, skeleton.num_joints)
-    initialise(model, recipe.seed)
+    model = build_run_model(recipe, skeleton, parts)
     if recipe.model.init == "teacher_backbone":
         assert teacher is not None, f"run {run.run_id} starts from its teacher, but its cohort has none"
         load_backbone(model, teacher.state_dict())
     elif recipe.model.init == "imagenet":
         load_imagenet(model)
     criterion = build_criterion(recipe, skeleton, parts)
-    if isinstance(criterion, LossCriterion):
-        criterion.materialise(model, teacher, recipe.input_size, skeleton.num_joints)
+    losses = criterion.losses if isinstance(criterion, CirculationCriterion) else criterion
+    losses.materialise(model, teacher, recipe.input_size, skeleton.num_joints)
     return Member(
         name=run.run_id,
         model=model,
@@ -99,33 +99,31 @@ def build_member(
         aside=aside,
         needs_teacher=criterion.needs_teacher,
         forward=plain_forward if recipe.circulation is None else every_cycle,
+        algorithm=recipe.optimizer,
+        ema=recipe.ema,
+        clip_grad_norm=recipe.clip_grad_norm,
     )
 
 
-def build_run_model(recipe: RunRecipe, joints: int) -> nn.Module:
-    """The recipe's model; a student's head has the outputs that its losses train and no others."""
-    return build_model(recipe.model.model, **run_options(recipe, joints))
+def build_run_model(recipe: RunRecipe, skeleton: Skeleton, parts: Path | None = None) -> nn.Module:
+    """The recipe's model at its start; a student's head has the outputs that its losses train and no others.
 
-
-def run_options(recipe: RunRecipe, joints: int) -> dict[str, Any]:
-    """The options of `build_model` that the recipe chooses."""
-    outputs = {} if recipe.losses is None else recipe.losses.head_options(_head(recipe))
-    head = {} if recipe.model.head is None else {"head": recipe.model.head}
-    return {"joints": joints, "input_size": recipe.input_size, **head, **outputs, **recipe.model.chosen}
-
-
-def _head(recipe: RunRecipe) -> str:
-    return recipe.model.head or find_spec(recipe.model.model).head
+    `parts` is the folder of kept copies of users' own code.
+    """
+    return build_from_spec(describe_run(recipe, skeleton).spec(), seed=recipe.seed, parts=parts, skeleton=skeleton)
 
 
 def describe_run(recipe: RunRecipe, skeleton: Skeleton) -> Description:
     """What the run's weights say of their model."""
-    return Description(model=recipe.model.model, options=run_options(recipe, skeleton.num_joints), skeleton=skeleton)
+    use, given = recipe.model, {"joints": skeleton.num_joints, "input_size": recipe.input_size}
+    outputs = {} if recipe.losses is None else use.spec().outputs(recipe.losses.asks)
+    options = {**given, **outputs, **use.chosen}
+    return Description(model=use.model, options=options, skeleton=skeleton, own=use.own_parts)
 
 
-def load_trained(recipe: RunRecipe, run: RunDir, *, joints: int) -> nn.Module:
+def load_trained(recipe: RunRecipe, run: RunDir, *, skeleton: Skeleton, parts: Path) -> nn.Module:
     """The model of a finished run with its best weights, in eval mode."""
-    model = build_run_model(recipe, joints)
+    model = build_run_model(recipe, skeleton, parts)
     model.load_state_dict(load_weights(run.weights))
     return model.eval()
 
@@ -151,8 +149,13 @@ def build_validation(
     device: torch.device,
     precision_context: Callable[[], AbstractContextManager[Any]],
     should_stop: Callable[[], bool] = lambda: False,
+    metrics: Sequence[MetricUse] = (),
+    parts: Path | None = None,
+    truth: KeypointTruth | None = None,
 ) -> Validate:
-    """The function that evaluates models on the validation split, as the recipe says.
+    """The function that evaluates models on the validation split, as the recipe says, by these `metrics` too.
+
+    `truth` are the split's annotations, where they are at hand.
 
     It raises Interrupted when `should_stop`, asked at every batch, says so.
     """
@@ -160,7 +163,7 @@ def build_validation(
     flip_test = None
     if choice.flip_test:
         flip_test = FlipTest(coordinates=choice.flip_coordinates, scores=choice.flip_scores)
-    truth = read_truth(val.annotation_file, val.skeleton.sigmas)
+    truth = truth or read_truth(val.annotation_file, val.skeleton.sigmas, given=val.given)
 
     def people() -> Iterator[Batch]:
         return eval_batches(
@@ -184,6 +187,9 @@ def build_validation(
             batches=people() if choice.boxes == "gt" else None,
             truth=truth,
             on_batch=go_on,
+            metrics=(choice.best_by, *metrics),
+            required=choice.best_by.title,
+            parts=parts,
         )
 
     return validate
@@ -191,12 +197,14 @@ def build_validation(
 
 def build_criterion(recipe: RunRecipe, skeleton: Skeleton, parts: Path) -> LossCriterion | CirculationCriterion:
     """The loss that the recipe trains by; a user's own losses come from their kept copies in `parts`."""
-    if recipe.circulation is not None:
-        return CirculationCriterion(CirculationWeights(**to_json(recipe.circulation)))
-    return LossCriterion(
+    losses = LossCriterion(
         HEATMAP_LOSSES if recipe.losses is None else recipe.losses,
         epochs=recipe.schedule.epochs,
         skeleton=skeleton,
         seed=recipe.seed,
         load=load_from(parts),
     )
+    if recipe.circulation is None:
+        return losses
+    weights = CirculationWeights(**to_json(recipe.circulation))
+    return CirculationCriterion(weights, None if recipe.losses is None else losses)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import USER_ERROR, AsJson, console, print_json
+from experiments.cli.options import USER_ERROR, AsJson, SkeletonName, console, print_json
 from experiments.terminal.output import print_line
 
 FAST_BYTES_PER_S = 100e6 / 8
@@ -18,12 +18,16 @@ def check(
     path: Annotated[Path, typer.Argument(help="Folder of a COCO-format data set.")],
     split: Annotated[list[str] | None, typer.Option(help="Only this split; may be repeated.")] = None,
     shallow: Annotated[bool, typer.Option(help="Do not decode the pictures.")] = False,
+    skeleton: SkeletonName = None,
     as_json: AsJson = False,
 ) -> None:
     """Everything wrong with a data set, all of it listed."""
     from distilpose.data.check import check_data
+    from distilpose.data.library import find_skeleton
+    from distilpose.data.skeleton import category_of
 
-    reports = check_data(path, tuple(split) if split else None, deep=not shallow)
+    given = None if skeleton is None else category_of(find_skeleton(skeleton))
+    reports = check_data(path, tuple(split) if split else None, deep=not shallow, given=given)
     if as_json:
         print_json([found.to_json() for found in reports])
     else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import RUNS, AsJson, Device, Runs, console, print_json
+from experiments.cli.options import RUNS, AsJson, Device, Runs, SkeletonName, console, print_json
 from experiments.terminal.output import print_line, terminal
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def eval(
     rescore: Annotated[bool, typer.Option(help="Box score times the mean of the joints' scores above 0.2.")] = True,
     suppress: Annotated[bool, typer.Option(help="Of poses over 0.9 OKS alike, keep the best.")] = True,
     evaluator: Annotated[str, typer.Option(help="pycocotools, or faster (faster-coco-eval).")] = "pycocotools",
+    skeleton: SkeletonName = None,
     out: Annotated[Path | None, typer.Option(help="Folder for results, metrics and the submission archive.")] = None,
     runs: Runs = RUNS,
     device: Device = "auto",
@@ -68,7 +69,7 @@ def eval(
     ]
     store = Store(runs)
     loaded = load_weights(str(weights) if run is None else run, model=model, store=store)
-    subject = _subject(loaded, store, data=data, split=split, boxes=boxes)
+    subject = _subject(loaded, store, data=data, split=split, boxes=boxes, skeleton=skeleton)
     where = slots_for(device, 1)[0].device
     measured = []
     for protocol in protocols:
@@ -108,17 +109,27 @@ class _Subject:
 
 
 def _subject(
-    loaded: "LoadedModel", store: "Store", *, data: Path | None, split: str | None, boxes: str | None
+    loaded: "LoadedModel",
+    store: "Store",
+    *,
+    data: Path | None,
+    split: str | None,
+    boxes: str | None,
+    skeleton: str | None,
 ) -> _Subject:
     from distilpose.data.coco import find_splits, load_pose_data
+    from distilpose.data.library import find_skeleton
+    from distilpose.data.skeleton import category_of
     from distilpose.data.unlabelled import load_pictures, picture_list
     from experiments.trained.load import run_data
 
     recipe = loaded.recipe
+    given = None if skeleton is None else category_of(find_skeleton(skeleton))
     if data is None:
         if recipe is None or loaded.run is None:
             raise ValueError("eval: --data must name the folder of the data; only a run knows its own")
         data = run_data(loaded.run, recipe, store)
+        given = given or recipe.data.given
     if split is None and recipe is not None:
         split = recipe.data.val
     if split is None:
@@ -134,7 +145,7 @@ def _subject(
         if recipe is not None and recipe.evaluation.boxes != "gt":
             boxes = str(data / recipe.evaluation.boxes)
     unlabelled = picture_list(data, split).is_file()
-    people = load_pictures(data, split) if unlabelled else load_pose_data(data, split)
+    people = load_pictures(data, split) if unlabelled else load_pose_data(data, split, given)
     if unlabelled and boxes == "gt":
         raise ValueError(f"eval: {split} has no annotated boxes; name a detector's results with --boxes")
     if people.skeleton.num_joints != loaded.joints:
@@ -172,13 +183,13 @@ def _record(loaded: "LoadedModel", subject: _Subject, protocol: "Protocol", eval
 def _write(folder: Path, record: dict[str, Any], evaluation: "Evaluation", split: str) -> dict[str, str]:
     """The files by kind: COCO's results, the same packed for its server, and the metrics with how they came about."""
     from distilpose.evaluation.submission import results_json, write_submission
-    from experiments.runs.atomic import json_text, write_text
+    from experiments.runs.atomic import json_text, write_whole
 
     folder.mkdir(parents=True, exist_ok=True)
     results, metrics = folder / "results.json", folder / "metrics.json"
-    write_text(results, results_json(evaluation.results))
+    write_whole(results, results_json(evaluation.results))
     submission = write_submission(evaluation.results, folder, split=split, method=record["name"])
-    write_text(metrics, json_text(record))
+    write_whole(metrics, json_text(record))
     return {"results": str(results), "submission": str(submission), "metrics": str(metrics)}
 
 

@@ -23,7 +23,7 @@ def explain(
     """Attention by layer and between keypoints, confidence, heatmaps of validation pictures: PNGs and one page."""
     from distilpose.pictures.png import save_png
     from experiments.launch.devices import torch_device
-    from experiments.runs.atomic import write_text
+    from experiments.runs.atomic import write_whole
     from experiments.runs.store import Store
     from experiments.trained.explain import Wish, explain_run, explain_sweep
     from experiments.trained.load import find_run
@@ -46,7 +46,7 @@ def explain(
         save_png(sheet.image, path)
         figures.append(Figure(path, sheet.heading, sheet.caption))
         print_line(path)
-    write_text(folder / "index.html", gallery_page(explained.title, explained.lead, figures))
+    write_whole(folder / "index.html", gallery_page(explained.title, explained.lead, figures))
     print_line(folder / "index.html")
     for row in explained.missing:
         console.print(f"row {row}: no finished run, so it is not shown", markup=False, highlight=False)

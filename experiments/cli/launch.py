@@ -1,8 +1,9 @@
 """`distilpose launch` and `distilpose demo`: train what a sweep lacks."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,13 +29,16 @@ from experiments.cli.options import (
     searcher_of,
 )
 from experiments.cli.report import write_and_show
-from experiments.launch.choose import Chosen, choose
-from experiments.launch.local import LocalLauncher
+from experiments.launch.choose import PLACES, choose, sharing_faults
+from experiments.launch.protocol import Opened, Wish
 from experiments.runs.job import WandbOptions
 from experiments.track.wandb.server import resolve_mode
 
 if TYPE_CHECKING:
+    from experiments.runs.store import RunDir
+    from experiments.sweep.recipe import DataChoice
     from experiments.sweep.sweep_file import Sweep
+    from experiments.train.elsewhere import OtherSets
 
 _BEGUN = ("running", "failed", "interrupted", "pruned")
 
@@ -49,8 +53,8 @@ def demo(
     """The loss ablation on synthetic people, from nothing to a report, in minutes on two CPU cores."""
     place = Place(data=None, runs=runs)
     sweep = read_profile("losses", "tiny")
-    where = choose(device=device, jobs=jobs)
-    complete = _train(sweep, place, where, wandb=WandbOptions(mode=wandb), workers=None, cache=None, retry_failed=False)
+    wish, mirror = Wish(device=device, jobs=jobs), WandbOptions(mode=wandb)
+    complete = _train(sweep, place, wish, choose(wish=wish), wandb=mirror, workers=None, cache=None, retry_failed=False)
     write_and_show(runs, sweep.sweep, sweep.profile, out)
     if not complete:
         raise typer.Exit(INCOMPLETE)
@@ -76,19 +80,19 @@ def launch(
     gpus_per_run: Annotated[
         int, typer.Option(help="GPUs that train one cohort together; on a CPU, processes.", min=1)
     ] = 1,
-    on: Annotated[str, typer.Option(help="Where to train: local, slurm or ray.")] = "local",
-    slurm: Annotated[
+    on: Annotated[str, typer.Option(help=f"Where to train: {', '.join(PLACES)}.")] = "local",
+    options: Annotated[
         list[str] | None,
-        typer.Option(help="A job's needs on Slurm, such as partition=gpu; may be given often.", metavar="KEY=VALUE"),
+        typer.Option("--with", help="An option of that place, such as partition=gpu.", metavar="KEY=VALUE"),
     ] = None,
-    ray_address: Annotated[str | None, typer.Option(help="The Ray cluster, such as auto; none: this machine.")] = None,
 ) -> None:
     """Train what a sweep still lacks. Finished runs are skipped, interrupted ones go on where they were."""
     chosen = read_profile(sweep, profile, data)
     place = Place(data=data, runs=runs)
     mirror = WandbOptions(mode=wandb, artifacts=wandb_artifacts)
-    where = choose(on, device=device, jobs=jobs, gpus_per_run=gpus_per_run, slurm=slurm or (), ray_address=ray_address)
-    complete = _train(chosen, place, where, wandb=mirror, workers=workers, cache=cache, retry_failed=retry_failed)
+    wish = Wish(device=device, jobs=jobs, processes=gpus_per_run)
+    where = choose(on, wish, options or ())
+    complete = _train(chosen, place, wish, where, wandb=mirror, workers=workers, cache=cache, retry_failed=retry_failed)
     words = ["distilpose", "report", sweep, "--profile", chosen.profile, "--runs", str(runs)]
     console.print(f"Report: {shlex.join(words)}", soft_wrap=True)
     if not complete:
@@ -98,40 +102,55 @@ def launch(
 def _train(
     sweep: "Sweep",
     place: Place,
-    where: Chosen,
+    wish: Wish,
+    where: Opened,
     *,
     wandb: WandbOptions,
     workers: int | None,
     cache: Path | None,
     retry_failed: bool,
 ) -> bool:
+    from distilpose.data.problem import problem_lines
     from experiments.build.data import data_root, prepare
     from experiments.launch.records import LaunchSettings
     from experiments.launch.scheduler import launch_plan
     from experiments.plan.estimate import estimate
     from experiments.runs.store import Store
-    from experiments.terminal.launch_view import LaunchDisplay, counting, launch_summary
-    from experiments.train.try_teacher import given_teacher_faults
+    from experiments.terminal.launch_view import LaunchDisplay, counting, launch_summary, measuring
+    from experiments.train.measure import measure_finished
+    from experiments.train.try_models import model_faults
 
     for data in dict.fromkeys(row.recipe.data for row in sweep.rows):
         with counting(console, "drawing people" if data.synthetic else "checking data") as on_progress:
             problems = prepare(data, root=place.data, runs=place.runs, on_progress=on_progress)
-        end_on(map(str, problems))
+        end_on(problem_lines(problems))
+    for other in sweep.evaluate_on.values():
+        end_on(problem_lines(prepare(other.data, root=None, runs=place.runs)))
+    elsewhere = {
+        name: {"root": str(Path(one.root).resolve()), "split": one.split, "given": one.given}
+        for name, one in sweep.evaluate_on.items()
+    }
+    for data in dict.fromkeys(row.recipe.data for row in sweep.rows) if elsewhere else ():
+        _say_shared(data, place, elsewhere)
     if cache is not None:
         _say_cache(sweep, place, where, cache)
     searcher = searcher_of(sweep, place)
     planned = plan_sweep(sweep, place) if searcher is None else searcher.begin()
-    end_on([*planned.problems, *where.faults(planned)])
-    end_on(given_teacher_faults((row.recipe for row in sweep.rows), root=place.data, runs=place.runs))
-    resolve_mode(wandb.mode)  # what is wrong with W&B's key is said here too, not in the logs of the runs alone
+    end_on([*planned.problems, *sharing_faults(planned, wish.processes)])
     store = Store(place.runs)
+    planned.keep_parts(store)
+    end_on(model_faults([row.recipe for row in sweep.rows], root=place.data, store=store))
+    resolve_mode(wandb.mode)  # what is wrong with W&B's key is said here too, not in the logs of the runs alone
     states = store.states(planned.runs)
-    console.print(launch_summary(planned, states, estimate(planned, store), where.launcher.slots))
+    with measuring(console) as say:
+        costs = estimate(planned, store, say)
+    console.print(launch_summary(planned, states, costs, where.launcher.slots))
     say_changes(store, planned, "are")
     settings = LaunchSettings(
         data_root=lambda data: data_root(data, root=place.data, runs=place.runs).resolve(),
         workers=workers,
         cache=None if cache is None else cache.resolve(),
+        evaluate_on=elsewhere,
         wandb=wandb,
         retry_failed=retry_failed,
         poll_seconds=where.poll_seconds,
@@ -148,15 +167,53 @@ def _train(
             on_progress=display.update,
             grow=None if searcher is None else lambda settled: display.lengthened(searcher.grow(settled)),
         )
+    plan = planned if searcher is None else searcher.plan()
+    if measured := measure_finished(store, plan.measured, plan.runs, settings.data_root):
+        console.print(f"{measured} finished runs were measured by {plan.metric}; none was trained for it")
     for run_id, why in outcome.failed.items():
         console.print(f"run {run_id} failed: {why}", style="bold red")
     if outcome.interrupted:
         console.print(f"Interrupted; {where.farewell}")
         raise typer.Exit(INTERRUPTED)
+    if elsewhere:
+        _measure_lacking(sweep, place, where, elsewhere)
     return outcome.complete
 
 
-def _say_cache(sweep: "Sweep", place: Place, where: Chosen, cache: Path) -> None:
+def _say_shared(data: "DataChoice", place: Place, elsewhere: Mapping[str, Mapping[str, Any]]) -> None:
+    """Tell on how many people, and by how many joints, runs are measured on other sets. Raises DataError for none."""
+    sets = _other_sets(data, place, elsewhere)
+    for name in elsewhere:
+        people, _, joints = sets.read(name)
+        said = f"{len(people.people):,} people, by {joints} of {people.skeleton.num_joints} joints"
+        console.print(f"Runs are measured on {name} at their end: {said}", markup=False, highlight=False)
+
+
+def _measure_lacking(sweep: "Sweep", place: Place, where: Opened, elsewhere: Mapping[str, Mapping[str, Any]]) -> None:
+    """Measure here the runs that were finished before the sweep named a set."""
+    from experiments.runs.store import Store
+    from experiments.train.elsewhere import measure_lacking
+
+    store = Store(place.runs)
+    by_data: dict[DataChoice, list[RunDir]] = {}
+    for run in map(store.run, store.load_plan(sweep.sweep, sweep.profile).run_names):
+        if run.state() == "finished":
+            by_data.setdefault(run.recipe().data, []).append(run)
+    for data, runs in by_data.items():
+        if count := measure_lacking(runs, _other_sets(data, place, elsewhere)):
+            console.print(f"{count} runs finished earlier are now measured on {', '.join(elsewhere)} too")
+
+
+def _other_sets(data: "DataChoice", place: Place, elsewhere: Mapping[str, Mapping[str, Any]]) -> "OtherSets":
+    from distilpose.data.coco import load_pose_data
+    from experiments.build.data import data_root
+    from experiments.train.elsewhere import OtherSets
+
+    folder = data_root(data, root=place.data, runs=place.runs)
+    return OtherSets(elsewhere, load_pose_data(folder, data.train, data.given).skeleton)
+
+
+def _say_cache(sweep: "Sweep", place: Place, where: Opened, cache: Path) -> None:
     """Tell how much of the disk decoded pictures will take; end where there is not so much."""
     from experiments.build.data import cache_size
     from experiments.machine.quantities import data_size
@@ -165,5 +222,5 @@ def _say_cache(sweep: "Sweep", place: Place, where: Chosen, cache: Path) -> None
     said = f"{cache}: decoded pictures come to {data_size(size.whole)}, of which {data_size(size.written)} are there"
     console.print(f"{said}; {data_size(size.free)} of the disk are free", soft_wrap=True)
     # elsewhere it is another machine's disk, whose processes look for themselves
-    if isinstance(where.launcher, LocalLauncher) and not size.fits:
+    if where.is_here and not size.fits:
         end_on([f"--cache {cache}: does not fit on its disk with a reserve left; free some of it, or name another"])

@@ -11,7 +11,8 @@ import typer
 from experiments.cli import (
     bench,
     data,
-    diagnose,
+    data_edit,
+    data_import,
     eval,
     explain,
     export,
@@ -37,7 +38,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # what draws boxes round help takes as long to import as all the rest
 )
-data_app = typer.Typer(help="Check data sets, fetch COCO, and draw synthetic people.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Import, check, divide and look at data sets; fetch COCO; draw synthetic people.", no_args_is_help=True
+)
 app.add_typer(data_app, name="data")
 wandb_app = typer.Typer(help="Make good the mirror of a sweep on W&B, and show it there.", no_args_is_help=True)
 app.add_typer(wandb_app, name="wandb")
@@ -50,7 +53,6 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     replay.replay,
     replay.show,
     report.report,
-    diagnose.diagnose,
     eval.eval,
     export.export,
     gc.gc,
@@ -63,12 +65,22 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     explain.explain,
     bench.bench,
 )
-DATA_COMMANDS: tuple[Callable[..., None], ...] = (data.check, data.coco, data.synthetic)
+DATA_COMMANDS: tuple[Callable[..., None], ...] = (
+    data.check,
+    data.coco,
+    data.synthetic,
+    data_import.import_,
+    data_edit.subset,
+    data_edit.split,
+    data_edit.merge,
+    data_edit.stats,
+    data_edit.sigmas,
+)
 WANDB_COMMANDS: tuple[Callable[..., None], ...] = (wandb.sync, wandb.replay, wandb.dashboard)
 for _command in COMMANDS:
     app.command()(_command)
 for _command in DATA_COMMANDS:
-    data_app.command()(_command)
+    data_app.command(_command.__name__.rstrip("_"))(_command)
 for _command in WANDB_COMMANDS:
     wandb_app.command()(_command)
 

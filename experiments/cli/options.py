@@ -27,6 +27,10 @@ RUNS = Path("runs")
 SweepName = Annotated[str, typer.Argument(help="A sweep file, or the name of a shipped one.", metavar="SWEEP")]
 Profile = Annotated[str | None, typer.Option(help="Which size of the table; the file's first by default.")]
 DataRoot = Annotated[Path | None, typer.Option("--data", help="Folder of the data, instead of the sweep's.")]
+SkeletonName = Annotated[
+    str | None,
+    typer.Option("--skeleton", help="Joints that stand in for the file's: of the library, or of a YAML file."),
+]
 Runs = Annotated[Path, typer.Option(help="Folder of run directories.")]
 All = Annotated[bool, typer.Option("--all", help="Show every run, a line each.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON on standard output.")]
@@ -94,9 +98,13 @@ def searcher_of(sweep: "Sweep", place: Place) -> "Searcher | None":
     from experiments.search.searcher import Searcher
 
     def costs(recipe: "RunRecipe", wanted: Sequence[str]) -> Mapping[str, float]:
+        from distilpose.models.use import places_of_model
+        from experiments.plan.model_costs import kept_parts
         from experiments.search.costs import student_costs
 
-        return student_costs(recipe, wanted)
+        places = places_of_model(recipe.model, sweep.folder)
+        with kept_parts(Store(place.runs).parts, places, list(places)) as parts:
+            return student_costs(recipe, wanted, parts)
 
     return Searcher(sweep, Store(place.runs), facts_of(place), costs)
 

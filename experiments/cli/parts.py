@@ -1,63 +1,179 @@
 """`distilpose parts`, `distilpose check` and `distilpose new`: what a recipe can name, and parts of your own."""
 
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
+from experiments.cli.new_parts import TEMPLATES
 from experiments.cli.options import INCOMPLETE, AsJson, print_json
+
+if TYPE_CHECKING:
+    from distilpose.losses.contract import Finding
+    from distilpose.parts.signature import Option
 
 
 def parts(as_json: AsJson = False) -> None:
-    """Every loss and model that a recipe can name, with its options."""
+    """Every loss, metric, model and head that a recipe can name, with its options."""
+    from distilpose.evaluation.metrics import METRICS
+    from distilpose.heads import HEADS
     from distilpose.losses.table import LOSSES
-    from distilpose.models.specs import MODELS
+    from distilpose.models.specs import MODELS, model_options
+    from distilpose.parts.own import registered
 
     losses = {
         name: {
-            "options": {
-                option.name: {"default": option.default, "choices": list(option.choices)}
-                for option in loss.signature.options
-            },
+            "options": _options(loss.signature.options),
             "asks for": list(loss.signature.asks),
             "does": loss.signature.doc.partition("\n")[0],
         }
         for name, loss in LOSSES.items()
     }
-    models = {
-        name: {"role": spec.role, "backbone": spec.backbone, "dim": spec.dim, "depth": spec.depth}
+    metrics = {
+        name: {
+            "options": _options(metric.options_left),
+            "higher is better": metric.higher_is_better,
+            "does": metric.signature.doc.partition("\n")[0],
+        }
+        for name, metric in METRICS.items()
+    }
+    heads: dict[str, dict[str, Any]] = {
+        name: {
+            "options": _options(head.signature.options),
+            "gives": list(head.gives),
+            "reads": [what for what, part in (("tokens", head.on_tokens), ("features", head.on_features)) if part],
+        }
+        for name, head in HEADS.items()
+    }
+    models: dict[str, dict[str, Any]] = {
+        name: {
+            "role": spec.role,
+            "backbone": spec.backbone,
+            "head": spec.head,
+            "options": {option: {"default": getattr(spec, option, None)} for option in model_options(spec)},
+        }
         for name, spec in MODELS.items()
     }
+    of_packages = {kind: registered(kind) for kind in ("loss", "metric", "model", "head")}
     if as_json:
-        print_json({"losses": losses, "models": models})
+        print_json({"losses": losses, "metrics": metrics, "models": models, "heads": heads, "of packages": of_packages})
         return
     out = Console(highlight=False)
-    out.print("Losses (losses: {NAME: WEIGHT} or {NAME: {weight: WEIGHT, OPTION: VALUE}})\n", markup=False)
+
+    def line(text: str, *, dim: bool = False) -> None:
+        out.print(text, markup=False, soft_wrap=True, style="dim" if dim else None)
+
+    def defaults(options: Mapping[str, Any]) -> str:
+        return ", ".join(f"{option}={one['default']}" for option, one in options.items())
+
+    line("Losses (losses: {NAME: WEIGHT} or {NAME: {weight: WEIGHT, OPTION: VALUE}})\n")
     for name, loss in losses.items():
-        out.print(f"  {name:8} {loss['does']}", markup=False, soft_wrap=True)
-        out.print(f"           asks for {', '.join(loss['asks for'])}", markup=False, style="dim", soft_wrap=True)
+        line(f"  {name:8} {loss['does']}")
+        line(f"           asks for {', '.join(loss['asks for'])}", dim=True)
         for option in LOSSES[name].signature.options:
-            values = f"{', '.join(map(str, option.choices))} (default {option.default})" if option.choices else ""
-            said = f"           {option.name}: {values or f'default {option.default}'}"
-            out.print(said, markup=False, style="dim", soft_wrap=True)
-    out.print(
-        "\nModels (student: {model: NAME, SIZE: VALUE}); `distilpose models` tells their cost\n",
-        markup=False,
-        soft_wrap=True,
-    )
+            line(f"           {_words(option)}", dim=True)
+    line("\nMetrics (metric: NAME, or {name: NAME, OPTION: VALUE}; evaluation: {best_by: ...})\n")
+    for name, metric in metrics.items():
+        line(f"  {name:14} {metric['does']}")
+        for option in METRICS[name].options_left:
+            line(f"                 {_words(option)}", dim=True)
+    line("\nModels (student: {model: NAME, OPTION: VALUE}; teacher likewise); `distilpose models` tells their cost\n")
     for name, model in models.items():
-        out.print(f"  {name:26} {model['role']:8} {model['backbone']}", markup=False)
-    out.print(
-        "\nYour own: FILE.py:NAME beside the sweep, or package.module:NAME; begin with `distilpose new loss NAME`."
-    )
+        line(f"  {name:26} {model['role']:8} {model['backbone']:9} {model['head']}")
+        line(f"  {'':26} {defaults(model['options'])}", dim=True)
+    line("  timm:NAME                  a backbone of timm, with a head that reads features")
+    line("  mmpose:CONFIG.py           a model of an mmpose 1.x configuration; mmpose::NAME, one that mmpose ships")
+    line("\nHeads (student: {model: NAME, head: NAME, OPTION: VALUE})\n")
+    for name, head in heads.items():
+        line(f"  {name:12} reads {' or '.join(head['reads'])}, gives {', '.join(head['gives'])}")
+        if head["options"]:
+            line(f"               {defaults(head['options'])}", dim=True)
+    for kind, known in of_packages.items():
+        for name, reference in known.items():
+            line(f"\nOf a package, a {kind}: {name} ({reference})")
+    line("\nYour own: FILE.py:NAME beside the sweep, or package.module:NAME; begin with `distilpose new`.")
+
+
+def _options(options: "Iterable[Option]") -> dict[str, Any]:
+    return {option.name: {"default": option.default, "choices": list(option.choices)} for option in options}
+
+
+def _words(option: "Option") -> str:
+    """An option, its choices and its default."""
+    choices = f"{', '.join(map(str, option.choices))} " if option.choices else ""
+    return f"{option.name}: {choices}(default {option.default})"
 
 
 def check(
-    part: Annotated[str, typer.Argument(help="A loss: FILE.py:NAME, package.module:NAME, or one of ours.")],
+    part: Annotated[str, typer.Argument(help="FILE.py:NAME or package.module:NAME; or a loss or metric of ours.")],
+    input_size: Annotated[str, typer.Option(help="Of a model's crops, width x height.")] = "64x128",
     as_json: AsJson = False,
 ) -> None:
-    """Hold a loss against its contract: gradients, masks, bf16, the order of people. Exit code 1 where it fails."""
+    """Hold a loss, metric, model or head against its contract: values, gradients, masks, bf16, order of people.
+
+    Exit code 1 where it fails.
+    """
+    from distilpose.losses.table import LOSSES
+
+    kind = "loss" if part in LOSSES else "metric" if _is_metric(part) else _kind(part)
+    if kind == "metric":
+        findings = _check_metric(part)
+    elif kind == "loss":
+        findings = _check_loss(part)
+    else:
+        from distilpose.models.contract import check_part
+
+        sides = input_size.split("x")
+        if len(sides) != 2 or not all(side.isdecimal() and int(side) for side in sides):
+            raise ValueError(f"--input-size: must be WIDTHxHEIGHT, got {input_size!r}")
+        findings = check_part(part, Path.cwd(), kind, (int(sides[0]), int(sides[1])))
+    if as_json:
+        print_json([{"promise": finding.promise, "fault": finding.fault} for finding in findings])
+    else:
+        for finding in findings:
+            mark = "ok    " if finding.fault is None else "FAILED"
+            fault = "" if finding.fault is None else f": {finding.fault}"
+            print(f"{mark}  {finding.promise}{fault}")
+    if any(finding.fault is not None for finding in findings):
+        raise typer.Exit(INCOMPLETE)
+
+
+def _is_metric(part: str) -> bool:
+    """Whether a part is a metric: one of ours, or a function that says which is better."""
+    from distilpose.evaluation.metrics import ASKS, METRICS
+    from distilpose.losses.table import ASKS as OF_LOSSES
+    from distilpose.parts.reference import find_part, is_reference
+    from distilpose.parts.signature import read_signature
+
+    if not is_reference(part):
+        return part in METRICS
+    place = find_part(part, Path.cwd())
+    return read_signature(place.file, place.name, {*ASKS, *OF_LOSSES}).higher_is_better is not None
+
+
+def _kind(part: str) -> str:
+    """Whether a user's own part is a loss, a model or a head: told by what it asks for."""
+    from distilpose.losses.use import Losses
+    from distilpose.models.use import find_model_part, is_own
+
+    try:
+        (use,) = Losses.of({part: 1})
+        if use.asks:
+            return "loss"
+    except ValueError:
+        if not is_own(part, "model"):
+            raise
+    with suppress(ValueError):
+        asks = () if part.startswith("mmpose:") else find_model_part(part, Path.cwd(), "head")[1].asks
+        return "head" if {"dim", "channels"} & set(asks) else "model"
+    find_model_part(part, Path.cwd(), "model")  # says what is wrong
+    return "model"
+
+
+def _check_loss(part: str) -> "list[Finding]":
     import tempfile
 
     from distilpose.losses.contract import check_loss
@@ -70,68 +186,31 @@ def check(
     with tempfile.TemporaryDirectory() as kept:
         if use.own is not None:
             find_own(part, Path.cwd(), "loss", LOSSES).keep_in(Path(kept) / use.own.code)
-        findings = list(check_loss(use, load_from(Path(kept))))
-    if as_json:
-        print_json([{"promise": finding.promise, "fault": finding.fault} for finding in findings])
-    else:
-        for finding in findings:
-            mark = "ok    " if finding.fault is None else "FAILED"
-            fault = "" if finding.fault is None else f": {finding.fault}"
-            print(f"{mark}  {finding.promise}{fault}")
-    if any(finding.fault is not None for finding in findings):
-        raise typer.Exit(INCOMPLETE)
+        return list(check_loss(use, load_from(Path(kept))))
 
 
-LOSS = '''"""{name}: a loss of mine. Name it in a sweep: losses: {{reg: 1, "{name}.py:{name}": 0.5}}."""
+def _check_metric(part: str) -> "list[Finding]":
+    import tempfile
 
-from torch import Tensor
-from torch.nn import functional as F
+    from distilpose.evaluation.metric_contract import check_metric
+    from distilpose.evaluation.metrics import METRICS, metric_of
+    from distilpose.parts.own import find_own
 
-
-def {name}(keypoints: Tensor, true_keypoints: Tensor, visible: Tensor, norm: str = "l1") -> Tensor:
-    """Return the distance of predicted and true coordinates, (x, y) in [0, 1] of the crop; invisible joints count as 0.
-
-    What it gets follows from the names of its parameters (see docs/extending.md); `norm` is an option.
-    """
-    seen = visible[..., None]
-    distance = F.l1_loss if norm == "l1" else F.mse_loss
-    return distance(keypoints * seen, true_keypoints * seen)
-'''
-LOSS_TEST = '''"""The contract of {name}, and a case by hand."""
-
-from pathlib import Path
-
-import torch
-
-from distilpose.losses.contract import check_loss
-from distilpose.losses.criteria import load_from
-from distilpose.losses.use import Losses
-from distilpose.parts.reference import find_part
-from {name} import {name}
-
-HERE = Path(__file__).parent
-
-
-def test_it_keeps_its_contract(tmp_path: Path) -> None:
-    (use,) = Losses.of({{"{name}.py:{name}": 1}}, HERE)
-    find_part(use.name, HERE).keep_in(tmp_path / use.own.code)
-    assert [finding for finding in check_loss(use, load_from(tmp_path)) if finding.fault] == []
-
-
-def test_a_case_by_hand() -> None:
-    found, true = torch.tensor([[[0.5, 0.5], [0.9, 0.9]]]), torch.tensor([[[0.25, 0.5], [0.0, 0.0]]])
-    assert float({name}(found, true, torch.tensor([[1.0, 0.0]]))) == 0.25 / 4
-'''
+    use = metric_of(part)
+    with tempfile.TemporaryDirectory() as kept:
+        if use.own is not None:
+            find_own(part, Path.cwd(), "metric", METRICS).keep_in(Path(kept) / use.own.code)
+        return list(check_metric(use, Path(kept)))
 
 
 def new(
-    kind: Annotated[Literal["loss"], typer.Argument(help="What to begin.")],
+    kind: Annotated[Literal["loss", "metric", "model", "head"], typer.Argument(help="What to begin.")],
     name: Annotated[str, typer.Argument(help="Its name, as Python has names.")],
 ) -> None:
     """Write a part of your own, NAME.py, with its test, test_NAME.py, into this folder. Nothing is overwritten."""
     if not name.isidentifier() or not name.isascii():
         raise ValueError(f"NAME: must be a name as Python has them (letters, digits, _), got {name!r}")
-    files = {Path(f"{name}.py"): LOSS, Path(f"test_{name}.py"): LOSS_TEST}
+    files = dict(zip((Path(f"{name}.py"), Path(f"test_{name}.py")), TEMPLATES[kind], strict=True))
     for file in files:
         if file.exists():
             raise ValueError(f"{file}: is there already; choose another name or remove it")

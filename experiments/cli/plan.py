@@ -11,6 +11,7 @@ from experiments.cli.options import (
     Profile,
     Runs,
     SweepName,
+    console,
     end_on,
     plan_sweep,
     print_json,
@@ -32,12 +33,14 @@ def plan(
     from experiments.launch.memory_needs import memory_needs
     from experiments.plan.estimate import estimate
     from experiments.runs.store import Store
-    from experiments.terminal.launch_view import plan_tables
+    from experiments.terminal.launch_view import measuring, plan_tables
 
     planned = plan_sweep(read_profile(sweep, profile, data), Place(data=data, runs=runs))
     store = Store(runs)
-    states, costs = store.states(planned.runs), estimate(planned, store)
-    needs = memory_needs(planned, store, costs, _smallest_gpu)
+    states = store.states(planned.runs)
+    with measuring(console) as say:
+        costs = estimate(planned, store, say)
+        needs = memory_needs(planned, store, costs, _smallest_gpu, say)
     if as_json:
         memory = {cohort_id: None if need is None else asdict(need) for cohort_id, need in needs.items()}
         print_json(

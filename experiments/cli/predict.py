@@ -90,7 +90,7 @@ def _carry_out(request: "Request", loaded: "LoadedModel", files: Sequence["Input
     from distilpose.prediction.boxes import FileBoxes
     from distilpose.prediction.files import predict_picture, predict_video, rows_text
     from distilpose.prediction.inputs import image_ids
-    from experiments.runs.atomic import write_text
+    from experiments.runs.atomic import write_whole
     from experiments.terminal.launch_view import counting
 
     problems: list[str] = []
@@ -126,11 +126,11 @@ def _carry_out(request: "Request", loaded: "LoadedModel", files: Sequence["Input
                 continue
             if missing:
                 problems.append(f"{file.path}: ends {missing} frames before its end; what there is was looked at")
-            write_text(out / "videos" / f"{file.name}.json", rows_text(rows))
+            write_whole(out / "videos" / f"{file.name}.json", rows_text(rows))
             print_line(out / "videos" / f"{file.name}.mp4")
             print_line(out / "videos" / f"{file.name}.json")
     if seen:
-        write_text(out / "results.json", rows_text(results))
+        write_whole(out / "results.json", rows_text(results))
         print_line(out / "results.json")
         print_line(out / "pictures")
         console.print(f"{len(results)} people in {seen} picture{'s' * (seen != 1)}.")
@@ -222,18 +222,14 @@ def _skeleton(loaded: "LoadedModel", file: Path | None) -> "Skeleton":
 
 def _joint(loaded: "LoadedModel", skeleton: "Skeleton", name: str) -> int:
     """The joint of this name; ValueError where there is none, or no attention to draw."""
-    from distilpose.models.specs import find_spec
-
-    if not find_spec(loaded.description.model).has_tokens:
+    if "keypoint_tokens" not in loaded.description.spec().gives:
         raise ValueError(f"--attention {name}: {loaded.description.model} has no tokens and so no attention")
     return skeleton.find(name)
 
 
 def _teacher(teacher: "LoadedModel", loaded: "LoadedModel") -> "torch.nn.Module":
     """The module of a teacher that can be drawn beside the model."""
-    from distilpose.models.specs import find_spec
-
-    if find_spec(teacher.description.model).role != "teacher":
+    if teacher.description.spec().role != "teacher":
         raise ValueError(f"--teacher: must return heatmaps, {teacher.name} ({teacher.description.model}) does not")
     for what, theirs, ours in (
         ("crops", teacher.input_size, loaded.input_size),

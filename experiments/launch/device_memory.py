@@ -1,4 +1,4 @@
-"""The memory of this machine's devices, asked for anew every few seconds."""
+"""The memory of this machine's devices, asked anew every few seconds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def host_room(cgroup: Path = _CGROUP) -> Room:
-    """The memory that processes on the CPU share: the machine's, or what the container is given of it."""
+    """The memory that processes on the CPU share: the machine's, or the container's part of it."""
     memory = psutil.virtual_memory()
     total, free = memory.total, memory.available
     with suppress(OSError, ValueError):  # no limit, or not Linux
@@ -30,7 +30,7 @@ def host_room(cgroup: Path = _CGROUP) -> Room:
 
 
 def gpu_rooms() -> dict[str, Room]:
-    """The memory of every GPU by PyTorch's name of it; empty where the driver's tool does not tell."""
+    """The memory of every GPU by its name in PyTorch; empty where the driver does not tell."""
     gpus = list(gpu_use())
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
@@ -45,19 +45,19 @@ def gpu_rooms() -> dict[str, Room]:
 
 
 def smallest_gpu() -> int | None:
-    """The memory of the smallest GPU of this machine in bytes; None where there is none that tells."""
+    """The memory in bytes of this machine's smallest GPU; None where there is none, or the driver does not tell."""
     return min((room.total for room in gpu_rooms().values() if room.total), default=None)
 
 
 class Rooms:
-    """What is known of the device of a slot."""
+    """The memory of a slot's device."""
 
     def __init__(self) -> None:
         self._gpus: dict[str, Room] = {}
         self._asked = float("-inf")
 
     def __call__(self, slot: Slot) -> Room | None:
-        """Its memory, or None where nothing is known."""
+        """Its memory, or None where it is unknown."""
         if slot.device == "cpu":
             return host_room()
         if time.monotonic() - self._asked > _FRESH_SECONDS:

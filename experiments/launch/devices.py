@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.launch.device_memory import gpu_rooms
-from experiments.launch.local import share_out
-from experiments.launch.protocol import Slot
+from experiments.launch.protocol import Slot, share_out
 from experiments.machine.cores import available_cores
 
 if TYPE_CHECKING:
@@ -18,15 +17,11 @@ _CPU_PROCESSES = 2  # more processes than this each hold the data in memory agai
 
 
 def slots_for(device: str, jobs: int, gpus_per_run: int = 1) -> tuple[Slot, ...]:
-    """The rooms for cohorts: `device` is auto, cpu, cuda or cuda:N.
+    """The slots for cohorts on this machine; `device` is auto, cpu, cuda or cuda:N.
 
-    `jobs` is 0 for two on a CPU, and on every GPU as many as may share it once their memory is known: four where the
-    cores suffice and the driver tells how full it is, else one.
-
-
-    With `gpus_per_run` a room is so many GPUs (cuda:0,1), or on a CPU so many processes, which share its cores.
-
-    Raises ValueError for a device that is not here, or too few GPUs.
+    `jobs` of 0 means two on a CPU; on each GPU four where the cores suffice and the driver tells its memory, else one.
+    With `gpus_per_run` a slot is that many GPUs (cuda:0,1), or processes that share a CPU's cores. Raises ValueError
+    for a device that is not here, or too few GPUs.
     """
     devices = _devices(device)
     cores = available_cores()
@@ -53,10 +48,7 @@ def _on_gpus(devices: tuple[str, ...], cores: int) -> int:
 
 
 def torch_device(device: str) -> "torch.device":
-    """The one device a command computes on: `device` is auto, cpu, cuda or cuda:N.
-
-    Raises ValueError for a device that is not here.
-    """
+    """The one device a command computes on. Raises ValueError for a device that is not here."""
     import torch
 
     return torch.device(_devices(device)[0])
@@ -80,5 +72,5 @@ def _devices(device: str) -> tuple[str, ...]:
 
 
 def _may_have_gpus() -> bool:
-    """False where the system has no driver of one: then nobody waits for torch to say so."""
+    """False where the system has no GPU driver, so that nobody waits for torch to say so."""
     return sys.platform != "linux" or any(Path(file).exists() for file in _DRIVERS)

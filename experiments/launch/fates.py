@@ -1,13 +1,13 @@
-"""What becomes of a run in a launch, decided from what is known of it: no clock, no disk, no process."""
+"""What a launch does next with a run: a pure function of what is known of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from experiments.launch.protocol import FINISHED
 from experiments.launch.records import LaunchSettings
 from experiments.launch.retries import is_enough, pause, was_preempted
+from experiments.runs.job import FINISHED
 from experiments.runs.store import Failure, State
 
 IDLE_ENDINGS = 10
@@ -18,12 +18,12 @@ IDLE_ENDINGS = 10
 class Fate:
     """Where a run stands in one launch.
 
-    open: it can start, but not before `not_before` (of the monotonic clock).
-    elsewhere: a process of another launch has it; worth a look after `not_before`.
-    silent: its process died and wrote no failure, which must be made good.
-    finished, pruned, failed (`why`), blocked (its teacher failed): nothing more is to be done.
+        open: it can start, but not before `not_before` (monotonic clock).
+        elsewhere: another launch's process holds it; look again after `not_before`.
+        silent: its process died without writing a failure.
+        finished, pruned, failed (`why`), blocked (its teacher failed): settled.
 
-    `idle` processes in a row ended without a failure and did not get beyond `step`.
+    `idle` processes in a row ended without a failure and without progress beyond `step`.
     """
 
     what: Literal["open", "elsewhere", "silent", "finished", "pruned", "failed", "blocked"] = "open"
@@ -34,15 +34,14 @@ class Fate:
 
     @property
     def settled(self) -> bool:
-        """Whether nothing more is to be done for the run."""
+        """Whether the run needs nothing more."""
         return self.what in ("finished", "pruned", "failed", "blocked")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What the store says of a run: its state, damage, the failure of its last attempt, and how far its journal goes.
-
-    `prunable`: this launch wants no more of it once a search has ended it.
+    """What the store says of a run; `step` is how far its journal goes. A `prunable` run is done once a search pruned
+    it.
     """
 
     state: State
@@ -61,9 +60,9 @@ class Ended:
 
 
 def decide(fate: Fate, seen: Seen, settings: LaunchSettings, now: float, ended: Ended | None = None) -> Fate:
-    """The run's next fate: before a start, or, with `ended`, after a process of this launch that had it.
+    """The run's next fate: before a start, or, with `ended`, after its process of this launch.
 
-    A failure in the store counts as the process's own word only if it was not there when the process started.
+    A failure counts as the process's own only if it was not in the store when the process started.
     """
     if seen.state == "finished":
         return Fate(what="finished")
@@ -87,7 +86,7 @@ def decide(fate: Fate, seen: Seen, settings: LaunchSettings, now: float, ended: 
 
 
 def soon(settings: LaunchSettings, now: float) -> float:
-    """When a run that somebody else may have is worth another look."""
+    """When to look again at a run that another process may hold."""
     return now + 10 * settings.poll_seconds
 
 

@@ -12,7 +12,7 @@ Work = Callable[[Path, Callable[[], bool]], int]
 
 
 class InlineHandle:
-    """Work that is done already."""
+    """Work that is done."""
 
     def __init__(self, code: int) -> None:
         self._code = code
@@ -22,16 +22,16 @@ class InlineHandle:
         return self._code
 
     def stop(self) -> None:
-        """Nothing is left to stop."""
+        """Does nothing."""
 
     def kill(self) -> None:
-        """Nothing is left to kill."""
+        """Does nothing."""
 
 
 class InlineLauncher:
-    """Runs `work(job, should_stop)` at once and waits for it; the default is the cohort command's own function.
+    """Runs `work(job, should_stop)` and waits for it; by default the cohort command's function.
 
-    Ctrl-C during the work asks it to stop and write a checkpoint, and is raised when it has.
+    Ctrl-C asks the work for a checkpoint, and is raised after it.
     """
 
     def __init__(self, *, device: str = "cpu", threads: int = 1, work: Work | None = None) -> None:

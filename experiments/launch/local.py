@@ -5,26 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.launch.protocol import Slot
-
-# -P everywhere: the user's folder may have packages of the same names as ours.
-COMMAND = (sys.executable, "-P", "-m", "experiments.train.run")
-TETHER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("parent_death.py")))
-
-
-def share_out(devices: Sequence[str], *, slots: int, cores: int) -> tuple[Slot, ...]:
-    """`slots` slots with the devices dealt out in turn and the CPU cores shared evenly, at least one each."""
-    if slots < 1 or not devices:
-        raise ValueError(f"slots: must be at least 1, on at least one device, got {slots} on {list(devices)}")
-    return tuple(Slot(device=devices[i % len(devices)], threads=max(1, cores // slots)) for i in range(slots))
+from experiments.launch.command import COMMAND, TETHER, cohort_command
+from experiments.launch.options import read_options
+from experiments.launch.protocol import Opened, Slot, Wish
 
 
 class LocalHandle:
-    """A process of its own session, so that Ctrl-C reaches it through the launcher alone."""
+    """A process in a session of its own, which Ctrl-C reaches only through the launcher."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -46,10 +37,10 @@ class LocalHandle:
 
 
 class LocalLauncher:
-    """Starts `command JOB` per cohort; what it prints goes to the job's `.log` file.
+    """Starts `command JOB` for each cohort; its output goes to the job's `.log` file.
 
-    Should the launcher die, however suddenly, its processes are asked to stop, as on Ctrl-C (Linux only): they write a
-    checkpoint, and the next launch goes on from there. They die with the *thread* that started them: use the main one.
+    When the launcher dies, its processes are asked for a checkpoint and end (Linux only). They are tied to the *thread*
+    that started them: use the main one.
     """
 
     def __init__(self, slots: Sequence[Slot], *, command: Sequence[str] = COMMAND) -> None:
@@ -76,3 +67,20 @@ class LocalLauncher:
                 start_new_session=True,
             )
         return LocalHandle(process)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalOptions:
+    """None: `--device` and `--jobs` say it all."""
+
+
+def open_local(wish: Wish, pairs: Sequence[str]) -> Opened:
+    """Processes on this machine."""
+    from experiments.launch.device_memory import Rooms
+    from experiments.launch.devices import slots_for
+
+    read_options(LocalOptions, pairs)
+    launcher = LocalLauncher(slots_for(wish.device, wish.jobs, wish.processes), command=cohort_command(wish.processes))
+    if wish.processes > 1:  # cohorts of several GPUs share none
+        return Opened(launcher=launcher, is_here=True)
+    return Opened(launcher=launcher, rooms=Rooms(), is_here=True)

@@ -1,4 +1,4 @@
-"""The GPU memory that the cohorts of a plan need: as seen in earlier runs where there are any, else as predicted."""
+"""The GPU memory that the cohorts of a plan need: measured in earlier runs, else predicted."""
 
 from __future__ import annotations
 
@@ -19,10 +19,8 @@ MEASURED = "measured in an earlier run"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryNeed:
-    """The bytes that a cohort's process takes of a GPU at most, CUDA's context included, and how they are known.
-
-    `fits_with` is said of one that does not fit a GPU of this machine: how many people at once would, 0 for not even
-    one.
+    """The peak of a cohort's process on a GPU in bytes, CUDA's context included. `fits_with`: for one too large for
+    this machine's GPUs, how many people at once would fit, 0 for none.
     """
 
     bytes: int
@@ -31,16 +29,19 @@ class MemoryNeed:
 
 
 def memory_needs(
-    plan: Plan, store: Store, costs: Costs, capacity: Callable[[], int | None]
+    plan: Plan,
+    store: Store,
+    costs: Costs,
+    capacity: Callable[[], int | None],
+    say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, MemoryNeed | None]:
-    """The need of every cohort that the estimate puts on a GPU, by its id; None where it is unknown.
-
-    `capacity` tells the memory of the smallest GPU here in bytes, None where there is none; asked only where it counts.
+    """The need of each cohort that the estimate puts on a GPU, by id; None where unknown. `capacity` tells the bytes of
+    the smallest GPU here, if any; it is called only where needed.
     """
     on_gpu = [cohort for cohort in plan.cohorts if any(costs.runs[run_id].on_gpu for run_id in cohort.run_ids)]
     if not on_gpu:
         return {}
-    peaks, models, room = Peaks(plan, store), ModelCosts(store), capacity()
+    peaks, models, room = Peaks(plan, store), ModelCosts(store, plan.parts, say), capacity()
     usable = None if room is None else int((1 - RESERVE) * room)
     known: dict[tuple[Any, ...], MemoryNeed | None] = {}
     found: dict[str, MemoryNeed | None] = {}

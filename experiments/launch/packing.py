@@ -1,4 +1,4 @@
-"""Which cohorts may share a device: those that leave room for each other, as their like were seen or predicted to."""
+"""Which cohorts may share a device: those whose measured or predicted peaks fit together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.plan.model_costs import ModelCosts
-from experiments.plan.plan import Cohort, Plan
+from experiments.plan.plan import Plan
+from experiments.runs.saved_plan import SavedCohort
 from experiments.runs.store import RunDir, Store
 
 RESERVE = 0.1  # of a device's memory stays free: allocators fragment, and two peaks are never quite those seen
@@ -19,9 +20,8 @@ PREDICTION_MARGIN = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """The memory of a device in bytes: all of it, and what nobody uses just now.
-
-    `guess` is what a cohort is taken to need of which nothing was measured; None: it has the device to itself.
+    """The memory of a device in bytes, whole and free. `guess` is the peak assumed of an unmeasured cohort; with None
+    it gets the device to itself.
     """
 
     total: int
@@ -32,8 +32,8 @@ class Room:
 def fits(need: int | None, tenants: Sequence[int | None], room: Room) -> bool:
     """Whether a cohort may start on a device beside its tenants, all given by their peak in bytes, None for unknown.
 
-    Alone on a device any cohort may try. Together they may, if all their peaks at once leave the reserve, and what the
-    new one will need is free: the first holds for tenants that have not grown yet, the second for others' processes.
+    Alone any cohort may try. Together all peaks must leave the reserve (tenants may still grow), and the new one must
+    fit into what is free now (others may use the device).
     """
     if not tenants:
         return True
@@ -44,18 +44,18 @@ def fits(need: int | None, tenants: Sequence[int | None], room: Room) -> bool:
 
 
 class Peaks:
-    """The most memory that processes of a plan's cohorts took, as their results and journals say, or will take."""
+    """The peak memory of processes that train a plan's cohorts: measured, or predicted."""
 
     def __init__(self, plan: Plan, store: Store) -> None:
         self._plan, self._store = plan, store
         self._seen: dict[tuple[str, frozenset[str], int], int] = {}
-        self._models = ModelCosts(store)
+        self._models = ModelCosts(store, plan.parts)
         self._predicted: dict[tuple[str, ...], int | None] = {}
         self._looked_back = False
 
     def expected(self, run_ids: Collection[str], device: str) -> int | None:
-        """What a process of these runs will take on a device of this kind: what its like took, else on a GPU what is
-        predicted and the margin; None where nothing is known.
+        """The peak of a process of these runs on such a device: measured on the like, or on a GPU predicted with a
+        margin; None where unknown.
         """
         measured = self.measured(run_ids, device)
         if measured is not None or _kind(device) != "cuda":
@@ -67,8 +67,8 @@ class Peaks:
         return None if predicted is None else int((1 + PREDICTION_MARGIN) * predicted) + GPU_CONTEXT
 
     def measured(self, run_ids: Collection[str], device: str) -> int | None:
-        """The least that a process of as many runs or more, with all their models among its own, was seen to take on a
-        device of this kind; None where there was none.
+        """The smallest peak seen on such a device of a process that trained at least these runs; None where there was
+        none.
         """
         if not self._looked_back:  # only now: where nothing is shared nobody asks
             self._looked_back = True
@@ -83,11 +83,11 @@ class Peaks:
         return min(enough, default=None)
 
     def follow(self, plan: Plan) -> None:
-        """Go on with a plan that has become longer."""
+        """Go on with a longer plan."""
         self._plan = plan
 
-    def learn(self, cohort: Cohort) -> None:
-        """See what the runs of a cohort that has ended took."""
+    def learn(self, cohort: SavedCohort) -> None:
+        """Note the peak of a cohort that ended."""
         for run_id in cohort.run_ids:
             run, count = self._store.run(run_id), len(cohort.run_ids)
             result = run.result() if run.state() == "finished" else None
@@ -108,7 +108,7 @@ class Peaks:
         return frozenset(_size(self._plan.runs[run_id].recipe) for run_id in run_ids)
 
     def running(self, run_ids: Collection[str], device: str) -> int | None:
-        """What a running process of these runs takes at most: what it said after validating, else what is expected."""
+        """The peak of a running process of these runs: its own after a validation, else as expected."""
         said = [_said(self._store.run(run_id)) for run_id in run_ids]
         measured = [peak for peak in said if peak is not None]
         return max(measured) + _context(device) if measured else self.expected(run_ids, device)
@@ -130,6 +130,7 @@ def _context(device: str) -> int:
 
 
 def _size(recipe: Mapping[str, Any]) -> str:
-    """What makes two runs take equally much."""
+    """What makes two runs need the same memory."""
     parts = {name: recipe[name] for name in ("role", "model", "input_size", "precision")}
-    return json.dumps([parts, recipe["schedule"]["batch_size"]], sort_keys=True)
+    kept = [recipe.get("optimizer"), recipe.get("ema") is not None]
+    return json.dumps([parts, recipe["schedule"]["batch_size"], kept], sort_keys=True)

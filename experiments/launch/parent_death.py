@@ -1,9 +1,9 @@
-"""Becomes another command that is asked to stop (SIGTERM) when its parent dies, however suddenly; Linux only.
+"""Becomes another command that gets SIGTERM when its parent dies (Linux only).
 
     python parent_death.py PARENT_PID COMMAND...
 
-The wish outlives `exec`, so the command need not know of it. Run as a script, with nothing imported but this: a
-function between fork and exec could do the same, at the risk of a deadlock in a parent that has threads.
+The setting outlives `exec`. A script with no other imports, since code between fork and exec could deadlock a parent
+that has threads.
 """
 
 import ctypes
@@ -12,7 +12,7 @@ import signal
 import sys
 
 _SET_PARENT_DEATH_SIGNAL = 1
-_PREEMPTED = 75
+_PREEMPTED = 75  # as in experiments.runs.job
 
 
 def main(parent: int, command: list[str]) -> None:

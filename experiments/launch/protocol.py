@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-FINISHED, PREEMPTED = 0, 75
+if TYPE_CHECKING:
+    from experiments.launch.packing import Room
+
 _MOST_WORKERS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """Room for one process: the device it computes on and how many CPU threads it may use.
-
-    Slots of one `machine` share its cores.
-    """
+    """Room for one process: its device and CPU threads. Slots of one `machine` share its cores."""
 
     device: str = "cpu"
     threads: int = 1
@@ -23,8 +23,15 @@ class Slot:
 
     @property
     def workers(self) -> int:
-        """How many threads had best prepare batches: none on a CPU, which trains with all its cores."""
+        """How many threads prepare batches: none on a CPU, which trains with all its cores."""
         return 0 if self.device == "cpu" else min(self.threads, _MOST_WORKERS)
+
+
+def share_out(devices: Sequence[str], *, slots: int, cores: int) -> tuple[Slot, ...]:
+    """`slots` slots with the devices dealt out in turn and the CPU cores shared evenly, at least one each."""
+    if slots < 1 or not devices:
+        raise ValueError(f"slots: must be at least 1, on at least one device, got {slots} on {list(devices)}")
+    return tuple(Slot(device=devices[i % len(devices)], threads=max(1, cores // slots)) for i in range(slots))
 
 
 class Handle(Protocol):
@@ -34,7 +41,7 @@ class Handle(Protocol):
         """The exit code (negative: the signal that ended it), or None while it runs."""
 
     def stop(self) -> None:
-        """Ask it to write a checkpoint and end; harmless when it has ended."""
+        """Ask it for a checkpoint and to end; harmless when it has ended."""
 
     def kill(self) -> None:
         """End it at once; harmless when it has ended."""
@@ -45,7 +52,37 @@ class Launcher(Protocol):
 
     @property
     def slots(self) -> tuple[Slot, ...]:
-        """The rooms there are."""
+        """The processes there may be at a time."""
 
     def start(self, job: Path, slot: Slot) -> Handle:
         """Start the process that does `job`, in `slot`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What may be asked of any launcher: `jobs` cohorts at a time (0: as many as suit it), of `processes` each."""
+
+    device: str = "auto"
+    jobs: int = 0
+    processes: int = 1
+
+    def kind_of_device(self, place: str) -> str:
+        """auto, cuda or cpu: a cluster chooses its GPUs itself. Raises ValueError for another device."""
+        if self.device not in ("auto", "cuda", "cpu"):
+            raise ValueError(
+                f"--device: on {place} must be auto, cuda or cpu (it chooses the GPUs), got {self.device!r}"
+            )
+        return self.device
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A launcher; the memory of its devices, if known; how often to look at it; what to say after Ctrl-C; whether its
+    processes use this machine's disks.
+    """
+
+    launcher: Launcher
+    rooms: Callable[[Slot], Room | None] = lambda slot: None
+    poll_seconds: float = 0.1
+    farewell: str = "every run has its checkpoint, and the same command goes on from there."
+    is_here: bool = False

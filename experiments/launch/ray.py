@@ -11,13 +11,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM
 from types import ModuleType
 from typing import Any
 
-from experiments.launch.local import COMMAND, TETHER
-from experiments.launch.protocol import PREEMPTED, Slot
+from experiments.launch.command import COMMAND, TETHER, cohort_command
+from experiments.launch.options import read_options
+from experiments.launch.protocol import Opened, Slot, Wish
+from experiments.runs.job import PREEMPTED
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +42,9 @@ def load_ray() -> ModuleType:
 
 
 def carry_out(command: Sequence[str], job: str, threads: int) -> int:
-    """The exit code of `command JOB`, run beside this process; called on a node, by Ray.
+    """The exit code of `command JOB`, run beside this process; Ray calls it on a node.
 
-    A cancelled task asks the command for its checkpoint and waits for it; one that dies takes the command along.
+    A cancelled task waits for the command's checkpoint; one that dies takes the command along.
     """
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     with Path(job).with_suffix(".log").open("ab") as out:
@@ -96,24 +99,24 @@ class RayHandle:
         return code
 
     def stop(self) -> None:
-        """Have the task ask its command for a checkpoint, or take it from the queue."""
+        """Have the command write its checkpoint, or take the task from the queue."""
         if self.poll() is None:
             self._ray.cancel(self._task)
 
     def kill(self) -> None:
-        """End the task; its command is asked to stop, and nobody waits for it."""
+        """End the task; its command is asked to stop, and not waited for."""
         if self.poll() is None:
             self._ray.cancel(self._task, force=True)
 
 
 class RayLauncher:
-    """Starts a task per cohort on the cluster at `address`, or, with None, on one of this machine alone.
+    """Starts a task for each cohort on the cluster at `address`; None starts one of this machine alone.
 
     Args:
         address: as `ray.init` takes it, such as auto or ray-head:6379.
-        jobs: tasks at a time; 0 for one per `processes` GPUs, or one a node where there are none.
+        jobs: tasks at a time; 0 for one per `processes` GPUs, or one a node without GPUs.
         device: auto, cuda or cpu; auto is cuda where the cluster has GPUs.
-        processes: how many processes train one cohort, each with a GPU where there are any.
+        processes: how many processes train one cohort, each with a GPU if there are any.
         command: what does a job file; found by this path on every node.
     """
 
@@ -152,7 +155,7 @@ class RayLauncher:
         return self._slots
 
     def start(self, job: Path, slot: Slot) -> RayHandle:
-        """Give Ray the job's task, to be run where its GPUs and CPUs are free."""
+        """Give Ray the job's task."""
         needs = {
             "num_cpus": slot.threads * self._processes,
             "num_gpus": 0 if slot.device == "cpu" else self._processes,
@@ -164,3 +167,23 @@ class RayLauncher:
     def close(self) -> None:
         """Leave the cluster; one of this machine alone ends."""
         self._ray.shutdown()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RayOptions:
+    """Where the cluster is, as `ray.init` takes it; None starts one of this machine alone."""
+
+    address: str | None = None
+
+
+def open_ray(wish: Wish, pairs: Sequence[str]) -> Opened:
+    """Tasks of a Ray cluster."""
+    options, device = read_options(RayOptions, pairs), wish.kind_of_device("Ray")
+    launcher = RayLauncher(
+        options.address,
+        jobs=wish.jobs,
+        device=device,
+        processes=wish.processes,
+        command=cohort_command(wish.processes),
+    )
+    return Opened(launcher=launcher, poll_seconds=0.5)

@@ -1,10 +1,11 @@
-"""What a launch is told, where it stands, and how it ended."""
+"""The settings, progress and outcome of a launch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from experiments.launch.packing import Room
 from experiments.launch.protocol import Slot
@@ -15,20 +16,20 @@ from experiments.sweep.recipe import DataChoice
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchSettings:
-    """What a launch decides and no run's id depends on. `data_root` tells the folder where the data of a recipe lie.
+    """What a launch decides and no run's id depends on. `data_root` tells the folder of a recipe's data.
 
-    A run gets `retries` more attempts after its first failure, and anew whenever one got further than those before it;
-    the first of them after `backoff_seconds`, each later one after twice as long. One whose loss was not finite gets
-    none, since the same numbers would come again. One that ran out of memory gets `memory_retries`, each with half the
-    people at once. Runs that used up their attempts in an earlier launch stay as they are unless `retry_failed`, or the
-    disk was full. `rooms` tells the memory of a slot's device where several slots may share one; None stands for a
-    device of its own. `workers` threads prepare batches in each process, by default as many as suit its slot. Decoded
-    pictures are kept in the folder `cache`, if any. On Ctrl-C processes have `grace_seconds` to end.
+    A run gets `retries` more attempts after its first failure, and anew after progress: the first after
+    `backoff_seconds`, each later one after twice as long. A loss that was not finite gets none: the same numbers would
+    come again. Out of memory gets `memory_retries`, each with half the people at once. Runs that failed for good in an
+    earlier launch stay failed unless `retry_failed`, or the disk was full. `rooms` tells the memory of a slot's device;
+    None stands for a device of its own. `workers` threads prepare batches in each process, by default as many as suit
+    its slot. Decoded pictures are kept in `cache`, if any. After Ctrl-C processes have `grace_seconds` to end.
     """
 
     data_root: Callable[[DataChoice], Path]
     workers: int | None = None
     cache: Path | None = None
+    evaluate_on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     wandb: WandbOptions = field(default_factory=WandbOptions)
     retries: int = 2
     memory_retries: int = 4
@@ -42,10 +43,7 @@ class LaunchSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchProgress:
-    """Where a launch stands: run ids by what they are at, and how far the running ones have come.
-
-    `elsewhere` are runs another launcher's process has; `blocked` those whose teacher failed.
-    """
+    """Where a launch stands, by run id. `elsewhere`: another launcher holds it; `blocked`: its teacher failed."""
 
     total: int
     finished: frozenset[str]
@@ -70,5 +68,5 @@ class Outcome:
 
     @property
     def complete(self) -> bool:
-        """Whether every run of the plan has its result, or was ended early by the search that wanted it."""
+        """Whether every run of the plan has its result, or was pruned by its search."""
         return not (self.failed or self.blocked or self.unfinished)

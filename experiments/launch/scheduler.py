@@ -1,4 +1,4 @@
-"""A plan carried out by any launcher: teachers first, finished runs skipped, failed ones tried again, then shown."""
+"""A plan carried out by any launcher: teachers first, finished runs skipped, failed ones retried, then shown."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from experiments.launch.protocol import Handle, Launcher, Slot
 from experiments.launch.records import LaunchProgress, LaunchSettings, Outcome
 from experiments.launch.retries import death_note, micro_batch
 from experiments.launch.signals import interruptible
-from experiments.plan.plan import Cohort, Plan
+from experiments.plan.plan import Plan
 from experiments.runs.job import Job
+from experiments.runs.saved_plan import SavedCohort
 from experiments.runs.store import Failure, Store
 from experiments.sweep.recipe import run_recipe_from_json
 
@@ -31,7 +32,7 @@ more to do for them."""
 class _Active:
     """A cohort's process, and the failures of its runs when it started."""
 
-    cohort: Cohort
+    cohort: SavedCohort
     failures: dict[str, Failure | None]
     handle: Handle
     slot: int
@@ -51,25 +52,21 @@ def launch_plan(
     on_progress: Callable[[LaunchProgress], None] | None = None,
     grow: Grow | None = None,
 ) -> Outcome:
-    """How it ended, after everything in the plan that can be finished is, or the user interrupted.
+    """The outcome, once everything that can be finished is, or the user interrupted.
 
-    With `grow` the plan may become longer on the way: a search asks for more when it knows more.
-
-    Raises ValueError for a plan with problems. Ctrl-C, SIGTERM and SIGUSR1 ask every process to stop, wait for them
-    and end the launch; a second one kills them. `on_progress` is called about every `progress_seconds`.
+    `grow` may lengthen the plan on the way, as a search does. `on_progress` is called about every `progress_seconds`.
+    Ctrl-C, SIGTERM and SIGUSR1 stop every process, wait for their checkpoints and end the launch; a second one kills
+    them. Raises ValueError for a plan with problems.
     """
     if plan.problems:
         raise ValueError("plan: cannot be launched before this is put right:\n" + "\n".join(plan.problems))
-    for code, place in plan.parts.items():
-        place.keep_in(store.parts / code)
-    store.save_plan(plan.saved())
     schedule = _Schedule(plan, store, launcher, settings, grow)
     with interruptible():
         return schedule.carry_out(on_progress)
 
 
 class _Schedule:
-    """The loop of one launch. What other processes must know is in the store; the fates may be lost at any time."""
+    """The loop of one launch. Other processes read the store; the fates may be lost at any time."""
 
     def __init__(
         self, plan: Plan, store: Store, launcher: Launcher, settings: LaunchSettings, grow: Grow | None
@@ -81,6 +78,7 @@ class _Schedule:
         self._fates: dict[str, Fate] = {}
         self._peaks = Peaks(plan, store)
         self._began = time.monotonic()
+        self._keep_plan()
         self._look_back(plan.runs)
 
     def carry_out(self, on_progress: Callable[[LaunchProgress], None] | None) -> Outcome:
@@ -114,8 +112,12 @@ class _Schedule:
             pruned=self._which("pruned"),
         )
 
+    def _keep_plan(self) -> None:
+        self._plan.keep_parts(self._store)
+        self._store.save_plan(self._plan.saved())
+
     def _look_back(self, run_ids: Iterable[str]) -> None:
-        """See what earlier launches left: results to skip, and failures to forgive or to leave."""
+        """Read what earlier launches left: results to skip, failures to forgive or to leave."""
         there = self._store.names()
         for run_id in run_ids:
             self._fates[run_id] = Fate()
@@ -154,7 +156,7 @@ class _Schedule:
         )
 
     def _follow(self, run_id: str, ended: Ended | None = None) -> Fate:
-        """The run's fate from now on, by what the store says of it."""
+        """Update the run's fate from the store."""
         seen = self._look(run_id, step=ended is not None)
         if seen.state == "running" and ended is None and self._store.run(run_id).evict():
             seen = self._look(run_id)
@@ -169,7 +171,7 @@ class _Schedule:
     # What to start.
 
     def _lengthen(self) -> bool:
-        """Take up more work, if there is any, where a slot would idle: nothing of the plan waits for it."""
+        """Add more work, if there is any, where a slot would idle."""
         if self._grow is None:
             return False
         busy = {active.cohort.cohort_id for active in self._active}
@@ -186,7 +188,7 @@ class _Schedule:
         self._plan = longer
         self._peaks.follow(longer)
         self._open += [cohort for cohort in longer.cohorts if cohort.cohort_id not in known]
-        self._store.save_plan(longer.saved())
+        self._keep_plan()
         self._look_back(new)
         return True
 
@@ -194,7 +196,7 @@ class _Schedule:
         """Start what can be started in the free slots."""
         free = [i for i in range(len(self._launcher.slots)) if all(active.slot != i for active in self._active)]
         busy = {active.cohort.cohort_id for active in self._active}
-        ready: list[tuple[Cohort, tuple[str, ...]]] = []
+        ready: list[tuple[SavedCohort, tuple[str, ...]]] = []
         still_open = []
         for position, cohort in enumerate(self._open):
             if len(ready) > len(free):  # one more than there is room for: enough to know that nobody idles
@@ -218,7 +220,7 @@ class _Schedule:
                     self._could_not_write(run_id, "it could not be started", error)
 
     def _fits(self, run_ids: tuple[str, ...], index: int) -> bool:
-        """Whether the device of a free slot has room for the runs beside those that are on it."""
+        """Whether the device of a free slot has room for the runs beside its tenants."""
         slots = self._launcher.slots
         slot = slots[index]
         beside = [
@@ -232,8 +234,8 @@ class _Schedule:
         tenants = [self._peaks.running(active.run_ids, slot.device) for active in beside]
         return fits(self._peaks.expected(run_ids, slot.device), tenants, room)
 
-    def _startable(self, cohort: Cohort) -> tuple[str, ...] | None:
-        """The cohort's runs that can start now; none while it has to wait, None when there is nothing left to do."""
+    def _startable(self, cohort: SavedCohort) -> tuple[str, ...] | None:
+        """The cohort's runs that can start now; none while it waits, None when nothing is left to do."""
         left = [run_id for run_id in cohort.run_ids if not self._fates[run_id].settled]
         if left and cohort.teacher_id is not None:
             teacher = self._fates[cohort.teacher_id]
@@ -251,12 +253,12 @@ class _Schedule:
             return ()  # the cohort goes on together
         return tuple(run_id for run_id in left if self._follow(run_id).what == "open")
 
-    def _start(self, cohort: Cohort, run_ids: tuple[str, ...], index: int) -> None:
+    def _start(self, cohort: SavedCohort, run_ids: tuple[str, ...], index: int) -> None:
         slot = self._slot(cohort, index)
         recipe = run_recipe_from_json(self._plan.runs[run_ids[0]].recipe)
         for run_id in run_ids:
             self._store.run(run_id).write_spec(self._plan.runs[run_id].spec)
-        prunable = sorted(self._plan.prunable.intersection(run_ids))
+        prunable, search = sorted(self._plan.prunable.intersection(run_ids)), self._plan.search
         failures = {run_id: self._store.run(run_id).failure for run_id in run_ids}
         job = Job(
             cohort_id=cohort.cohort_id,
@@ -270,7 +272,9 @@ class _Schedule:
             cache=self._settings.cache,
             micro_batch=micro_batch(failures.values()),
             wandb=self._settings.wandb,
-            search={**(self._plan.search or {}), "prunable": prunable} if prunable else None,
+            search={**search, "prunable": prunable} if search and prunable else None,
+            metric=self._plan.measured,
+            evaluate_on=self._settings.evaluate_on,
         )
         file = self._store.write_job(job.to_json())
         log.info("cohort %s: %d runs start on %s", cohort.cohort_id, len(run_ids), slot.device)
@@ -279,11 +283,11 @@ class _Schedule:
             _Active(cohort=cohort, failures=failures, handle=handle, slot=index, log=file.with_suffix(".log"))
         )
 
-    def _slot(self, cohort: Cohort, index: int) -> Slot:
+    def _slot(self, cohort: SavedCohort, index: int) -> Slot:
         """The slot, with the threads that the cohort computes with.
 
-        Sums depend on the number of threads that make them. So that a run ends with the same numbers whatever was
-        finished before it, its threads follow from the plan: a cohort planned alone at its stage has all cores.
+        Sums depend on the number of threads. So that a run's numbers do not depend on what was finished before it, its
+        threads follow from the plan: a cohort planned alone at its stage has all cores.
         """
         slots = self._launcher.slots
         slot = slots[index]
@@ -296,7 +300,7 @@ class _Schedule:
     # What became of it.
 
     def _reap(self) -> None:
-        """See which processes have ended, and what became of their runs."""
+        """Handle the processes that have ended."""
         for active in list(self._active):
             code = active.handle.poll()
             if code is None:
@@ -309,9 +313,8 @@ class _Schedule:
             self._peaks.learn(active.cohort)
 
     def _write_down(self, run_id: str, death: str, ended: Ended) -> None:
-        """Write the death of the run's process into the store, and go on from there.
-
-        Written under the run's lease, so that a process which just took the run counts no failure of another.
+        """Record the death of the run's process, and go on. Under the run's lease: a process that just took the run is
+        not charged with another's failure.
         """
         run = self._store.run(run_id)
         try:
@@ -329,7 +332,7 @@ class _Schedule:
         self._fates[run_id] = Fate(what="elsewhere", not_before=soon(self._settings, time.monotonic()))
 
     def _could_not_write(self, run_id: str, what: str, error: OSError) -> None:
-        """Try the run again later, in the hope that there is room on the disk then; but not for ever."""
+        """Try the run again later, when the disk may have room, a few times."""
         log.error("run %s: %s: %s", run_id, what, error)
         idle = self._fates[run_id].idle + 1
         if idle > IDLE_ENDINGS:
@@ -353,7 +356,7 @@ class _Schedule:
         self._active.clear()
 
     def _see_finished(self) -> None:
-        """Runs may be finished before their cohort's process ends."""
+        """Runs may finish before their cohort's process ends."""
         for active in self._active:
             for run_id in active.run_ids:
                 if self._store.run(run_id).finished:

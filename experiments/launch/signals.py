@@ -13,7 +13,7 @@ _STOP = (signal.SIGTERM, signal.SIGUSR1)
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGTERM and SIGUSR1 are taken for Ctrl-C."""
+    """SIGTERM and SIGUSR1 act as Ctrl-C."""
 
     def interrupt(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -24,7 +24,7 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def asked_to_stop() -> Iterator[list[int]]:
-    """A list that fills when the user asks this process to stop."""
+    """A list that fills when this process is asked to stop."""
     asked: list[int] = []
 
     def ask(number: int, _: FrameType | None) -> None:
@@ -36,7 +36,7 @@ def asked_to_stop() -> Iterator[list[int]]:
 
 @contextmanager
 def _handled(numbers: tuple[signal.Signals, ...], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Signals handled so for a while; nothing where this is not the main thread, the only one that they reach."""
+    """Handle signals like this for a while; only in the main thread, the only one they reach."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

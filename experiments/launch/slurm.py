@@ -1,11 +1,11 @@
-"""Cohorts as jobs of a Slurm cluster whose nodes share the run directories: what is ready together is one job array.
+"""Cohorts as jobs of a Slurm cluster whose nodes share the store: cohorts ready together are one job array.
 
-The jobs do not need the launcher: should it die, they go on, and the next launch finds those that wait or run by name
-and does not submit them again. To that end an array's folder, `runs/slurm/NAME`, is written before it is submitted:
+The jobs outlive the launcher; the next launch finds those that wait or run by name and does not submit them again. So
+an array's folder, `runs/slurm/NAME`, is written before it is submitted:
 
-script.sh     what Slurm was given
+script.sh     the submitted script
 jobs.json     the job file of each task
-TASK.exit     the exit code of a task that has ended; written by the task, so that no accounting is needed
+TASK.exit     the exit code of an ended task, written by the task: no accounting is needed
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from experiments.launch.local import COMMAND
-from experiments.launch.protocol import PREEMPTED, Slot
+from experiments.launch.command import COMMAND, cohort_command
+from experiments.launch.options import read_options
+from experiments.launch.protocol import Opened, Slot, Wish
 from experiments.launch.slurm_script import SlurmOptions, sbatch_text
-from experiments.runs.atomic import json_text, read_json, write_text
+from experiments.runs.atomic import json_text, read_json, write_whole
+from experiments.runs.job import PREEMPTED
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ _AWAY = ("unable to contact", "timed out", "connection refused", "temporarily", 
 
 
 class SlurmError(ValueError):
-    """Slurm refused, and would again."""
+    """Slurm refused for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Task:
 
     @property
     def exit_code(self) -> int | None:
-        """What the task ended with, negative for a signal; None while it has not said so."""
+        """The exit code that the task wrote, negative for a signal; None before."""
         try:
             code = int((self.array / f"{self.index}.exit").read_text())
         except (FileNotFoundError, ValueError):
@@ -76,23 +78,23 @@ class SlurmHandle:
         self._launcher = launcher
 
     def poll(self) -> int | None:
-        """The exit code, or None while Slurm has the job. The first look submits all that were started before it."""
+        """The exit code, or None while Slurm has the job. The first look submits everything started before it."""
         self._launcher.look()
         return self.code
 
     def stop(self) -> None:
-        """Leave the job to Slurm, or, where Ctrl-C is to cancel, take it from the queue or have it checkpoint."""
+        """Leave the job to Slurm, or, where Ctrl-C cancels, dequeue it or have it checkpoint."""
         if self.code is None:
             self._launcher.stop(self)
 
     def kill(self) -> None:
-        """End the job at once, where Ctrl-C is to cancel."""
+        """End the job at once, where Ctrl-C cancels."""
         if self.code is None:
             self._launcher.cancel(self)
 
 
 class SlurmLauncher:
-    """Submits the cohorts that are started between two looks as one array, and follows them with squeue.
+    """Submits the cohorts started between two looks as one array, and follows them with squeue.
 
     Args:
         options: what every job asks for.
@@ -101,7 +103,7 @@ class SlurmLauncher:
         processes: how many processes train one cohort.
         command: what does a job file; found by this path on every node.
         look_seconds: time between two questions to Slurm.
-        settle_seconds: how long an ended task's exit code may take to be seen on the shared disk.
+        settle_seconds: how long an exit code may take to appear on the shared disk.
     """
 
     def __init__(
@@ -130,14 +132,14 @@ class SlurmLauncher:
         return self._slots
 
     def start(self, job: Path, slot: Slot) -> SlurmHandle:
-        """Have the job submitted, with all others that are started before the first of them is looked at."""
+        """Have the job submitted, with all others started before the first of them is looked at."""
         handle = SlurmHandle(self, job.resolve())
         self._waiting.append(handle)
         self._looked = float("-inf")
         return handle
 
     def look(self) -> None:
-        """Submit what waits and learn what has ended, unless Slurm was asked a moment ago."""
+        """Submit what waits and see what has ended, unless Slurm was asked a moment ago."""
         if time.monotonic() - self._looked < self._look_seconds or not (self._waiting or self._followed):
             return
         queue = self._queue()
@@ -167,7 +169,7 @@ class SlurmLauncher:
         self._end(handle, _KILLED)
 
     def _warn(self, message: str) -> None:
-        """Say it, but not at every look."""
+        """Warn once."""
         if message not in self._warned:
             self._warned.add(message)
             log.warning(message)
@@ -177,7 +179,7 @@ class SlurmLauncher:
         handle.code = code
 
     def _queue(self) -> dict[Task, Queued] | None:
-        """The tasks that Slurm has of this store, whoever submitted them; None where Slurm does not answer."""
+        """The tasks of this store in Slurm's queue, whoever submitted them; None where Slurm does not answer."""
         folders = {folder for handle in self._waiting for folder in _folder(handle.job).glob(f"{_NAME}*")}
         folders |= {handle.task.array for handle in self._followed if handle.task is not None}
         if not folders:
@@ -195,7 +197,7 @@ class SlurmLauncher:
         return found
 
     def _submit(self, queue: Mapping[Task, Queued]) -> None:
-        """Give Slurm what waits, but for what it has already from another launcher."""
+        """Submit what waits, except what another launcher has submitted."""
         files = {array: read_json(array / "jobs.json", list[str]) or [] for array in {task.array for task in queue}}
         alive = [task for task, queued in queue.items() if queued.state != "COMPLETING" or task.exit_code is None]
         there = {Path(files[task.array][task.index]): task for task in alive if task.index < len(files[task.array])}
@@ -218,8 +220,8 @@ class SlurmLauncher:
             processes=self._processes,
             gpus=self._device != "cpu",
         )
-        write_text(array / "jobs.json", json_text([str(job) for job in jobs]))
-        write_text(array / "script.sh", text)
+        write_whole(array / "jobs.json", json_text([str(job) for job in jobs]))
+        write_whole(array / "script.sh", text)
         said = _slurm("sbatch", "--parsable", str(array / "script.sh"))
         if said.returncode:
             why = said.stderr.strip()
@@ -263,12 +265,12 @@ class SlurmLauncher:
 
 
 def _folder(job: Path) -> Path:
-    """Where a store keeps what is known of its Slurm jobs."""
+    """The folder of a store's Slurm jobs."""
     return job.parent.parent / "slurm"
 
 
 def _last_state(job_id: str) -> str:
-    """The state in which a job ended, from the controller's memory or, where there is one, the accounting."""
+    """A job's last state, from the controller or the accounting, if there is one."""
     shown = _slurm("scontrol", "--oneliner", "show", "job", job_id)
     for word in shown.stdout.split():
         if word.startswith("JobState="):
@@ -279,7 +281,7 @@ def _last_state(job_id: str) -> str:
 
 
 def _slurm(*command: str) -> subprocess.CompletedProcess[str]:
-    """What one of Slurm's commands says. Raises SlurmError where it is not installed (sacct may be absent)."""
+    """The output of one of Slurm's commands. Raises SlurmError where it is not installed (sacct may be absent)."""
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=120)
     except FileNotFoundError:
@@ -288,3 +290,23 @@ def _slurm(*command: str) -> subprocess.CompletedProcess[str]:
         raise SlurmError(f"{command[0]}: not found; launch from a machine that has Slurm's commands") from None
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(command, 124, "", f"{command[0]} timed out")
+
+
+def open_slurm(wish: Wish, pairs: Sequence[str]) -> Opened:
+    """Jobs of Slurm. Cohorts may be queued by the hundred: Slurm is what limits how many run."""
+    options, device = read_options(SlurmOptions, pairs), wish.kind_of_device("Slurm")
+    if wish.processes % options.nodes:
+        raise ValueError(f"--with nodes={options.nodes}: must divide --gpus-per-run, which is {wish.processes}")
+    if shutil.which("sbatch") is None:
+        raise ValueError("--on slurm: sbatch was not found; launch from a machine that has Slurm's commands")
+    launcher = SlurmLauncher(
+        options,
+        device="cuda" if device == "auto" else device,  # a machine that launches tells nothing of those that compute
+        jobs=wish.jobs or 100,
+        processes=wish.processes,
+        command=cohort_command(wish.processes, options.nodes),
+    )
+    if options.on_interrupt == "cancel":
+        return Opened(launcher=launcher, poll_seconds=1.0)
+    farewell = "Slurm goes on with the jobs it has, and the same command follows them and submits the rest."
+    return Opened(launcher=launcher, poll_seconds=1.0, farewell=farewell)

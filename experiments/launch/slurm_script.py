@@ -1,90 +1,65 @@
-"""What Slurm is told: the options a user gives, and the text of a job array."""
+"""A job's options, and the script of a job array."""
 
 from __future__ import annotations
 
-import difflib
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-PREEMPTED = 75
-RENDEZVOUS = "DISTILPOSE_RENDEZVOUS"  # where the processes of several nodes meet, host:port
-# Options of sbatch that are handed on as they are.
-HANDED_ON = (
-    "account", "comment", "constraint", "exclude", "licenses", "mail-type", "mail-user", "mem", "mem-per-gpu",
+from annotated_types import Ge
+
+from experiments.launch.command import RENDEZVOUS
+from experiments.runs.job import PREEMPTED
+
+_TIME = re.compile(r"\d+(:\d{1,2}){0,2}|\d+-\d{1,2}(:\d{1,2}){0,2}|infinite|UNLIMITED")
+_SBATCH = (
+    "account", "comment", "constraint", "exclude", "licenses", "mail_type", "mail_user", "mem", "mem_per_gpu",
     "nice", "nodelist", "partition", "qos", "reservation", "time",
 )  # fmt: skip
-_TIME = re.compile(r"\d+(:\d{1,2}){0,2}|\d+-\d{1,2}(:\d{1,2}){0,2}|infinite|UNLIMITED")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlurmOptions:
-    """How a cohort's job is asked for.
+    """How a cohort's job is asked for. Slurm's other settings come from SBATCH_* variables.
 
     Args:
-        handed_on: options of sbatch by their names; the rest of Slurm's settings come from SBATCH_* variables.
+        account to time: sbatch's own options.
         nodes: machines of one cohort.
         gpu_type: the kind of GPU, as the cluster names it; None for any.
         cpus: cores of one process.
         throttle: how many of an array may run at a time; None for all.
         notice: seconds before the end of its time at which a job is asked to write its checkpoint and is queued again.
-        on_interrupt: what Ctrl-C on the launcher does to the jobs: leave them to Slurm, or cancel them.
+        on_interrupt: whether Ctrl-C on the launcher leaves the jobs to Slurm or cancels them.
     """
 
-    handed_on: tuple[tuple[str, str], ...] = ()
-    nodes: int = 1
+    account: str | None = None
+    comment: str | None = None
+    constraint: str | None = None
+    exclude: str | None = None
+    licenses: str | None = None
+    mail_type: str | None = None
+    mail_user: str | None = None
+    mem: str | None = None
+    mem_per_gpu: str | None = None
+    nice: str | None = None
+    nodelist: str | None = None
+    partition: str | None = None
+    qos: str | None = None
+    reservation: str | None = None
+    time: str | None = None
+    nodes: Annotated[int, Ge(1)] = 1
     gpu_type: str | None = None
-    cpus: int = 4
-    throttle: int | None = None
-    notice: int = 120
+    cpus: Annotated[int, Ge(1)] = 4
+    throttle: Annotated[int, Ge(1)] | None = None
+    notice: Annotated[int, Ge(1)] = 120
     on_interrupt: Literal["leave", "cancel"] = "leave"
 
-
-_NUMBERS = ("nodes", "cpus", "throttle", "notice")
-_ON_INTERRUPT = ("leave", "cancel")
-OPTIONS = (*HANDED_ON, *_NUMBERS, "gpu-type", "on-interrupt")
-
-
-def read_options(pairs: Iterable[str]) -> SlurmOptions:
-    """The options that `KEY=VALUE` pairs give. Raises ValueError that lists everything wrong with them."""
-    problems: list[str] = []
-    values: dict[str, str] = {}
-    for pair in pairs:
-        key, equals, value = (part.strip() for part in pair.partition("="))
-        key = key.replace("_", "-")
-        if not equals or not value or not value.isprintable():
-            problems.append(f"--slurm {pair}: must be KEY=VALUE, such as partition=gpu")
-        elif key not in OPTIONS:
-            near = difflib.get_close_matches(key, OPTIONS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(OPTIONS)}"
-            problems.append(f"--slurm {pair}: {key} is no option, {hint}")
-        elif key in values:
-            problems.append(f"--slurm {pair}: {key} is given twice, also as {values[key]}")
-        else:
-            values[key] = value
-    numbers: dict[str, int] = {}
-    for key in _NUMBERS:
-        if key in values:
-            if values[key].isdecimal() and int(values[key]) >= 1:
-                numbers[key] = int(values[key])
-            else:
-                problems.append(f"--slurm {key}={values[key]}: must be a whole number of at least 1")
-    if "time" in values and not _TIME.fullmatch(values["time"]):
-        problems.append(f"--slurm time={values['time']}: must be minutes, hours:minutes:seconds or days-hours")
-    on_interrupt = values.get("on-interrupt", "leave")
-    if on_interrupt not in _ON_INTERRUPT:
-        problems.append(f"--slurm on-interrupt={on_interrupt}: must be one of {', '.join(_ON_INTERRUPT)}")
-    if problems:
-        raise ValueError("\n".join(problems))
-    return SlurmOptions(
-        handed_on=tuple((key, values[key]) for key in HANDED_ON if key in values),
-        gpu_type=values.get("gpu-type"),
-        on_interrupt="cancel" if on_interrupt == "cancel" else "leave",
-        **numbers,
-    )
+    def __post_init__(self) -> None:
+        if self.time is not None and not _TIME.fullmatch(self.time):
+            raise ValueError(f"time={self.time}: must be minutes, hours:minutes:seconds or days-hours")
 
 
 def sbatch_text(
@@ -99,9 +74,9 @@ def sbatch_text(
 ) -> str:
     """The script of a job array that runs `command JOB` for each of `jobs`; all paths are absolute.
 
-    A task writes what the command prints to the job's `.log`, and its exit code to `folder`/TASK.exit, the last thing
-    it does. Before its time is up it asks the command for a checkpoint and puts itself back in the queue. Where
-    `processes` of a cohort are spread over several nodes, srun starts the command once on each.
+    A task writes the command's output to the job's `.log`, and last its exit code to `folder`/TASK.exit. Before its
+    time is up it asks the command for a checkpoint and requeues itself. Where `processes` are spread over nodes, srun
+    starts the command once on each.
     """
     assert processes % options.nodes == 0, f"{processes} processes cannot be spread evenly over {options.nodes} nodes"
     per_node = processes // options.nodes
@@ -110,7 +85,7 @@ def sbatch_text(
     settings = [
         f"job-name={name}",
         f"array=0-{len(jobs) - 1}{throttle}",
-        *(f"{key}={value}" for key, value in options.handed_on),
+        *(f"{name.replace('_', '-')}={value}" for name in _SBATCH if (value := getattr(options, name)) is not None),
         f"nodes={options.nodes}",
         "ntasks-per-node=1",
         f"cpus-per-task={options.cpus * per_node}",
@@ -147,7 +122,7 @@ while
   woken=  # by a signal, which ends `wait` early
   wait "$child"
   last=$?
-  [ "$last" != 127 ] && code=$last  # 127: it was had already
+  [ "$last" != 127 ] && code=$last  # 127: already reaped
   [ -n "$woken" ]
 do :; done
 case $asked:$code in

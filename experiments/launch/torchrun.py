@@ -1,10 +1,9 @@
-"""The cohort command in several processes: torchrun, whose exit code says what became of the cohort.
+"""The cohort command in several processes of torchrun, with the exit codes of `experiments.train.run`.
 
     python -P -m experiments.launch.torchrun PROCESSES NODES RUNS/jobs/COHORT.json
 
-On several nodes it is started once on each, and $DISTILPOSE_RENDEZVOUS is where they meet, host:port. Asked to stop
-(SIGTERM, SIGINT, SIGUSR1), it asks its processes, which write one checkpoint together. Exit codes are those of
-`experiments.train.run`: torchrun itself ends with 1 whatever its processes said.
+On several nodes it is started once on each; they meet at $DISTILPOSE_RENDEZVOUS (host:port). SIGTERM, SIGINT and
+SIGUSR1 reach its processes, which write one checkpoint together.
 """
 
 from __future__ import annotations
@@ -14,14 +13,8 @@ import signal
 import sys
 from types import FrameType
 
-from experiments.launch.local import COMMAND, TETHER
-from experiments.launch.protocol import FINISHED, PREEMPTED
-from experiments.launch.slurm_script import RENDEZVOUS
-
-
-def command(processes: int, nodes: int = 1) -> tuple[str, ...]:
-    """What a launcher starts in place of the cohort command; the job file follows."""
-    return (sys.executable, "-P", "-m", "experiments.launch.torchrun", str(processes), str(nodes))
+from experiments.launch.command import COMMAND, RENDEZVOUS, TETHER
+from experiments.runs.job import FINISHED, PREEMPTED
 
 
 def main(processes: int, nodes: int, job: str) -> int:

@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from distilpose.evaluation.metrics import metric_of
 from distilpose.versions import ALL, source_digest
 from experiments.plan.plan import Plan
+from experiments.runs.atomic import DamagedError
 from experiments.runs.digest import canonical
-from experiments.runs.store import Store
+from experiments.runs.store import RunDir, Store
+
+log = logging.getLogger(__name__)
 
 
 def code_changes(plan: Plan, store: Store) -> list[str]:
     """What a user should know before finished runs are skipped or trained again, one sentence each."""
-    return [*_set_aside(plan, store), *_in_doubt(plan, store)]
+    return [*_set_aside(plan, store), *_in_doubt(plan, store), *_to_measure(plan, store)]
+
+
+def _to_measure(plan: Plan, store: Store) -> Iterable[str]:
+    """The finished runs that the sweep's own metric has still to measure."""
+    if count := sum(1 for _ in unmeasured(store, plan.measured, plan.runs)):
+        runs_are = "1 finished run is" if count == 1 else f"{count} finished runs are"
+        yield f"{runs_are} not measured by this {plan.metric}: launch works it out, without training"
+
+
+def unmeasured(store: Store, metric: str | Mapping[str, Any] | None, run_ids: Iterable[str]) -> Iterator[RunDir]:
+    """The finished runs whose value by a plan's own metric, and by this code of it, is not known."""
+    use = None if metric is None else metric_of(metric)
+    there = store.names() if use is not None else set()
+    for run in map(store.run, run_ids):
+        try:
+            if use is not None and run.run_id in there and run.state() == "finished":
+                measured = run.measured.read()
+                known = None if measured is None else measured["metrics"].get(use.title)
+                if known is None or known["code"] != use.code:
+                    yield run
+        except DamagedError as error:
+            log.warning("%s; passed over: remove it", error)
 
 
 def _set_aside(plan: Plan, store: Store) -> Iterable[str]:

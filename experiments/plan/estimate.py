@@ -4,7 +4,7 @@ multiply-adds.
 
 import heapq
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -67,23 +67,23 @@ def _measured_step(seconds: float, device: str) -> _Step:
     return _Step(seconds, f"steps measured on {device} before", not device.startswith("cpu"))
 
 
-def planned_steps(run: PlannedRun, people: int) -> int:
-    """The optimiser steps of a run over `people` training people."""
+def planned_steps(run: PlannedRun) -> int:
+    """How many optimiser steps a run takes."""
     schedule = Schedule(**frozen(run.recipe["schedule"]))
-    return schedule.epochs * max(1, schedule.steps_per_epoch(people))
+    return schedule.epochs * max(1, schedule.steps_per_epoch(run.people))
 
 
-def estimate(plan: Plan, store: Store) -> Costs:
-    """The cost of every run, and of the steps that the store still lacks."""
+def estimate(plan: Plan, store: Store, say: Callable[[str], None] = lambda text: None) -> Costs:
+    """The cost of every run, and of the steps that the store still lacks; `say` is told of each model measured."""
     begun = {run_id: store.run(run_id) for run_id in store.names() & plan.runs.keys()}
     finished = {run_id for run_id, run in begun.items() if run.finished}
     kinds = {run_id: step_kind(run.recipe) for run_id, run in plan.runs.items()}
     measured = _measured(store, kinds, finished)
     guesses: dict[str, _Step] = {}
-    models = ModelCosts(store)
+    models = ModelCosts(store, plan.parts, say)
     runs, left, unknown = {}, 0.0, 0
     for run_id, run in plan.runs.items():
-        steps = planned_steps(run, plan.train_people[run_id])
+        steps = planned_steps(run)
         kind = kinds[run_id]
         if kind not in measured and kind not in guesses:
             guesses[kind] = _guess(run.recipe, models)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 from distilpose.losses.table import LOSSES
 from distilpose.losses.use import Losses, LossUse
+from distilpose.models.specs import MMPOSE
+from distilpose.training.optimizers import ADAM
 from distilpose.versions import ALL, code_of_model
 from experiments.build.facts import DataFacts
 from experiments.runs.digest import digest
-from experiments.sweep.compatibility import pinned_sizes
+from experiments.sweep.compatibility import pinned_options
 from experiments.sweep.recipe import RunRecipe, to_json
 
 _AUGMENTED = {"half_body": ("half_body_joints",), "rotation": ("rotation_p",), "shift": ("shift_p", "shift_draw")}
@@ -38,11 +41,20 @@ def run_identity(
         if not augmentation[switch]:
             for detail in details:
                 del augmentation[detail]
+    for option, default in (("optimizer", ADAM), ("ema", None), ("clip_grad_norm", None)):
+        if getattr(recipe, option) == default:
+            del identity[option]
+    decay = recipe.schedule.decay
+    without = ["decay", "floor"] if decay == "milestones" else ["milestones", "gamma"]
+    without += ["floor"] if decay == "constant" else []
+    identity["schedule"] = {name: value for name, value in identity["schedule"].items() if name not in without}
     model = recipe.model
-    identity["model"] = {"model": model.model, "init": model.init, **_lists(pinned_sizes(model))}
+    name = model.model if model.own is None else model.own.title
+    identity["model"] = {"model": name, "init": model.init, **_lists(pinned_options(model))}
     if model.head is not None:
-        identity["model"]["head"] = model.head
+        identity["model"]["head"] = model.head if model.own_head is None else model.own_head.title
     identity["evaluation"]["boxes"] = facts.boxes
+    identity["evaluation"]["best_by"] = recipe.evaluation.best_by.identity()
     if not recipe.evaluation.flip_test or recipe.losses is None:
         # They speak of coordinates and scores of regression heads; a heatmap's flip test has no such choice.
         del identity["evaluation"]["flip_coordinates"], identity["evaluation"]["flip_scores"]
@@ -70,14 +82,22 @@ def _loss_identity(use: LossUse) -> tuple[str, dict[str, Any]]:
 
 def code_of(recipe: RunRecipe) -> dict[str, int | str]:
     """The version of every piece of code that the run uses; for a user's own, unless it has one, the digest."""
-    pieces = ["training", "data", "evaluation", *code_of_model(recipe.model.model)]
+    pieces = ["training", "data", "evaluation", *code_of_model(recipe.model.spec())]
     if recipe.circulation is not None:
         pieces.append("circulation")
     losses = recipe.losses if recipe.losses is not None else Losses()
     pieces += [f"loss {use.name}" for use in losses if use.own is None]
     if recipe.losses is None:
         pieces.append("loss heatmap")
+    own: dict[str, int | str]
     own = {use.own.title: use.own.code if use.version is None else use.version for use in losses if use.own is not None}
+    model = recipe.model
+    own |= {part.title: part.code if model.version is None else model.version for part in model.own_parts.values()}
+    if model.model.startswith(MMPOSE):
+        own["mmpose"] = version("mmpose")
+    best_by = recipe.evaluation.best_by
+    if best_by.own is not None:
+        own[best_by.own.title] = best_by.code
     return {**{name: ALL[name].version for name in pieces}, **own}
 
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from distilpose import models
+from distilpose.data.skeleton import COCO
 from distilpose.losses.table import STUDENT_ASKS
 from distilpose.models.memory import Memory, process_bytes
+from distilpose.parts.reference import Place
+from distilpose.training.optimizers import moments
 from experiments.plan.plan import Plan
-from experiments.runs.atomic import json_text, read_json, write_text
+from experiments.runs.atomic import json_text, read_json, write_whole
 from experiments.runs.store import Store
 from experiments.sweep.recipe import VALIDATION_CROPS, RunRecipe, run_recipe_from_json, to_json
 
@@ -26,14 +30,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FILE = "model_costs.json"
-JOINTS = 17  # only the data tell; a few more or less change next to nothing
 
 
 class ModelCosts:
-    """Answers by kind of model; what was asked once, of the same code, is not asked again."""
+    """Answers by kind of model, asked once of the same code; `say` is told of each model that is asked."""
 
-    def __init__(self, store: Store) -> None:
-        self._file = store.root / FILE
+    def __init__(
+        self, store: Store, places: Mapping[str, Place] | None = None, say: Callable[[str], None] = lambda text: None
+    ) -> None:
+        """`places` are those of users' own code by its digest, for a plan that no launch has kept yet."""
+        self._file, self._parts, self._places, self._say = store.root / FILE, store.parts, places or {}, say
         self._answers: dict[str, Any] = _kept(self._file)
 
     def gmacs(self, recipe: Mapping[str, Any]) -> float | None:
@@ -60,7 +66,10 @@ class ModelCosts:
 
         what = f"{recipe['precision']} {'training' if trains else 'forward'} of {people}"
         answer = self._answer(recipe, what, ask)
-        return None if answer is None else Memory(**answer)
+        if answer is None:
+            return None
+        run = run_recipe_from_json(recipe)
+        return Memory(**{**answer, "moments": moments(run.optimizer), "averaged": run.ema is not None})
 
     def of_process(self, plan: Plan, run_ids: Collection[str], *, micro_batch: int | None = None) -> int | None:
         """The most bytes of tensors in a process that trains these runs together, validations included.
@@ -97,8 +106,10 @@ class ModelCosts:
         run = run_recipe_from_json(recipe)
         kind = f"{what}: {_kind(run)}"
         if kind not in self._answers:
-            model = _built(run)
-            self._answers[kind] = None if model is None else ask(model, run)
+            self._say(f"measuring {run.model.model}: {what}")
+            with kept_parts(self._parts, self._places, [part.code for part in run.model.own_parts.values()]) as parts:
+                model = _built(run, parts)
+                self._answers[kind] = None if model is None else ask(model, run)
             self._keep()
         return self._answers[kind]
 
@@ -108,7 +119,19 @@ class ModelCosts:
             return  # a plan makes no folder
         known = {kind: answer for kind, answer in self._answers.items() if answer is not None}
         with suppress(OSError):  # a plan may be made of runs that belong to others
-            write_text(self._file, json_text({"code": _code(), "answers": known}))
+            write_whole(self._file, json_text({"code": _code(), "answers": known}))
+
+
+@contextmanager
+def kept_parts(kept: Path, places: Mapping[str, Place], codes: Collection[str]) -> Iterator[Path]:
+    """The folder of kept copies of users' code, or for a while copies of what stands where the sweep says."""
+    if all((kept / code).is_dir() for code in codes):
+        yield kept
+        return
+    with TemporaryDirectory() as folder:
+        for code in places.keys() & codes:
+            places[code].keep_in(Path(folder) / code)
+        yield Path(folder)
 
 
 def _kept(file: Path) -> dict[str, Any]:
@@ -136,16 +159,17 @@ def _kind(run: RunRecipe) -> str:
     return json.dumps([model, run.input_size, outputs, run.circulation is not None], sort_keys=True)
 
 
-def _built(run: RunRecipe) -> nn.Module | None:
+def _built(run: RunRecipe, parts: Path) -> nn.Module | None:
     """The run's model, if possible without numbers; None, with a warning, where it cannot be built."""
     import torch
 
     from experiments.build.models import build_run_model
 
+    skeleton = COCO  # only the data tell; a few joints more or less change next to nothing
     try:
         with suppress(Exception), torch.device("meta"):  # a tenth of the time, but not every model can be made so
-            return build_run_model(run, JOINTS)
-        return build_run_model(run, JOINTS)
+            return build_run_model(run, skeleton, parts)
+        return build_run_model(run, skeleton, parts)
     except Exception as error:  # whatever somebody's model may do
         log.warning("%s: what it costs is unknown: %s: %s", run.model.model, type(error).__name__, error)
         return None

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+import itertools
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import PurePath
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
+from distilpose.evaluation.metrics import METRICS, RECORDED
 from distilpose.losses.table import LOSSES
+from distilpose.models.use import places_of_model
 from distilpose.parts.own import find_own
 from distilpose.parts.reference import Place
 from experiments.build.facts import DataFacts
 from experiments.plan.external_teacher import given_teacher_id
 from experiments.plan.identity import run_identity
 from experiments.runs.digest import canonical, digest
-from experiments.runs.saved_plan import SavedCohort, SavedData, SavedPlan, SavedRow, SavedRun, SavedSearch, SavedTeacher
-from experiments.sweep.recipe import DataChoice, EvaluationChoice, MMPoseChoice, Recipe, RunRecipe, to_json
-from experiments.sweep.sweep_file import Sweep
+from experiments.runs.saved_plan import SavedCohort, SavedData, SavedPlan, SavedRow, SavedRun, SavedTeacher
+from experiments.runs.store import Store
+from experiments.sweep.recipe import DataChoice, EvaluationChoice, MMPoseChoice, ModelChoice, Recipe, RunRecipe, to_json
+from experiments.sweep.sweep_file import Sweep, lower_is_better
 
 FactsLookup = Callable[[DataChoice, EvaluationChoice], DataFacts]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRun:
-    """One run of a plan. `recipe` and `identity` are JSON; `row` is the table's row, None for a teacher."""
+    """One run of a plan. `recipe` and `identity` are JSON; `row` is the table's row, None for a teacher.
+
+    `people` is how many it trains on.
+    """
 
     run_id: str
     role: Literal["student", "teacher"]
@@ -33,112 +39,41 @@ class PlannedRun:
     recipe: dict[str, Any]
     teacher_id: str | None
     identity: dict[str, Any]
+    people: int
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What the run's `run.json` says."""
-        return {
-            "role": self.role,
-            "row": self.row,
-            "seed": self.seed,
-            "recipe": self.recipe,
-            "teacher_id": self.teacher_id,
-            "identity": self.identity,
-        }
+        """The content of the run's `run.json`."""
+        return {name: getattr(self, name) for name in ("role", "row", "seed", "recipe", "teacher_id", "identity")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlanRow:
-    """A row of the table and its runs, one per seed."""
-
-    name: str
-    ticks: dict[str, bool]
-    factors: dict[str, Any]
-    paper: dict[str, float]
-    baseline: str | None
-    runs: tuple[PlannedRun, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cohort:
-    """Runs that one process trains together, one pass over the data for all. A teacher is alone in its own."""
-
-    cohort_id: str
-    run_ids: tuple[str, ...]
-    teacher_id: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(SavedPlan):
     """Everything there is to do for one profile of a sweep. A plan with problems cannot be launched.
 
-    Of a search, it holds the trials asked so far: `search` says of which search (see `experiments.search.searcher`),
-    and `prunable` are the runs that may end before their time.
+    `runs` are all of them by id, teachers first; a run that two rows share is one run. Of a search they are the trials
+    asked so far, and those in `prunable` may end before their time. `parts` are users' own parts by the digest of their
+    code.
     """
 
-    sweep: str
-    profile: str
-    title: str
-    table: str
-    metric: str
-    baseline: str | None
-    source: str
-    rows: tuple[PlanRow, ...]
-    teachers: tuple[PlannedRun, ...]
-    cohorts: tuple[Cohort, ...]
-    data: tuple[DataChoice, ...]
-    settings: dict[str, Any]
+    runs: dict[str, PlannedRun]
     problems: tuple[str, ...] = ()
-    train_people: dict[str, int] = field(default_factory=dict)
-    facts: tuple[DataFacts, ...] = ()
-    search: dict[str, Any] | None = None
     prunable: frozenset[str] = frozenset()
     parts: dict[str, Place] = field(default_factory=dict)
+    lower_is_better: tuple[str, ...] = ()
+    measured: str | dict[str, Any] | None = None
 
-    @cached_property
-    def runs(self) -> dict[str, PlannedRun]:
-        """Every run by id, teachers first; a run that two rows share is one run. To be read only."""
-        students = (run for row in self.rows for run in row.runs)
-        found: dict[str, PlannedRun] = {}
-        for run in (*self.teachers, *students):
-            found.setdefault(run.run_id, run)
-        return found
+    def keep_parts(self, store: Store) -> None:
+        """Copy the code of users into the store, from which jobs import it."""
+        for code, place in self.parts.items():
+            place.keep_in(store.parts / code)
 
     def saved(self) -> SavedPlan:
         """The plan as the store keeps it."""
-        return SavedPlan(
-            sweep=self.sweep,
-            profile=self.profile,
-            title=self.title,
-            table=self.table,
-            metric=self.metric,
-            baseline=self.baseline,
-            source=self.source,
-            rows=tuple(
-                SavedRow(
-                    name=row.name,
-                    ticks=row.ticks,
-                    factors=row.factors,
-                    paper=row.paper,
-                    baseline=row.baseline,
-                    runs=tuple(SavedRun(run_id=run.run_id, seed=run.seed) for run in row.runs),
-                )
-                for row in self.rows
-            ),
-            teachers=tuple(
-                SavedTeacher(run_id=run.run_id, model=run.recipe["model"]["model"]) for run in self.teachers
-            ),
-            cohorts=tuple(
-                SavedCohort(cohort_id=cohort.cohort_id, run_ids=cohort.run_ids, teacher_id=cohort.teacher_id)
-                for cohort in self.cohorts
-            ),
-            settings=self.settings,
-            data={one.fingerprint: SavedData(name=one.name, annotations=one.annotations) for one in self.facts},
-            search=cast(SavedSearch | None, self.search),
-        )
+        return SavedPlan(**{one.name: getattr(self, one.name) for one in fields(SavedPlan)})
 
     def json(self) -> dict[str, Any]:
-        """The plan as plain values."""
+        """The saved plan as plain values."""
         return self.saved().json()
 
 
@@ -147,60 +82,74 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
 
     Args:
         sweep: what is wanted.
-        facts: tells the fingerprint and size of the data a row names; a ValueError or OSError of it becomes a problem
-        of the
-            plan, which then shows ids that will change.
+        facts: the fingerprint and size of the data a row names. Its ValueError or OSError becomes a problem of the
+            plan, whose ids will then change.
         max_cohort: the most students one process may train together, None for no limit.
     """
     data = _Data(facts)
-    by_recipe: dict[RunRecipe, PlannedRun] = {}
-    rows = []
+    teachers: dict[RunRecipe, PlannedRun] = {}
+    students: list[tuple[PlannedRun, ...]] = []
     for row in sweep.rows:
         teacher_id = None
         if row.recipe.uses_teacher and row.recipe.given_teacher is not None:
             teacher_id = data.given_teacher(row.recipe.given_teacher)
         elif row.recipe.uses_teacher:
             recipe = row.recipe.teacher_run()
-            if recipe not in by_recipe:
-                (by_recipe[recipe],) = _planned(recipe, [recipe.seed], data, row=None, teacher_id=None)
-            teacher_id = by_recipe[recipe].run_id
-        runs = _planned(row.recipe.student_run(0), sweep.seeds, data, row=row.name, teacher_id=teacher_id)
-        rows.append(
-            PlanRow(
-                name=row.name,
-                ticks=row.recipe.ticks,
-                factors=row.factors,
-                paper=row.paper,
-                baseline=row.baseline,
-                runs=runs,
-            )
-        )
-    teachers = {run.run_id: run for run in by_recipe.values()}
-    alone = [Cohort(cohort_id=digest([run_id]), run_ids=(run_id,), teacher_id=None) for run_id in teachers]
+            if recipe not in teachers:
+                (teachers[recipe],) = _planned(recipe, [recipe.seed], data, row=None, teacher_id=None)
+            teacher_id = teachers[recipe].run_id
+        students.append(_planned(row.recipe.student_run(0), sweep.seeds, data, row=row.name, teacher_id=teacher_id))
+    runs = {run.run_id: run for run in teachers.values()}
+    alone = [SavedCohort(cohort_id=digest([run_id]), run_ids=(run_id,), teacher_id=None) for run_id in runs]
+    cohorts = (*alone, *_cohorts(students, max_cohort, trained=frozenset(runs)))
+    for run in itertools.chain(*students):
+        runs.setdefault(run.run_id, run)
     return Plan(
         sweep=sweep.sweep,
         profile=sweep.profile,
         title=sweep.title,
         table=sweep.table,
-        metric=sweep.metric,
+        metric=sweep.metric.title,
+        lower_is_better=lower_is_better(sweep.metric),
+        measured=None if sweep.metric in RECORDED else sweep.metric.plain(),
         baseline=sweep.baseline,
         source=sweep.source,
-        rows=tuple(rows),
-        teachers=tuple(teachers.values()),
-        cohorts=(*alone, *_cohorts(rows, max_cohort, trained=teachers.keys())),
-        data=tuple(dict.fromkeys(row.recipe.data for row in sweep.rows)),
+        rows=tuple(
+            SavedRow(
+                name=row.name,
+                ticks=row.recipe.ticks,
+                factors=row.factors,
+                paper=row.paper,
+                baseline=row.baseline,
+                runs=tuple(SavedRun(run_id=run.run_id, seed=run.seed) for run in own),
+            )
+            for row, own in zip(sweep.rows, students, strict=True)
+        ),
+        teachers=tuple(SavedTeacher(run_id=run.run_id, model=recipe.model.model) for recipe, run in teachers.items()),
+        cohorts=cohorts,
         settings=_settings([row.recipe for row in sweep.rows], sweep.seeds, data.known),
+        data={one.fingerprint: SavedData(name=one.name, annotations=one.annotations) for one in data.known.values()},
+        runs=runs,
         problems=tuple(data.problems),
-        train_people=data.train_people,
-        parts=_parts(sweep),
-        facts=tuple(data.known.values()),
+        parts=_own_places(sweep),
     )
 
 
-def _parts(sweep: Sweep) -> dict[str, Place]:
+def _own_places(sweep: Sweep) -> dict[str, Place]:
     """Where each user's own part stands, by the digest of its code."""
-    own = {use.own.code: use.name for row in sweep.rows for use in row.recipe.losses or () if use.own is not None}
-    return {code: find_own(name, sweep.folder, "loss", LOSSES) for code, name in own.items()}
+    losses: dict[str, str] = {}
+    choices: dict[ModelChoice, None] = {}
+    for row in sweep.rows:
+        losses |= {use.own.code: use.name for use in row.recipe.losses or () if use.own is not None}
+        teacher = row.recipe.trained_teacher
+        choices |= dict.fromkeys([row.recipe.student, *([teacher.choice] if teacher else [])])
+    places = {code: find_own(name, sweep.folder, "loss", LOSSES) for code, name in losses.items()}
+    for choice in choices:
+        places |= places_of_model(choice, sweep.folder)
+    for use in (sweep.metric, *(row.recipe.evaluation.best_by for row in sweep.rows)):
+        if use.own is not None:
+            places[use.own.code] = find_own(use.name, sweep.folder, "metric", METRICS)
+    return places
 
 
 class _Data:
@@ -210,7 +159,6 @@ class _Data:
         self._lookup = lookup
         self.known: dict[tuple[DataChoice, EvaluationChoice], DataFacts] = {}
         self.problems: list[str] = []
-        self.train_people: dict[str, int] = {}
         self._given: dict[MMPoseChoice, str] = {}
 
     def given_teacher(self, choice: MMPoseChoice) -> str:
@@ -243,47 +191,43 @@ def _planned(
     facts = data.facts(recipe)
     values = to_json(recipe)
     identity = run_identity(recipe, facts, teacher_id, values)
-    runs = []
-    for seed in seeds:
-        own = {**identity, "seed": seed}
-        run = PlannedRun(
-            run_id=digest(own),
+    return tuple(
+        PlannedRun(
+            run_id=digest({**identity, "seed": seed}),
             role=recipe.role,
             row=row,
             seed=seed,
             recipe={**values, "seed": seed},
             teacher_id=teacher_id,
-            identity=own,
+            identity={**identity, "seed": seed},
+            people=facts.train_people,
         )
-        data.train_people[run.run_id] = facts.train_people
-        runs.append(run)
-    return tuple(runs)
+        for seed in seeds
+    )
 
 
-def _cohorts(rows: Iterable[PlanRow], limit: int | None, *, trained: Collection[str]) -> list[Cohort]:
+def _cohorts(
+    rows: Iterable[Sequence[PlannedRun]], limit: int | None, *, trained: Collection[str]
+) -> Iterator[SavedCohort]:
     """Students grouped by all they must share; one that needs no teacher joins the first group that fits otherwise.
 
     A cohort names its teacher where it has to wait for it: one of those `trained` by this plan.
     """
     groups: dict[tuple[str, int], dict[str | None, dict[str, None]]] = {}
-    for row in rows:
+    for runs in rows:
         shared = ("data", "augmentation", "input_size", "schedule", "precision", "evaluation")
-        key = canonical({name: row.runs[0].identity[name] for name in shared})  # the same for each of its seeds
-        for run in row.runs:
+        key = canonical({name: runs[0].identity[name] for name in shared})  # the same for each of its seeds
+        for run in runs:
             groups.setdefault((key, run.seed), {}).setdefault(run.teacher_id, {})[run.run_id] = None
-    cohorts = []
     for by_teacher in groups.values():
         free = by_teacher.pop(None, {})
-        if not by_teacher:
-            by_teacher = {None: {}}
-        for position, (teacher_id, members) in enumerate(by_teacher.items()):
+        for position, (teacher_id, members) in enumerate(by_teacher.items() or [(None, {})]):
             run_ids = [*(free if position == 0 else ()), *members]
             size = limit or len(run_ids)
             for start in range(0, len(run_ids), size):
                 part = tuple(run_ids[start : start + size])
                 awaited = teacher_id if teacher_id in trained else None
-                cohorts.append(Cohort(cohort_id=digest(list(part)), run_ids=part, teacher_id=awaited))
-    return cohorts
+                yield SavedCohort(cohort_id=digest(list(part)), run_ids=part, teacher_id=awaited)
 
 
 def _teacher_words(recipe: Recipe) -> str:

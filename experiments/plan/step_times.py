@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from experiments.runs.atomic import json_text, read_json, write_text
+from experiments.runs.atomic import json_text, read_json, write_whole
 from experiments.runs.store import Store
 
 FILE = "step_times.json"
@@ -37,4 +37,4 @@ def read_step_times(store: Store) -> dict[str, StepTime]:
 def keep_step_times(store: Store, times: Mapping[str, StepTime]) -> None:
     """Keep these beside what is kept already; the latest of a kind stays."""
     kept = {kind: asdict(found) for kind, found in (read_step_times(store) | dict(times)).items()}
-    write_text(store.root / FILE, json_text(kept))
+    write_whole(store.root / FILE, json_text(kept))

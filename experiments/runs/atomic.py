@@ -11,7 +11,7 @@ from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from distilpose.whole_files import write_whole
+from distilpose.whole_files import write_whole as write_whole  # for reports, which may not import distilpose
 
 if TYPE_CHECKING:  # it is imported late: the launchers write files too, and help must come at once
     from pydantic import TypeAdapter, ValidationError
@@ -32,21 +32,6 @@ class DamagedError(ValueError):
 
 class ForeignError(DamagedError):
     """A file of the store is whole, and another run's, another sweep's or another version's."""
-
-
-def write_text(path: Path, text: str, *, aside: Path | None = None) -> None:
-    """Write or replace a file; a reader sees the old text or the new, never a part. See `write_whole` for `aside`."""
-    write_whole(path, text, aside=aside)
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write or replace a file that is no text, in the same way."""
-    write_whole(path, content)
-
-
-def create_text(path: Path, text: str, *, aside: Path | None = None) -> None:
-    """Write a file that must not exist yet: of several writers one succeeds, the others get a FileExistsError."""
-    write_whole(path, text, aside=aside, exclusive=True)
 
 
 def json_text(value: Any) -> str:

@@ -1,15 +1,16 @@
-"""What a store no longer needs, by a stated policy, and freeing it beside launchers that are at work.
+"""Free the disk of what a store no longer needs, beside launchers at work.
 
-In the way to be freed are
-- runs that no saved plan wants (a plan is saved at every launch, and replaces the sweep's last one);
+Freed are
+- orphans: runs that no saved plan wants (each launch replaces its sweep's plan);
 - checkpoints of finished runs, whose result and weights stay;
-- jobs, with their logs, all of whose runs are finished or gone;
+- jobs, with their logs, whose runs are all finished or gone;
+- kept copies of users' code that no run names, once every wanted run has begun;
 - temporary files that a killed process left.
 
-Never freed: a run that a living process has, and its teacher; a result that a saved plan wants; data, reports, replays;
-anything behind a symbolic link; a damaged run; a folder that is not named as a run, or that holds what no run wrote.
-While a saved plan is damaged, no run is an orphan: nothing tells which it wants. Jobs and temporary files are left
-alone for an hour: a living process may be at them.
+Never freed: a run that a living process holds, and its teacher; a result that a saved plan wants; data, reports,
+replays; anything behind a symbolic link; a damaged run; a folder that is not named as a run, or holds files that no run
+writes. While a saved plan is damaged, no run counts as an orphan. Files younger than an hour stay: a living process may
+be using them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 from uuid import uuid4
 
 from experiments.runs.atomic import DamagedError
@@ -31,22 +32,21 @@ from experiments.runs.lease import acquire
 from experiments.runs.status import wanted
 from experiments.runs.store import RunDir, Store
 
-Kind = Literal["orphaned run", "checkpoint", "job", "temporary file"]
-KINDS: tuple[Kind, ...] = ("orphaned run", "checkpoint", "job", "temporary file")
+Kind = Literal["orphaned run", "checkpoint", "job", "unused part", "temporary file"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 YOUNG_SECONDS = 3600.0
 
 _JOB = re.compile(r"[0-9a-f]{12}(-[0-9a-f]{8})?\.(json|log)")
 _CHECKPOINT = re.compile(r"step-\d+-[0-9a-f]{16}\.pt")
-# What a killed writer leaves: anything not yet renamed or half removed, which has a random name; a checkpoint named by
-# its process, as they once were; synthetic people half drawn.
-_TEMPORARY = re.compile(
-    r"\.(.+\.)?[0-9a-f]{32}(\.tmp)?|\.(step-.+\.pt|.+\.safetensors)\.\d+|\.synthetic-[0-9a-f]{12}\.\w{8}"
-)
+_DIGEST = re.compile(r"\b[0-9a-f]{12}\b")
+# What a killed writer leaves: files not yet renamed, folders half removed, half a copy, synthetic people half drawn.
+_TEMPORARY = re.compile(r"\.(.+\.)?[0-9a-f]{32}(\.tmp)?|\.synthetic-[0-9a-f]{12}\.\w{8}|\.[0-9a-f]{12}-\w{8}")
 
-# What a run's folder holds. Weights may be there under other names: those that a user put there stay.
+# What a run writes into its folder.
 _OF_A_RUN = {
     *("run.json", "journal.jsonl", "lease", "failure.json", "log.txt", "diagnosis.json", "cost.json", "pruned.json"),
-    *("result.json", "predictions.json", "checkpoints", "pictures", "wandb"),
+    *("result.json", "predictions.json", "keypoints.npy", "measured.json", "elsewhere.json"),
+    *("checkpoints", "pictures", "wandb"),
 }
 _OF_CHECKPOINTS = re.compile(rf"{_CHECKPOINT.pattern}|weights\.safetensors")
 _NAMED = 5
@@ -54,7 +54,7 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waste:
-    """One thing that can go: a file, or a run's directory; its bytes on disk, and why it can."""
+    """A file or folder that can go: its bytes on disk, and why."""
 
     kind: Kind
     path: Path
@@ -64,20 +64,21 @@ class Waste:
 
 
 class Survey(NamedTuple):
-    """What can go, in the order of its kinds; and what cannot be told or is not ours, a line each, with the remedy."""
+    """What can go, by kind; and what is damaged or not ours, a line each, with the remedy."""
 
     waste: list[Waste]
     left_alone: list[str]
 
 
 def survey(store: Store) -> Survey:
-    """Everything that can go by the policy of this module. Nothing is changed.
+    """Everything that can go by the policy of this module. Changes nothing.
 
-    Raises ValueError where there is no saved plan: what is wanted is not known then, and nothing is an orphan.
+    Raises ValueError where there is no saved plan: nothing tells which runs are wanted.
     """
     _check_plans(store)
+    known = wanted(store)
     left_alone = [f"{error}; while it is there, no run counts as unwanted" for error in store.read_plans()[1]]
-    found = [*_in_runs(store, wanted(store), left_alone), *_jobs(store, left_alone), *_temporary(store)]
+    found = [*_in_runs(store, known, left_alone), *_jobs(store, left_alone), *_parts(store, known), *_temporary(store)]
     return Survey(sorted(found, key=lambda waste: KINDS.index(waste.kind)), left_alone)
 
 
@@ -87,7 +88,7 @@ def find_waste(store: Store) -> list[Waste]:
 
 
 def free(store: Store, waste: Iterable[Waste]) -> Iterator[tuple[Waste, bool]]:
-    """Remove what was found; tells of each whether it is gone, or was left because it is in use or wanted again."""
+    """Remove what was found; yields each with whether it is gone. What is in use or wanted again stays."""
     for one in waste:
         if one.kind == "orphaned run":
             assert one.run_id is not None
@@ -95,6 +96,8 @@ def free(store: Store, waste: Iterable[Waste]) -> Iterator[tuple[Waste, bool]]:
         elif one.kind == "checkpoint":
             assert one.run_id is not None
             yield one, store.run(one.run_id).state() == "finished" and _remove(one.path)
+        elif one.kind == "unused part":
+            yield one, one.path in {part.path for part in _parts(store, wanted(store))} and _remove(one.path)
         else:
             yield one, _remove(one.path)
 
@@ -145,7 +148,7 @@ def _in_runs(store: Store, known: set[str] | None, left_alone: list[str]) -> Ite
 
 
 def _strangers(run: RunDir) -> str | None:
-    """Why an unwanted run's folder stays: it holds what no run wrote."""
+    """Why an orphan's folder stays: it holds files that no run writes."""
     found = [path for path in _entries(run.path) if not (path.name in _OF_A_RUN or _TEMPORARY.fullmatch(path.name))]
     found += [
         path
@@ -160,7 +163,7 @@ def _strangers(run: RunDir) -> str | None:
 
 
 def _jobs(store: Store, left_alone: list[str]) -> Iterator[Waste]:
-    """The files of jobs that have nothing left to do: a job's log is worth keeping while a run of it is unfinished."""
+    """Files of jobs without unfinished runs, whose logs somebody may want."""
     for path in _entries(store.root / "jobs"):
         if not _JOB.fullmatch(path.name) or not _is_file(path) or _is_young(path):
             continue
@@ -174,8 +177,23 @@ def _jobs(store: Store, left_alone: list[str]) -> Iterator[Waste]:
             yield Waste(kind="job", path=path, size=size_of(path), why="its runs are finished or gone")
 
 
+def _parts(store: Store, known: set[str] | None) -> Iterator[Waste]:
+    """Kept copies of users' code that no run names; none while a wanted run has not begun, which may name any."""
+    kept = [path for path in _entries(store.parts) if _DIGEST.fullmatch(path.name) and not path.is_symlink()]
+    kept = [path for path in kept if not _is_young(path)]
+    runs = {run.run_id: run for run in store.runs()} if kept else {}
+    if known is None or not known <= runs.keys():
+        return
+    named: set[str] = set()
+    for run in runs.values():
+        named.update(_DIGEST.findall((run.path / "run.json").read_text(errors="replace")))
+    for path in kept:
+        if path.name not in named:
+            yield Waste(kind="unused part", path=path, size=size_of(path), why="no run names it")
+
+
 def _temporary(store: Store) -> Iterator[Waste]:
-    places = [store.root, *(store.root / name for name in ("sweeps", "jobs", "data", "provenance", "wandb"))]
+    places = [store.root, *(store.root / name for name in ("sweeps", "jobs", "parts", "data", "provenance", "wandb"))]
     for run in store.runs():
         places += [run.path, run.path / "lease", run.checkpoints]
     for name in ("reports", "searches", "slurm"):  # folders of folders
@@ -189,10 +207,10 @@ def _temporary(store: Store) -> Iterator[Waste]:
 
 
 def _free_run(store: Store, run: RunDir) -> bool:
-    """Take the run's lease, so that nobody trains it; move it out of sight; look whether it is wanted now; remove it.
+    """Take the run's lease, so that nobody trains it; move it aside; remove it unless it is wanted by now.
 
-    A launch saves its plan before it looks for results. So either the plan is seen here and the run put back, or the
-    launch comes later and finds no result.
+    A launch saves its plan before it looks for results. So either this process sees the plan and puts the run back, or
+    the launch comes later and finds no result.
     """
     if run.path.is_symlink() or not run.path.exists() or _strangers(run):
         return False
@@ -224,7 +242,7 @@ def _remove(path: Path) -> bool:
 
 
 def size_of(path: Path) -> int:
-    """The bytes that removing a file or directory gives back: those of a hard link to a file that stays are none."""
+    """The bytes that removing a file or folder frees: none for a hard link to a file that stays."""
     total = 0
     pending = [path]
     while pending:

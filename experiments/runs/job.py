@@ -9,6 +9,8 @@ from typing import Any, Literal, Self, get_args
 
 from experiments.runs.atomic import read_json
 
+FINISHED, FAILED, PREEMPTED = 0, 1, 75
+"""How a process ends: done, unable to work, asked to stop."""
 Mode = Literal["auto", "online", "offline", "disabled"]
 
 
@@ -34,7 +36,9 @@ class Job:
     """The runs that a process trains together, and how; no run's id depends on it.
 
     `cache` is the folder of decoded pictures, `micro_batch` the people that go through a model at once (None: the whole
-    batch). `search` says of which search the runs are trials, and which of them are `prunable`.
+    batch). `search` says of which search the runs are trials, and which of them are `prunable`. `metric` is the
+    sweep's with its options, where an evaluation would not have it anyway. `evaluate_on` are the sets that runs are
+    measured on at their end, by name: `root`, `split`, and what is `given` of their joints.
     """
 
     cohort_id: str
@@ -49,6 +53,8 @@ class Job:
     micro_batch: int | None = None
     wandb: WandbOptions = field(default_factory=WandbOptions)
     search: Mapping[str, Any] | None = None
+    metric: str | Mapping[str, Any] | None = None
+    evaluate_on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The job as plain values."""

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from experiments.runs.atomic import write_text
+from experiments.runs.atomic import write_whole
 
 _PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "opencv-python-headless", "pycocotools", "timm")
 _CODE = ("distilpose", "experiments", "reports", "sweeps")
@@ -86,7 +86,7 @@ def _kept(runs: Path | None, text: str, suffix: str) -> str:
     if runs is not None:
         path = kept_file(runs, sha256, suffix)
         if not path.exists():
-            write_text(path, text)
+            write_whole(path, text)
     return sha256
 
 

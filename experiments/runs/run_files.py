@@ -118,6 +118,19 @@ class Failure:
     did_not_fit: Count | None = None
 
 
+class MeasuredMetric(TypedDict):
+    """Of `measured.json`: what a metric came to (a function may give several values), by which code of it."""
+
+    code: str
+    values: dict[str, FiniteFloat]
+
+
+class Measured(TypedDict):
+    """`measured.json`: metrics of a sweep's own, by title."""
+
+    metrics: dict[str, MeasuredMetric]
+
+
 @with_config(ConfigDict(extra="allow"))
 class Pruning(TypedDict):
     """`pruned.json`: where and by which search the run was ended early."""
@@ -175,3 +188,19 @@ class Diagnosis(TypedDict, total=False):
 
     calibration: Annotated[CalibrationJson, AfterValidator(_equally_long)]
     joints: Annotated[JointsJson, AfterValidator(_equally_long)]
+
+
+class OnOtherSet(TypedDict):
+    """Of `elsewhere.json`: a set by its fingerprint, its people, the joints that it shares, and what was measured."""
+
+    fingerprint: str
+    people: Count
+    joints: Count
+    metrics: dict[str, FiniteFloat]
+
+
+@with_config(ConfigDict(extra="allow"))
+class Elsewhere(TypedDict):
+    """`elsewhere.json`: what the best weights are worth on other sets than the run's own, by the sets' names."""
+
+    sets: dict[str, OnOtherSet]

@@ -101,6 +101,7 @@ class SavedSearch(TypedDict):
 
     entry: SavedEntry
     objectives: Annotated[list[str], Field(min_length=1)]
+    lower_is_better: list[str]
     budget: Count
     seed: int
     own: list[str]
@@ -110,13 +111,19 @@ class SavedSearch(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedPlan:
-    """The plan of one profile of a sweep, as it was last launched."""
+    """The plan of one profile of a sweep, as it was last launched.
+
+    `lower_is_better` names metrics, of ours and the sweep's; of all others more is better. `measured` is the sweep's
+    metric with its options, where it is none of those that every evaluation has.
+    """
 
     sweep: str
     profile: str
     title: str
     table: str
     metric: str
+    lower_is_better: tuple[str, ...] = ()
+    measured: str | dict[str, Any] | None = None
     baseline: str | None
     source: str
     rows: tuple[SavedRow, ...]

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-import torch
-
-from distilpose.models.measure import count_costs
-from distilpose.models.speed import measure_speed
-from experiments.build.models import build_run_model
-from experiments.plan.model_costs import JOINTS
 from experiments.sweep.recipe import RunRecipe
 
 
-def student_costs(recipe: RunRecipe, wanted: Sequence[str], *, device: str = "cpu") -> dict[str, float]:
+def student_costs(
+    recipe: RunRecipe, wanted: Sequence[str], parts: Path | None = None, *, device: str = "cpu"
+) -> dict[str, float]:
     """Those of `parameters` (trained ones), `gflops` (the papers' count) and `latency_ms` that are wanted.
 
-    Latency is the median of single pictures on `device` as it is now, whatever else runs there.
+    Latency is the median of single pictures on `device` as it is now, whatever else runs there. `parts` is the folder
+    of kept copies of users' own code.
     """
     if not wanted:
         return {}
-    model = build_run_model(recipe, JOINTS).eval()
+    import torch
+
+    from distilpose.data.skeleton import COCO
+    from distilpose.models.measure import count_costs
+    from distilpose.models.speed import measure_speed
+    from experiments.build.models import build_run_model
+
+    model = build_run_model(recipe, COCO, parts).eval()
     counted = count_costs(model, recipe.input_size)
     found = {"parameters": float(counted.trainable)}
     if counted.gflops is not None:

@@ -27,10 +27,13 @@ class Pruning:
         self._trials = Trials(store.root / search["folder"])
         self._teller = Teller(store, self._objectives)
         self._epochs = epochs
+        self._lower = tuple(search["lower_is_better"])
 
     def ends(self, run_id: str) -> bool:
         """Whether the run should end where it stands."""
         if run_id not in self._prunable:
             return False
         told = [self._teller.tell(trial) for batch in self._trials.batches() for trial in batch]
-        return run_id in to_prune(self._entry, self._objectives, told, [run_id], epochs=self._epochs)
+        return run_id in to_prune(
+            self._entry, self._objectives, told, [run_id], epochs=self._epochs, lower_is_better=self._lower
+        )

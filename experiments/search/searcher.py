@@ -11,14 +11,16 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
+from functools import cache
+from typing import cast
 
-from experiments.build.facts import DataFacts
-from experiments.plan.plan import Cohort, FactsLookup, Plan, PlanRow, make_plan
+from experiments.plan.plan import FactsLookup, Plan, PlannedRun, make_plan
 from experiments.runs.digest import digest
+from experiments.runs.saved_plan import SavedCohort, SavedRow, SavedSearch
 from experiments.runs.store import Store
 from experiments.search.study import best, suggest
 from experiments.search.trials import FOLDER, Teller, Told, Trial, Trials
-from experiments.sweep.recipe import DataChoice, EvaluationChoice, RunRecipe, run_recipe_from_json
+from experiments.sweep.recipe import RunRecipe, run_recipe_from_json
 from experiments.sweep.search_space import COSTS, Params
 from experiments.sweep.sweep_file import RowSpec, Sweep
 from experiments.sweep.yaml_nodes import SpecError
@@ -45,12 +47,12 @@ class Searcher:
     def __init__(self, sweep: Sweep, store: Store, facts: FactsLookup, costs: CostsOf) -> None:
         assert sweep.search is not None
         self._sweep, self._search, self._entry = sweep, sweep.search, sweep.search.entry
-        self._store, self._facts, self._costs = store, _remembered(facts), costs
+        self._store, self._facts, self._costs = store, cache(facts), costs
         self._fixed = self._part(sweep.rows, sweep.seeds)
         base = self._part(
             [RowSpec(name="base", recipe=sweep.search.base, factors={}, paper={}, baseline=None)], sweep.seeds
         )
-        study = digest([base.rows[0].runs[0].identity, sorted(self._entry.space)])
+        study = digest([base.runs[base.rows[0].runs[0].run_id].identity, sorted(self._entry.space)])
         self._folder = f"{FOLDER}/{sweep.sweep}.{sweep.profile}.{study}"
         self._trials = Trials(store.root / self._folder)
         self._teller = Teller(store, sweep.search.objectives)
@@ -70,7 +72,7 @@ class Searcher:
         if self._is_over(len(trials)) and not self._fixed.problems:
             told = [self._teller.tell(trial) for trial in trials]
             if self._entry.confirm is not None and all(one.state != "running" for one in told):
-                confirmed = best(self._search.objectives, told, self._entry.confirm.best)
+                confirmed = best(self._search.objectives, told, self._entry.confirm.best, self._search.lower_is_better)
                 parts.append(self._confirmation(confirmed))
                 self._confirming = True
         merged = _merged(parts)
@@ -78,11 +80,12 @@ class Searcher:
         return replace(
             merged,
             settings={**merged.settings, "search": self._words(len(trials))},
-            search={
+            search=cast(SavedSearch, {
                 "name": f"{self._sweep.sweep}.{self._sweep.profile}",
                 "folder": self._folder,
                 "entry": self._entry.json(),
                 "objectives": list(self._search.objectives),
+                "lower_is_better": list(self._search.lower_is_better),
                 "budget": self._entry.budget,
                 "seed": self._sweep.seeds[0],
                 "own": [row.name for row in self._sweep.rows],
@@ -92,7 +95,7 @@ class Searcher:
                     for number, batch in enumerate(batches) for trial in batch
                 ],
                 "confirmed": [{"row": one.trial.row, "again": _again(one.trial)} for one in confirmed],
-            },
+            }),
             prunable=frozenset(trial.run_id for trial in trials) - of_rows
             if self._entry.pruner is not None
             else frozenset(),
@@ -135,7 +138,13 @@ class Searcher:
         if count > 0:
             known = [*told, *(Told(trial=_trial(0, row, ""), state="running", values=None, steps=()) for row in rows)]
             found = suggest(
-                self._entry, self._search.objectives, known, count=count, epochs=self._epochs, sound=self._is_sound
+                self._entry,
+                self._search.objectives,
+                known,
+                count=count,
+                epochs=self._epochs,
+                lower_is_better=self._search.lower_is_better,
+                sound=self._is_sound,
             )
             rows += [self._search.row(f"trial {len(known) + i}", params) for i, params in enumerate(found)]
         if not rows:
@@ -143,9 +152,10 @@ class Searcher:
             self._spent = True
             return False
         planned = self._part(rows, self._sweep.seeds)
+        runs = [planned.runs[row.runs[0].run_id] for row in planned.rows]
         trials = [
-            replace(_trial(len(told) + i, row, planned.rows[i].runs[0].run_id), costs=self._costs_of(planned.rows[i]))
-            for i, row in enumerate(rows)
+            replace(_trial(len(told) + i, row, run.run_id), costs=self._costs_of(run))
+            for i, (row, run) in enumerate(zip(rows, runs, strict=True))
         ]
         asked = {"asked": round(time.time(), 3), "by": self._entry.sampler.name, "host": socket.gethostname()}
         self._trials.add(len(batches), trials, asked=asked)
@@ -171,10 +181,10 @@ class Searcher:
                 found.append(replace(row, factors=params))
         return found
 
-    def _costs_of(self, row: PlanRow) -> dict[str, float]:
+    def _costs_of(self, run: PlannedRun) -> dict[str, float]:
         wanted = [objective for objective in self._search.objectives if objective in COSTS]
-        recipe = run_recipe_from_json(row.runs[0].recipe)
-        key = digest([row.runs[0].identity["model"], sorted(recipe.losses.asks) if recipe.losses else [], list(wanted)])
+        recipe = run_recipe_from_json(run.recipe)
+        key = digest([run.identity["model"], sorted(recipe.losses.asks) if recipe.losses else [], list(wanted)])
         if key not in self._known_costs:
             self._known_costs[key] = dict(self._costs(recipe, wanted))
         return self._known_costs[key]
@@ -212,30 +222,17 @@ def _again(trial: Trial) -> str:
     return f"{trial.row} again"
 
 
-def _remembered(facts: FactsLookup) -> FactsLookup:
-    known: dict[tuple[DataChoice, EvaluationChoice], DataFacts] = {}
-
-    def lookup(data: DataChoice, evaluation: EvaluationChoice) -> DataFacts:
-        if (data, evaluation) not in known:
-            known[data, evaluation] = facts(data, evaluation)
-        return known[data, evaluation]
-
-    return lookup
-
-
 def _merged(parts: Sequence[Plan]) -> Plan:
     """One plan of several of the same sweep: rows of one name are one row, and a run belongs to its first cohort."""
-    rows: dict[str, PlanRow] = {}
-    cohorts: dict[str, Cohort] = {}
+    rows: dict[str, SavedRow] = {}
+    cohorts: dict[str, SavedCohort] = {}
+    runs: dict[str, PlannedRun] = {}
     placed: set[str] = set()
     for part in parts:
         for row in part.rows:
-            earlier = rows.get(row.name)
-            if earlier is None:
-                rows[row.name] = row
-                continue
-            runs = {run.run_id: run for run in (*earlier.runs, *row.runs)}
-            rows[row.name] = replace(earlier, runs=tuple(runs.values()))
+            earlier = rows.get(row.name, row)
+            own = {run.run_id: run for run in (*earlier.runs, *row.runs)}
+            rows[row.name] = replace(earlier, runs=tuple(own.values()))
         for cohort in part.cohorts:
             left = tuple(run_id for run_id in cohort.run_ids if run_id not in placed)
             placed.update(left)
@@ -243,14 +240,14 @@ def _merged(parts: Sequence[Plan]) -> Plan:
                 whole = len(left) == len(cohort.run_ids)
                 kept = cohort if whole else replace(cohort, cohort_id=digest(list(left)), run_ids=left)
                 cohorts[kept.cohort_id] = kept
-    first = parts[0]
+        runs = part.runs | runs
     return replace(
-        first,
+        parts[0],
         rows=tuple(rows.values()),
         cohorts=tuple(cohorts.values()),
-        teachers=tuple({teacher.run_id: teacher for part in parts for teacher in part.teachers}.values()),
-        data=tuple(dict.fromkeys(data for part in parts for data in part.data)),
+        teachers=tuple(dict.fromkeys(teacher for part in parts for teacher in part.teachers)),
+        runs=dict(sorted(runs.items(), key=lambda item: item[1].role == "student")),
+        data={name: data for part in parts for name, data in part.data.items()},
         problems=tuple(dict.fromkeys(problem for part in parts for problem in part.problems)),
-        train_people={run_id: people for part in parts for run_id, people in part.train_people.items()},
-        facts=tuple(dict.fromkeys(facts for part in parts for facts in part.facts)),
+        parts={code: place for part in parts for code, place in part.parts.items()},
     )

@@ -29,6 +29,7 @@ def suggest(
     *,
     count: int,
     epochs: int,
+    lower_is_better: Collection[str] = COSTS,
     sound: Callable[[Params], bool] = lambda params: True,
 ) -> list[Params]:
     """New values to try, none of them tried before; fewer than `count` where the space has no more.
@@ -41,13 +42,14 @@ def suggest(
         told: all trials so far, by number.
         count: how many are wanted.
         epochs: how long a trial trains.
+        lower_is_better: the objectives that are to be low.
         sound: whether values make sense together; others are passed over.
     """
     told = list(told)
     taken = [one.trial.params for one in told]
     if entry.sampler.grid is not None:
         return [params for params in grid(entry) if params not in taken and sound(params)][:count]
-    study = _study(entry, objectives, told, epochs).study
+    study = _study(entry, objectives, told, epochs, lower_is_better).study
     study.sampler = _sampler(entry, len(told))
     found: list[Params] = []
     for _ in range(_TRIES * count):
@@ -63,18 +65,26 @@ def suggest(
 
 
 def to_prune(
-    entry: SearchEntry, objectives: Sequence[str], told: Iterable[Told], candidates: Collection[str], *, epochs: int
+    entry: SearchEntry,
+    objectives: Sequence[str],
+    told: Iterable[Told],
+    candidates: Collection[str],
+    *,
+    epochs: int,
+    lower_is_better: Collection[str] = COSTS,
 ) -> set[str]:
     """The runs among `candidates` that the pruner would end where they stand."""
-    rebuilt = _study(entry, objectives, list(told), epochs)
+    rebuilt = _study(entry, objectives, list(told), epochs, lower_is_better)
     if rebuilt.verdicts is not None:
         return {run_id for run_id in candidates if rebuilt.verdicts.get(run_id)}
     return {run_id for run_id in candidates if run_id in rebuilt.trials and rebuilt.trials[run_id].should_prune()}
 
 
-def best(objectives: Sequence[str], told: Iterable[Told], count: int) -> list[Told]:
+def best(
+    objectives: Sequence[str], told: Iterable[Told], count: int, lower_is_better: Collection[str] = COSTS
+) -> list[Told]:
     """The `count` best of the finished trials: of several objectives, of those that no other beats in all of them."""
-    signs = [-1.0 if objective in COSTS else 1.0 for objective in objectives]
+    signs = [-1.0 if objective in lower_is_better else 1.0 for objective in objectives]
     points = [
         (tuple(sign * value for sign, value in zip(signs, one.values, strict=True)), one)
         for one in told
@@ -99,7 +109,9 @@ class _Rebuilt(NamedTuple):
     verdicts: dict[str, bool] | None
 
 
-def _study(entry: SearchEntry, objectives: Sequence[str], told: Sequence[Told], epochs: int) -> _Rebuilt:
+def _study(
+    entry: SearchEntry, objectives: Sequence[str], told: Sequence[Told], epochs: int, lower_is_better: Collection[str]
+) -> _Rebuilt:
     """The study as it stands; trials whose values lie outside the space now are left out.
 
     What was measured is reported in the order in which it happened, since successive halving compares each rung with
@@ -110,7 +122,7 @@ def _study(entry: SearchEntry, objectives: Sequence[str], told: Sequence[Told], 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         study_name="search",
-        directions=["minimize" if objective in COSTS else "maximize" for objective in objectives],
+        directions=["minimize" if objective in lower_is_better else "maximize" for objective in objectives],
         sampler=optuna.samplers.RandomSampler(seed=0),  # the values are given
         pruner=_pruner(entry, epochs),
     )

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from experiments.runs.atomic import create_text, json_text, read_json
+from experiments.runs.atomic import json_text, read_json, write_whole
 from experiments.runs.store import Store
 
 SCHEMA = 1
@@ -73,7 +73,7 @@ class Trials:
         """Make this the batch of that number; False where another launcher was quicker."""
         record = {"schema": SCHEMA, "batch": number, **asked, "trials": [asdict(trial) for trial in trials]}
         try:
-            create_text(self._file(number), json_text(record))
+            write_whole(self._file(number), json_text(record), exclusive=True)
         except FileExistsError:
             return False
         return True

@@ -92,6 +92,16 @@ def _problem(kind: Any, node: Node, file: str, path: Path_, steps: Sequence[str 
     if code in ("missing", "missing_keyword_only_argument", "missing_argument"):
         return Problem(file, place, field, "must be given")
     context = fault.get("ctx", {})
+    if code == "union_tag_invalid":
+        expected = re.findall(r"\[(\w+)\]", context["expected_tags"].lower())
+        where, got = node.nearest((*path, "name")), got.get("name")
+        rule = f"must be one of the valid values, got {shown(got)}; {nearest(got, expected)}"
+        return Problem(file, where.place, dotted((*path, "name")), rule)
+    if code == "value_error":  # of a record whose fields make no sense together
+        below, _, rule = str(context["error"]).partition(": ")
+        return Problem(file, node.nearest((*path, below)).place, dotted((*path, below)), rule)
+    if code == "said":
+        return Problem(file, place, field, fault["msg"])
     if code == "literal_error":
         expected = re.findall(r"'([^']*)'", context["expected"])
         return Problem(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from distilpose.heads import HEADS
+from distilpose.evaluation.metrics import PEOPLE_ASKS
 from distilpose.losses.table import LOSSES, STUDENT_ASKS, TEACHER_ASKS
-from distilpose.models.specs import MODELS, SIZES, TIMM, ModelSpec, find_spec, resolve_spec
+from distilpose.losses.use import LossUse
+from distilpose.models.specs import MODELS, SIZES, TIMM, ModelSpec
 from distilpose.parts.naming import nearest
 from distilpose.training.schedule import Schedule
 from experiments.sweep.recipe import ModelChoice, Recipe
@@ -23,22 +24,24 @@ def recipe_faults(recipe: Recipe) -> Iterator[Fault]:
     yield from _schedule_faults(("schedule",), recipe.schedule)
     if recipe.trained_teacher is not None:
         yield from _schedule_faults(("teacher", "schedule"), recipe.trained_teacher.schedule)
+    if recipe.evaluation.boxes != "gt" and not set(PEOPLE_ASKS).isdisjoint(recipe.evaluation.best_by.asks):
+        rule = f"needs the annotated boxes, got {recipe.evaluation.best_by.name} and boxes {recipe.evaluation.boxes}"
+        yield ("evaluation", "best_by"), f"{rule}; choose AP or boxes: gt"
     yield from _loss_faults(recipe)
-    yield from _circulation_faults(recipe)
     yield from _model_faults(recipe)
 
 
 @cache
 def model_shape_of(choice: ModelChoice, input_size: tuple[int, int]) -> ModelSpec:
     """The numbers of a chosen model. Raises ValueError, naming the field, where it cannot be built."""
-    return resolve_spec(choice.model, head=choice.head, input_size=input_size, **choice.chosen)
+    return choice.spec(input_size=input_size)
 
 
-def pinned_sizes(choice: ModelChoice) -> dict[str, object]:
-    """All sizes of a chosen model, the published numbers standing for those that were not chosen."""
+def pinned_options(choice: ModelChoice) -> dict[str, object]:
+    """The options of a chosen model: of ours all sizes, the published numbers standing for those not chosen."""
     spec = MODELS.get(choice.model)
     published = {} if spec is None else {name: getattr(spec, name) for name in SIZES}
-    return {**published, **choice.chosen}
+    return {**published, **dict(choice.options)}
 
 
 def _data_faults(recipe: Recipe) -> Iterator[Fault]:
@@ -48,15 +51,20 @@ def _data_faults(recipe: Recipe) -> Iterator[Fault]:
         yield ("data",), f"must have a root or synthetic people, got {got}"
     elif data.synthetic is not None and (data.train, data.val) != ("train", "val"):
         yield ("data",), "synthetic people have the splits train and val; leave these fields out"
+    elif data.synthetic is not None and data.given:
+        yield ("data",), "synthetic people have joints and sigmas of their own; leave skeleton and sigmas out"
 
 
 def _schedule_faults(path: Path_, schedule: Schedule) -> Iterator[Fault]:
-    milestones = schedule.milestones
+    milestones = schedule.milestones if schedule.decay == "milestones" else ()
     if list(milestones) != sorted(set(milestones)):
         yield (*path, "milestones"), f"must be in ascending order, got {shown(milestones)}"
     elif milestones and milestones[-1] >= schedule.epochs:
         rule = f"must come before the last of {schedule.epochs} epochs, got {shown(milestones)}"
         yield (*path, "milestones"), f"{rule}; a milestone that is never reached changes nothing"
+    if schedule.floor and schedule.decay not in ("cosine", "linear"):
+        rule = f"belongs to a cosine or linear decay, got {schedule.floor:g} and decay {schedule.decay}"
+        yield (*path, "floor"), f"{rule}; leave it out"
     if schedule.batch_size % schedule.cards:
         rule = f"must divide the batch, so that each card has equally many people, got {schedule.cards}"
         yield (*path, "cards"), f"{rule} for a batch of {schedule.batch_size}"
@@ -64,9 +72,15 @@ def _schedule_faults(path: Path_, schedule: Schedule) -> Iterator[Fault]:
 
 def _loss_faults(recipe: Recipe) -> Iterator[Fault]:
     losses = recipe.losses
-    if (losses is None) == (recipe.circulation is None):
-        field, got = ("losses", "neither") if losses is None else ("circulation", "both")
-        yield (field,), f"must have losses (of a regression student) or circulation (of a heatmap model), got {got}"
+    if losses is None and recipe.circulation is None:
+        yield ("losses",), "must have losses, or circulation of a heatmap model, got neither"
+    elif losses is not None and recipe.circulation is not None:
+        if recipe.circulation.heatmap != 1:
+            rule = f"counts where there are no losses, got {recipe.circulation.heatmap:g}"
+            yield ("circulation", "heatmap"), f"{rule}; leave it out and give the losses weights"
+        for name in recipe.circulation.ticks:
+            if losses.get(name) is not None:
+                yield ("losses", name), "is a term of circulation here, got both; set one to 0"
     if losses is not None and not losses.uses:
         yield ("losses",), "at least one weight must be above 0"
     if recipe.teacher is None:
@@ -81,94 +95,95 @@ def _loss_faults(recipe: Recipe) -> Iterator[Fault]:
 
 
 def _circulation_faults(recipe: Recipe) -> Iterator[Fault]:
-    if recipe.circulation is None or recipe.student.model not in _models_for("student", circulating=True)[1]:
-        return
-    if pinned_sizes(recipe.student)["cycles"] == 1:
-        for name, used in recipe.circulation.ticks.items():
-            if used:
-                rule = f"compares a cycle with the next, got {getattr(recipe.circulation, name)!r} and one cycle"
-                yield ("circulation", name), f"{rule}; choose an sdpose model with more cycles or set it to 0"
+    assert recipe.circulation is not None
+    for name, used in recipe.circulation.ticks.items():
+        if used:
+            rule = f"compares a cycle with the next, got {getattr(recipe.circulation, name)!r} and one cycle"
+            yield ("circulation", name), f"{rule}; choose an sdpose model with more cycles or set it to 0"
 
 
 def _model_faults(recipe: Recipe) -> Iterator[Fault]:
     shapes = {}
     trained = recipe.trained_teacher
-    if trained is not None and trained.cycles is not None:
-        yield (
-            ("teacher", "cycles"),
-            f"means nothing: a teacher teaches by its first, got {trained.cycles}; leave it out",
-        )
+    if trained is not None and (cycles := trained.get("cycles")) is not None:
+        yield ("teacher", "cycles"), f"means nothing: a teacher teaches by its first, got {cycles}; leave it out"
     chosen = {"student": recipe.student} | ({"teacher": trained.choice} if trained else {})
     for role, choice in chosen.items():
         circulating = role == "student" and recipe.circulation is not None
-        faults, shape = _shape(role, choice, _models_for(role, circulating=circulating), recipe.input_size)
+        try:
+            shape = model_shape_of(choice, recipe.input_size)
+        except ValueError as error:
+            field, _, rule = str(error).partition(": ")
+            yield ("input_size",) if field == "input_size" else (role, field), rule
+            continue
+        by_heatmaps = circulating and recipe.losses is None
+        faults = [*_role_faults(role, choice, shape, circulating=circulating, by_heatmaps=by_heatmaps)]
         yield from faults
-        if shape is not None:
+        if not faults:
             shapes[role] = shape
-    if "student" in shapes and recipe.circulation is None:
+            if circulating and shape.cycles == 1:
+                yield from _circulation_faults(recipe)
+    if "student" in shapes:
         yield from _asking_faults(recipe, shapes["student"])
     if len(shapes) < 2 or trained is None:
         return
     student, teacher = shapes["student"], shapes["teacher"]
     for use in recipe.losses or ():
-        if use.own is not None or not LOSSES[use.name].equal_tokens:
-            continue
-        for what, ours, theirs in (
-            ("dim", student.dim, teacher.dim),
-            ("visual tokens", student.visual_tokens, teacher.visual_tokens),
-        ):
-            if ours != theirs or not ours:
-                rule = f"needs student and teacher to have tokens of one shape, got {what} {ours} and {theirs}"
-                yield ("losses", use.name), f"{rule}; change the sizes of one or set it to 0"
+        yield from _taught_faults(use, student, teacher)
     if recipe.student.init == "teacher_backbone":
         yield from _backbone_faults(recipe.student, trained.choice)
 
 
 def _asking_faults(recipe: Recipe, spec: ModelSpec) -> Iterator[Fault]:
     """The losses that ask the student for what a model of its kind does not give."""
-    gives = [*HEADS[spec.head].gives, *(["true_heatmaps"] if HEADS[spec.head].teaches else [])]
-    if spec.has_tokens:
-        gives += ["keypoint_tokens", "visual_tokens"]
+    gives = [*spec.gives, *(["true_heatmaps"] if spec.role == "teacher" else [])]
     for use in recipe.losses or ():
         for ask in use.asks:
             if ask in (*STUDENT_ASKS, "true_heatmaps") and ask not in gives:
-                rule = f"asks for {ask}, which {spec.name}, a {spec.head} model, does not give"
+                rule = f"asks for {ask}, which {spec.kind} does not give"
                 yield ("losses", use.name), f"{rule}; it gives {', '.join(gives)}"
                 break
 
 
-@cache
-def _models_for(role: str, *, circulating: bool) -> tuple[str, list[str]]:
-    """What a model in this role must be, in words, and which are."""
-    if circulating:
-        valid = [name for name, spec in MODELS.items() if spec.role == "teacher" and spec.has_tokens]
-        return "a heatmap model with tokens, to learn by circulation", valid
-    if role == "student":
-        return "a model of ours or timm:NAME", list(MODELS)
-    return "a teacher's model", [name for name, spec in MODELS.items() if spec.role == role]
+def _taught_faults(use: LossUse, student: ModelSpec, teacher: ModelSpec) -> Iterator[Fault]:
+    """Why a loss cannot compare these two: the teacher does not give what it asks for, or tokens have other shapes."""
+    of_shapes = use.own is None and LOSSES[use.name].equal_tokens and not (student.is_whole or teacher.is_whole)
+    for what, ours, theirs in (
+        ("dim", student.dim, teacher.dim),
+        ("visual tokens", student.visual_tokens, teacher.visual_tokens),
+    ):
+        if of_shapes and (ours != theirs or not ours):
+            rule = f"needs student and teacher to have tokens of one shape, got {what} {ours} and {theirs}"
+            yield ("losses", use.name), f"{rule}; change the sizes of one or set it to 0"
+    for ask in use.asks:
+        if not of_shapes and ask != "teacher" and ask in _TEACHER and ask.removeprefix("teacher_") not in teacher.gives:
+            rule = f"asks for {ask}, which {teacher.kind} does not give"
+            yield ("losses", use.name), f"{rule}; it gives {', '.join(teacher.gives)}"
+            return
 
 
-def _shape(
-    role: str, choice: ModelChoice, wanted: tuple[str, list[str]], input_size: tuple[int, int]
-) -> tuple[list[Fault], ModelSpec | None]:
-    what, valid = wanted
-    is_timm = choice.model.startswith(TIMM)
-    if is_timm and (fault := _timm_fault(choice.model.removeprefix(TIMM))):
-        return [((role, "model"), fault)], None
-    if is_timm and what.startswith("a teacher") and choice.head != "heatmap":
-        return [((role, "head"), f"must be heatmap, for a teacher gives heatmaps, got {choice.head!r}")], None
-    if choice.model not in valid and not is_timm:
-        known = f"a {MODELS[choice.model].role}" if choice.model in MODELS else "no known model"
-        rule = f"must be {what}, got {choice.model!r}, {known}; {nearest(choice.model, valid)}"
-        return [((role, "model"), rule)], None
-    if choice.init == "imagenet" and find_spec(choice.model).backbone not in ("hrnet", "resnet50"):
+def _role_faults(
+    role: str, choice: ModelChoice, spec: ModelSpec, *, circulating: bool, by_heatmaps: bool
+) -> Iterator[Fault]:
+    """Why a model cannot have its role in a recipe."""
+    if choice.model.startswith(TIMM) and (fault := _timm_fault(choice.model.removeprefix(TIMM))):
+        yield (role, "model"), fault
+        return
+    if (by_heatmaps and spec.role == "student") or (circulating and not spec.has_tokens):
+        what = f"a {'heatmap ' if by_heatmaps else ''}model with tokens, to learn by circulation"
+        roles = ("teacher",) if by_heatmaps else ("teacher", "student")
+        valid = [name for name, one in MODELS.items() if one.role in roles and one.has_tokens]
+        yield (role, "model"), f"must be {what}, got {choice.model!r}, a {spec.role}; {nearest(choice.model, valid)}"
+    elif role == "teacher" and spec.role == "student":
+        if choice.model in MODELS or spec.is_whole:
+            valid = [name for name, one in MODELS.items() if one.role == "teacher"]
+            hint = f"it gives {', '.join(spec.gives)}" if spec.is_whole else nearest(choice.model, valid)
+            yield (role, "model"), f"must be a teacher's model, got {choice.model!r}, a student; {hint}"
+        else:
+            yield (role, "head"), f"must be heatmap, for a teacher gives heatmaps, got {choice.head!r}"
+    if choice.init == "imagenet" and spec.backbone not in ("hrnet", "resnet50"):
         rule = f"there are ImageNet weights for HRNet and ResNet-50 alone, got 'imagenet' for {choice.model}"
-        return [((role, "init"), f"{rule}; use fresh")], None
-    try:
-        return [], model_shape_of(choice, input_size)
-    except ValueError as error:
-        field, _, rule = str(error).partition(": ")
-        return [(("input_size",) if field == "input_size" else (role, field), rule)], None
+        yield (role, "init"), f"{rule}; use fresh"
 
 
 def _timm_fault(name: str) -> str | None:
@@ -178,11 +193,16 @@ def _timm_fault(name: str) -> str | None:
 
 
 def _backbone_faults(student: ModelChoice, teacher: ModelChoice) -> Iterator[Fault]:
-    kinds = [find_spec(choice.model).backbone for choice in (student, teacher)]
+    kinds = [choice.spec().backbone for choice in (student, teacher)]
     if kinds[0] != kinds[1]:
         yield ("student", "init"), f"needs one kind of backbone, got {kinds[0]} and its teacher's {kinds[1]}; use fresh"
         return
+    if student.own is not None or student.model.startswith(TIMM):
+        if (student.model, student.own) != (teacher.model, teacher.own):
+            got = f"{student.model!r} and its teacher's {teacher.model!r}"
+            yield ("student", "init"), f"needs one kind of backbone, got {got}; use fresh"
+        return
     for size in ("width", "stem"):
-        ours, theirs = (pinned_sizes(choice)[size] for choice in (student, teacher))
+        ours, theirs = (pinned_options(choice)[size] for choice in (student, teacher))
         if ours != theirs:
             yield ("student", size), f"must be the teacher's {theirs} to start from its backbone, got {ours}"

@@ -15,8 +15,9 @@ from pydantic import Strict
 from distilpose.losses.table import LOSSES
 from distilpose.parts.naming import nearest
 from distilpose.parts.reference import is_reference
+from distilpose.training.optimizers import OPTIMIZERS
 from experiments.sweep.checking import field_of
-from experiments.sweep.recipe import FORBID, Metric, Name, Recipe
+from experiments.sweep.recipe import FORBID, Name, PrintedMetric, Recipe, fields_of_model
 from experiments.sweep.yaml_nodes import Node, Place, Problem, SpecError, dotted, merge, put, shown, steps_of
 
 MAX_RUNS = 100_000
@@ -37,7 +38,7 @@ class RowEntry:
     row: Name
     factors: dict[str, Name] | None = None
     set: dict[str, Any] | None = None
-    paper: dict[Metric, Percent] | None = None
+    paper: dict[PrintedMetric, Percent] | None = None
     baseline: Name | None = None
 
 
@@ -145,16 +146,18 @@ def refuse_too_many(count: int, node: Node, file: str) -> None:
 def merged(under: Node, over: Node) -> Node:
     """`under` with everything `over` says, mapping by mapping.
 
-    A mapping that names another `model`, or that changes between a model of ours and one of `mmpose`, or between a data
-    folder and `synthetic` people, replaces the earlier one whole: the sizes of one model mean nothing to another.
+    A mapping that names another `model` or `name`, or that changes between a model of ours and one of `mmpose`, or
+    between a data folder and `synthetic` people, replaces the earlier one whole: the sizes of one model mean nothing to
+    another.
     """
     return merge(under, over, _another)
 
 
 def _another(under: Node, over: Node) -> bool:
-    before, after = under.get("model"), over.get("model")
-    if before is not None and after is not None and not (before.mapping and after.mapping):
-        return before.value != after.value
+    for what in ("model", "name"):
+        before, after = under.get(what), over.get(what)
+        if before is not None and after is not None and not (before.mapping and after.mapping):
+            return before.value != after.value
     # Where both are mappings they are levels of a factor that happens to be called so.
     return any(
         name in one.mapping and other in two.mapping and not one.mapping[name].mapping
@@ -164,13 +167,16 @@ def _another(under: Node, over: Node) -> bool:
 
 
 def with_whole_teacher(recipe: Node) -> Node:
-    """A recipe whose teacher's schedule, augmentation and precision are the row's with its own over them."""
+    """A recipe whose teacher has the row's way of training, with its own over it."""
     teacher = recipe.get("teacher")
     if teacher is None or not isinstance(teacher.value, dict) or "mmpose" in teacher.mapping:
         return recipe
     whole: dict[str, Node] = {}
-    for field, fallback in (("schedule", {}), ("augmentation", {}), ("precision", "fp32")):
+    fallbacks: dict[str, Any] = {"schedule": {}, "augmentation": {}, "precision": "fp32", "optimizer": {}}
+    for field in (*fallbacks, "ema", "clip_grad_norm"):
         rows, own = recipe.get(field), teacher.get(field)
+        if rows is None and (fallback := fallbacks.get(field)) is None:
+            continue
         if rows is None:
             rows = Node(fallback, Place(teacher.place.line, teacher.place.column), teacher.key)
         whole[field] = rows if own is None else merged(rows, own)
@@ -237,8 +243,10 @@ def field_fault(field: str, sheet: Node) -> str | None:
 
 
 def _declared(path: Sequence[str]) -> Sequence[str]:
-    """The part of a path that records declare: losses and their options are checked as they are read."""
-    return path[:1] if path[0] == "losses" else path
+    """The part of a path that records declare: options of losses and models are checked as they are read."""
+    of_model = path[0] in ("student", "teacher") and len(path) == 2
+    is_option = of_model and path[1] not in ("mmpose", *fields_of_model(path[0]))
+    return path[:1] if path[0] == "losses" or is_option else path
 
 
 def _conditions(axes: Node) -> Sequence[Node]:
@@ -331,10 +339,15 @@ def _value(recipe: Node, path: Sequence[str]) -> Any:
     is_loss = len(path) == 2 and path[0] == "losses"
     if found is not None:
         return found.plain.get("weight") if is_loss and found.mapping else found.plain
+    if path[-2:-1] == ["optimizer"]:
+        kind = OPTIMIZERS.get("adam" if around is None else around.plain.get("name", "adam"))
+        return getattr(kind and kind(), path[-1], None)
     if around is None or not isinstance(around.value, dict):
         return None
     if path[0] == "losses":
         return 0 if is_loss else None  # a loss that is not written is off
+    if _declared(path) != path:
+        return None
     default = field_of(Recipe, path).default
     return None if default is MISSING else list(default) if isinstance(default, tuple) else default
 

@@ -7,15 +7,31 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import inf
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, MaxLen, MinLen
-from pydantic import Discriminator, GetCoreSchemaHandler, GetPydanticSchema, Strict, StringConstraints, Tag, TypeAdapter
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    GetCoreSchemaHandler,
+    GetPydanticSchema,
+    Strict,
+    StringConstraints,
+    Tag,
+    TypeAdapter,
+)
+from pydantic_core import PydanticCustomError
 
 from distilpose.data.augmentation import Augmentation
+from distilpose.data.library import find_skeleton
+from distilpose.data.skeleton import Skeleton, category_of
+from distilpose.evaluation.metrics import AP, METRICS, MetricUse, read_metric
 from distilpose.losses.use import Faults, Losses, read_losses
-from distilpose.models.specs import Sizes
+from distilpose.models.use import ModelUse, read_model
+from distilpose.parts.own import OwnPart
+from distilpose.training.optimizers import ADAM, OPTIMIZERS, SGD, Adam, AdamW
 from distilpose.training.schedule import Schedule
 
 # Scalars are strict: "1", 1.0 or true is no count. Whole numbers are taken for floats and become floats.
@@ -35,22 +51,10 @@ Switch = Annotated[bool, Strict()]
 Init = Literal["fresh", "teacher_backbone", "imagenet"]
 Precision = Literal["fp32", "bf16"]
 
-Metric = Literal[
-    "AP",
-    "AP50",
-    "AP75",
-    "APM",
-    "APL",
-    "AR",
-    "AR50",
-    "AR75",
-    "ARM",
-    "ARL",
-    "PCK@0.2",
-    "PCK@0.1",
-    "PCK@0.2-torso",
-    "PCK@0.1-torso",
-]
+if TYPE_CHECKING:
+    PrintedMetric = str
+else:
+    PrintedMetric = Literal[tuple(METRICS)]
 
 VALIDATION_CROPS = 64
 """How many crops are evaluated at once; no result depends on it."""
@@ -72,30 +76,35 @@ def _exactly(source: Any, handler: GetCoreSchemaHandler) -> Any:
     return schema
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _SizedModel(Sizes):
-    """A model by name, with the sizes that differ from the published ones (None: as published).
+def _skeleton(value: Any) -> Any:
+    """A skeleton's name or file as the skeleton; anything else as it is, to be checked."""
+    if value is None or isinstance(value, Skeleton | Mapping):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("rule", "must be a skeleton of the library, or a YAML file")
+    try:
+        return find_skeleton(value)
+    except ValueError as error:
+        raise PydanticCustomError("said", "{message}", {"message": str(error)}) from None
 
-    `head` chooses that of a backbone of timm's (`timm:NAME`); ours have theirs.
+
+def _sigmas(value: Any) -> Any:
+    values = value if isinstance(value, tuple) else (value,)
+    if value is None or (values and all(type(one) in (int, float) and 0 < one < inf for one in values)):
+        return value
+    raise PydanticCustomError("rule", "must be a number above 0, or a list of these, one a joint")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChoice(ModelUse):
+    """A model and where its weights start: `fresh` (drawn from the seed), `teacher_backbone` (the trained teacher's
+    backbone, the rest drawn) or `imagenet` (the backbone trained on ImageNet, the rest drawn).
     """
 
     __pydantic_config__ = FORBID
 
     model: Name
     head: Name | None = None
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
-        """The schema in which a number is taken for nothing else: `Sizes` knows nothing of pydantic."""
-        return _exactly(source, handler)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelChoice(_SizedModel):
-    """A model and where its weights start: `fresh` (drawn from the seed), `teacher_backbone` (the trained teacher's
-    backbone, the rest drawn) or `imagenet` (the backbone trained on ImageNet, the rest drawn).
-    """
-
     init: Init = "fresh"
 
 
@@ -111,7 +120,27 @@ class SyntheticChoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DataChoice:
+class Joints:
+    """What stands in for what a folder's files say of their joints.
+
+    `skeleton` is one of the library by its name, or a YAML file's; the recipe holds all of it. `sigmas` are one for
+    all joints, or one each.
+    """
+
+    __pydantic_config__ = FORBID
+
+    skeleton: Annotated[Skeleton | None, BeforeValidator(_skeleton)] = None
+    sigmas: Annotated[float | tuple[float, ...] | None, BeforeValidator(_sigmas)] = None
+
+    @property
+    def given(self) -> dict[str, Any] | None:
+        """The fields of a category that stand in for the files' own."""
+        fields = {} if self.skeleton is None else category_of(self.skeleton)
+        return fields | ({} if self.sigmas is None else {"keypoint_sigmas": self.sigmas}) or None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataChoice(Joints):
     """Where the people come from: a COCO-format folder and its two splits, or synthetic people; exactly one of them."""
 
     __pydantic_config__ = FORBID
@@ -122,8 +151,40 @@ class DataChoice:
     synthetic: SyntheticChoice | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherSet(Joints):
+    """People that runs are measured on beside their own: the split of a COCO-format folder. No run's id knows of it."""
+
+    __pydantic_config__ = FORBID
+
+    root: Name
+    split: Name = "val"
+
+    @property
+    def data(self) -> DataChoice:
+        """The same as if it were trained on."""
+        return DataChoice(root=self.root, train=self.split, val=self.split, skeleton=self.skeleton, sigmas=self.sigmas)
+
+
 AugmentationChoice = Annotated[Augmentation, GetPydanticSchema(_exactly)]
 ScheduleChoice = Annotated[Schedule, GetPydanticSchema(_exactly)]
+
+
+def _optimizer_kind(value: Any) -> str:
+    """Which optimizer is meant; without a name the published one."""
+    name = value.get("name", "adam") if isinstance(value, Mapping) else getattr(value, "name", "adam")
+    kind = OPTIMIZERS.get(name) if isinstance(name, str) else None
+    return str(name) if kind is None else f"[{kind.__name__}]"
+
+
+OptimizerChoice = Annotated[
+    Annotated[Adam, GetPydanticSchema(_exactly), Tag("[Adam]")]
+    | Annotated[AdamW, GetPydanticSchema(_exactly), Tag("[AdamW]")]
+    | Annotated[SGD, GetPydanticSchema(_exactly), Tag("[SGD]")],
+    Discriminator(_optimizer_kind),
+]
+Average = Annotated[float, Strict(), Gt(0), Lt(1)]
+"""The decay of an exponential moving average of the weights, which are then those that are evaluated and kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,15 +202,16 @@ class EvaluationChoice:
     flip_coordinates: Literal["pixel", "official"] = "pixel"
     flip_scores: Literal["swapped", "official"] = "swapped"
     boxes: Name = "gt"
-    best_by: Metric = "AP"
+    best_by: MetricUse = AP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CirculationChoice:
-    """How a heatmap model learns by itself: every cycle from the true heatmaps, its tokens from the next cycle's.
+    """How a model learns by itself: every cycle from the truth, its tokens from the next cycle's.
 
-    KT and VT of 0 are off; a model of one cycle has nothing to compare and learns from heatmaps alone. The official
-    form stops no gradient between cycles; `stop_gradient` holds the later one still.
+    The truth are the recipe's losses or, without any, true heatmaps, weighted by `heatmap`. KT and VT of 0 are off; a
+    model of one cycle has nothing to compare. The official form stops no gradient between cycles; `stop_gradient` holds
+    the later one still.
     """
 
     __pydantic_config__ = FORBID
@@ -171,7 +233,7 @@ class CirculationChoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TeacherChoice(_SizedModel):
+class TeacherChoice(ModelChoice):
     """A teacher, trained first by a recipe of its own: what it does not say, it takes from the row it teaches.
 
     Its `seed` is its own, so that the students of every seed share one teacher.
@@ -182,11 +244,14 @@ class TeacherChoice(_SizedModel):
     schedule: ScheduleChoice
     augmentation: AugmentationChoice
     precision: Precision
+    optimizer: OptimizerChoice = ADAM
+    ema: Average | None = None
+    clip_grad_norm: Rate | None = None
 
     @property
     def choice(self) -> ModelChoice:
-        """The teacher's model alone. It has no cycles to choose: it teaches by its first."""
-        return ModelChoice(**{"model": self.model, "head": self.head, "init": self.init, **self.chosen, "cycles": None})
+        """The teacher's model alone."""
+        return ModelChoice(**{field.name: getattr(self, field.name) for field in dataclasses.fields(ModelChoice)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +289,7 @@ Teacher = Annotated[
 class Recipe:
     """One row of a sweep, whole: what every seed of it does.
 
-    It learns by `losses`, a regression student's, or by `circulation`, a heatmap model's: by exactly one of them.
+    It learns by `losses`; with `circulation` in every cycle, and there from true heatmaps where there are no losses.
     """
 
     __pydantic_config__ = FORBID
@@ -239,6 +304,9 @@ class Recipe:
     schedule: ScheduleChoice
     precision: Precision = "fp32"
     evaluation: EvaluationChoice
+    optimizer: OptimizerChoice = ADAM
+    ema: Average | None = None
+    clip_grad_norm: Rate | None = None
 
     @property
     def trained_teacher(self) -> TeacherChoice | None:
@@ -259,8 +327,7 @@ class Recipe:
     @property
     def ticks(self) -> dict[str, bool]:
         """Which distillation terms are in use, in the order of the published tables."""
-        method = self.losses or self.circulation
-        return {} if method is None else method.ticks
+        return {name: used for one in (self.losses, self.circulation) if one for name, used in one.ticks.items()}
 
     def student_run(self, seed: int) -> RunRecipe:
         """The student's run of this row with one seed."""
@@ -276,6 +343,9 @@ class Recipe:
             schedule=self.schedule,
             precision=self.precision,
             evaluation=self.evaluation,
+            optimizer=self.optimizer,
+            ema=self.ema,
+            clip_grad_norm=self.clip_grad_norm,
             given_teacher=self.given_teacher if self.uses_teacher else None,
         )
 
@@ -294,6 +364,9 @@ class Recipe:
             schedule=teacher.schedule,
             precision=teacher.precision,
             evaluation=self.evaluation,
+            optimizer=teacher.optimizer,
+            ema=teacher.ema,
+            clip_grad_norm=teacher.clip_grad_norm,
         )
 
 
@@ -317,7 +390,17 @@ class RunRecipe:
     schedule: ScheduleChoice
     precision: Precision
     evaluation: EvaluationChoice
+    optimizer: OptimizerChoice = ADAM
+    ema: Average | None = None
+    clip_grad_norm: Rate | None = None
     given_teacher: MMPoseChoice | None = None
+
+    @property
+    def own_parts(self) -> tuple[OwnPart, ...]:
+        """All code of users that the run needs."""
+        losses = (use.own for use in self.losses or ())
+        found = (*self.model.own_parts.values(), *losses, self.evaluation.best_by.own)
+        return tuple(part for part in found if part is not None)
 
 
 def to_json(record: Any) -> dict[str, Any]:
@@ -334,8 +417,12 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Losses):
+    if isinstance(value, Losses | MetricUse):
         return value.plain()
+    if isinstance(value, ModelChoice):
+        kind: Any = type(value)
+        rest = {name: getattr(value, name) for name in _beside(kind)}
+        return value.plain() | {name: one if one.__class__ in _SCALARS else _plain(one) for name, one in rest.items()}
     if isinstance(value, tuple):
         return [item if item.__class__ in _SCALARS else _plain(item) for item in value]
     return to_json(value)
@@ -364,16 +451,48 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
 
 def run_recipe_from_json(value: Mapping[str, Any]) -> RunRecipe:
     """The run recipe that `to_json` wrote. Raises ValueError for anything else."""
-    value, faults = with_losses(value, Path())
+    value, faults = with_parts(value, Path())
     for path, rule in faults:
-        raise ValueError(f"{'.'.join(('losses', *path))}: {rule}")
+        raise ValueError(f"{'.'.join(path)}: {rule}")
     recipe: RunRecipe = _adapter(RunRecipe).validate_python(frozen(value))
     return recipe
 
 
-def with_losses(value: Any, folder: Path) -> tuple[Any, Faults]:
-    """A recipe's values with its `losses` read, and what is wrong with them; `folder` is that of the sweep's file."""
-    if not isinstance(value, Mapping) or value.get("losses") is None:
-        return value, []
-    losses, faults = read_losses(value["losses"], folder)
-    return {**value, "losses": losses}, faults
+def with_parts(value: Any, folder: Path) -> tuple[Any, Faults]:
+    """A recipe's values with losses, models and metric read, and what is wrong; `folder` is the sweep file's."""
+    faults: Faults = []
+    if not isinstance(value, Mapping):
+        return value, faults
+    read = dict(value)
+    if value.get("losses") is not None:
+        read["losses"], below = read_losses(value["losses"], folder)
+        faults += [(("losses", *path), rule) for path, rule in below]
+    for name, kind in (("student", ModelChoice), ("teacher", TeacherChoice), ("model", ModelChoice)):
+        if isinstance(value.get(name), Mapping) and "mmpose" not in value[name]:
+            read[name], wrong = read_model(value[name], folder, beside=_beside(kind))
+            faults += [((name, field), rule) for field, rule in wrong]
+    if isinstance(value.get("evaluation"), Mapping):
+        read["evaluation"], below = with_metric(value["evaluation"], "best_by", folder)
+        faults += [(("evaluation", *path), rule) for path, rule in below]
+    return read, faults
+
+
+@cache
+def _beside(kind: type) -> tuple[str, ...]:
+    """The fields of a choice of a model that are not the model's."""
+    of_model = {field.name for field in dataclasses.fields(ModelUse)}
+    return tuple(field.name for field in dataclasses.fields(kind) if field.name not in of_model)
+
+
+def fields_of_model(role: str) -> tuple[str, ...]:
+    """The fields that a student or teacher has in a recipe; any other is an option of the model itself."""
+    return ("model", "head", "version", *_beside(TeacherChoice if role == "teacher" else ModelChoice))
+
+
+def with_metric(value: Mapping[str, Any], field: str, folder: Path) -> tuple[dict[str, Any], Faults]:
+    """These values with the metric of a field read, if it is there; without it where something is wrong with it."""
+    read = dict(value)
+    if field not in read:
+        return read, []
+    use, faults = read_metric(read.pop(field), folder)
+    return read if use is None else {**read, field: use}, [((field, *path), rule) for path, rule in faults]

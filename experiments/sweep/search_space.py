@@ -11,11 +11,10 @@ from typing import Annotated, Any, Literal, get_args
 from annotated_types import Ge, MaxLen, MinLen
 from pydantic import Discriminator, Strict, Tag, TypeAdapter
 
-from experiments.sweep.recipe import FORBID, Count, Metric, Natural, Switch, frozen
+from experiments.sweep.recipe import FORBID, Count, Name, Natural, Switch, frozen
 from experiments.sweep.yaml_nodes import Path_, shown, steps_of
 
 Cost = Literal["parameters", "gflops", "latency_ms"]
-Objective = Literal[Metric, Cost]
 COSTS: tuple[str, ...] = get_args(Cost)
 Params = dict[str, Any]
 Fault = tuple[Path_, str]
@@ -150,13 +149,13 @@ class SearchEntry:
 
     `trials` is how many there may be in all, the file's own rows that lie in the space among them; a grid has its own
     number. `cohort` of them are suggested, and train, together. The first of the `objectives` (by default the sweep's
-    metric) decides between equals; accuracies are to be high, costs low.
+    metric) decides between equals; costs are to be low, and metrics as they say.
     """
 
     __pydantic_config__ = FORBID
 
     space: Annotated[dict[str, Dimension], MinLen(1)]
-    objectives: Annotated[tuple[Objective, ...], MinLen(1), MaxLen(3)] | None = None
+    objectives: Annotated[tuple[Name, ...], MinLen(1), MaxLen(3)] | None = None
     trials: Count | None = None
     cohort: Count = 4
     sampler: SamplerEntry = SamplerEntry(tpe=TPEEntry())

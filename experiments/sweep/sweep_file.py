@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import MaxLen, MinLen
 
+from distilpose.evaluation.metrics import AP, METRICS, MetricUse
 from distilpose.parts.naming import nearest
 from experiments.sweep.checking import checked
 from experiments.sweep.compatibility import recipe_faults
@@ -23,9 +24,9 @@ from experiments.sweep.expand import (
     refuse_too_many,
     with_whole_teacher,
 )
-from experiments.sweep.recipe import FORBID, FileName, Metric, Name, Natural, Recipe, to_json, with_losses
-from experiments.sweep.search_space import Params, SearchEntry, ends, search_faults, value_at
-from experiments.sweep.yaml_nodes import Node, Problem, SpecError, dotted, read_yaml, shown
+from experiments.sweep.recipe import FORBID, FileName, Name, Natural, OtherSet, Recipe, to_json, with_metric, with_parts
+from experiments.sweep.search_space import COSTS, Params, SearchEntry, ends, search_faults, value_at
+from experiments.sweep.yaml_nodes import Node, Path_, Problem, SpecError, dotted, read_yaml, shown
 
 Table = Literal["losses", "matrix", "generalisation", "sdpose", "rows"]
 SWEEPS = Path(__file__).parents[2] / "sweeps"
@@ -40,7 +41,7 @@ class Document:
     sweep: FileName
     title: Name
     table: Table = "losses"
-    metric: Metric = "AP"
+    metric: MetricUse = AP
     baseline: Name | None = None
     base: dict[str, Any]
     factors: dict[str, dict[str, dict[str, Any]]] | None = None
@@ -48,6 +49,7 @@ class Document:
     rows: Annotated[tuple[RowEntry, ...], MinLen(1)] | None = None
     axes: AxesEntry | None = None
     search: SearchEntry | None = None
+    evaluate_on: Annotated[dict[FileName, OtherSet], MaxLen(20)] | None = None
     profiles: Annotated[dict[FileName, Any], MaxLen(100)] | None = None
 
 
@@ -71,6 +73,7 @@ class Search:
 
     entry: SearchEntry
     objectives: tuple[str, ...]
+    lower_is_better: tuple[str, ...]
     base: Recipe
     baseline: str | None
     sheet: Node
@@ -101,12 +104,13 @@ class Sweep:
     profile: str
     title: str
     table: Table
-    metric: str
+    metric: MetricUse
     baseline: str | None
     seeds: tuple[int, ...]
     rows: tuple[RowSpec, ...]
     source: str
     folder: Path
+    evaluate_on: dict[str, OtherSet]
     search: Search | None = None
 
 
@@ -148,7 +152,7 @@ def read_sweep(path: Path | str, *, source: str | None = None) -> SweepFile:
     shown_as = str(path) if source is None else source
     document = read_yaml(Path(path), shown_as)
     problems: list[Problem] = []
-    problems += [problem for _, problem in checked(Document, document, shown_as)[1]]
+    problems += [problem for _, problem in _document(document, shown_as, Path(path).parent)[1]]
     sweeps: dict[str, Sweep] = {}
     for name, sheet in _sheets(document, shown_as, problems):
         sweep = _sweep(name, sheet, shown_as, Path(path).parent, problems)
@@ -166,13 +170,21 @@ def read_names(path: Path, profile: str | None, *, source: str) -> tuple[str, st
     Raises SpecError for what is no sweep file, ValueError for a profile that is not there.
     """
     node = read_yaml(path, source)
-    document, faults = checked(Document, node, source)
+    document, faults = _document(node, source, path.parent)
     if document is None:
         raise SpecError([problem for _, problem in faults])
     profiles = list(document.profiles or ("default",))
     if profile is not None and profile not in profiles:
         raise _no_profile(source, profile, profiles)
     return document.sweep, profile or profiles[0]
+
+
+def _document(node: Node, file: str, folder: Path) -> tuple[Document | None, list[tuple[Path_, Problem]]]:
+    """The fields of a sheet, or what is wrong with them."""
+    values, wrong = with_metric(node.frozen, "metric", folder) if node.mapping else (node.frozen, [])
+    document, faults = checked(Document, node, file, values)
+    faults += [(path, Problem(file, node.nearest(path).place, dotted(path), rule)) for path, rule in wrong]
+    return (None if wrong else document), faults
 
 
 def _no_profile(source: str, name: str, valid: Iterable[str]) -> ValueError:
@@ -203,7 +215,7 @@ def _sheets(document: Node, file: str, problems: list[Problem]) -> list[tuple[st
 
 def _sweep(name: str, sheet: Node, file: str, folder: Path, problems: list[Problem]) -> Sweep | None:
     before = len(problems)
-    document, faults = checked(Document, sheet, file)
+    document, faults = _document(sheet, file, folder)
     problems += [problem for _, problem in faults]
     if any(path[0] in ("base", "factors", "rows", "axes") for path, _ in faults):
         return None
@@ -239,6 +251,7 @@ def _sweep(name: str, sheet: Node, file: str, folder: Path, problems: list[Probl
         source=file,
         folder=folder,
         search=search,
+        evaluate_on=document.evaluate_on or {},
     )
 
 
@@ -268,16 +281,30 @@ def _search(
         if recipe is not None and recipe.data != base.data:
             message = "a search has one set of data, that of base: values from others say nothing of each other"
             problems.append(Problem(file, node.mapping["space"].place, "search.space", message))
-    objectives = entry.objectives or (document.metric,)
+    metric = document.metric
+    objectives = tuple(metric.title if name == metric.name else name for name in entry.objectives or (metric.name,))
+    valid = [*METRICS, *COSTS, metric.title]
+    for position, name in enumerate(objectives):
+        if name not in valid:
+            path = ("search", "objectives", position)
+            rule = f"must be one of the valid values, or the sweep's metric, got {shown(name)}; {nearest(name, valid)}"
+            problems.append(Problem(file, sheet.nearest(path).place, dotted(path), rule))
     return Search(
         entry=entry,
         objectives=objectives,
+        lower_is_better=(*COSTS, *lower_is_better(metric)),
         base=base,
         baseline=document.baseline,
         sheet=sheet,
         source=file,
         folder=folder,
     )
+
+
+def lower_is_better(*uses: MetricUse) -> tuple[str, ...]:
+    """The titles of metrics of which less is better, ours and these."""
+    ours = (name for name, metric in METRICS.items() if not metric.higher_is_better)
+    return tuple(dict.fromkeys((*ours, *(use.title for use in uses if not use.higher_is_better))))
 
 
 def _said(params: Params) -> str:
@@ -322,13 +349,11 @@ def _matrix_problems(rows: Sequence[ExpandedRow], file: str) -> list[Problem]:
 def _recipe(row: ExpandedRow, file: str, folder: Path, problems: list[Problem]) -> Recipe | None:
     node = with_whole_teacher(row.recipe)
     before = len(problems)
-    values, loss_faults = with_losses(node.frozen, folder)
+    values, part_faults = with_parts(node.frozen, folder)
     recipe, faults = checked(Recipe, node, file, values)
     problems += [problem for _, problem in faults]
-    for below, message in loss_faults:
-        whole = ("losses", *below)
-        problems.append(Problem(file, node.nearest(whole).place, dotted(whole), message, (row.name,)))
-    for path, message in recipe_faults(recipe) if recipe is not None and not loss_faults else ():
+    whole = () if recipe is None or part_faults else recipe_faults(recipe)
+    for path, message in (*part_faults, *whole):
         place = node.nearest(path).place
         problems.append(Problem(file, place, dotted(path), message, (row.name,)))
     return recipe if len(problems) == before else None

@@ -20,7 +20,7 @@ from experiments.machine.quantities import data_size, duration
 from experiments.plan.estimate import Costs, planned_steps
 from experiments.plan.plan import Plan, PlannedRun
 from experiments.runs.store import State
-from experiments.terminal.output import Plain
+from experiments.terminal.output import Plain, plain
 from experiments.terminal.tables import table_of, worth_showing
 
 _PLAIN_SECONDS = 15.0  # between two lines where there is no terminal to redraw
@@ -156,6 +156,26 @@ def counting(console: Console, what: str) -> Iterator[Callable[[int, int], None]
         yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
 
+@contextmanager
+def measuring(console: Console) -> Iterator[Callable[[str], None]]:
+    """A function that shows what is being measured: on one line that vanishes, or, without a terminal, once."""
+    line = console.status("measuring models")
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        if console.is_terminal:
+            line.start()
+            line.update(Text(plain(text)))
+        elif not said:
+            console.print("measuring what the models cost, once")
+        said.append(text)
+
+    try:
+        yield say
+    finally:
+        line.stop()
+
+
 class LaunchDisplay:
     """The live view of a launch: one bar over all steps with the time left, and a line for each run at work.
 
@@ -165,7 +185,7 @@ class LaunchDisplay:
     def __init__(self, plan: Plan, console: Console, begun: Mapping[str, int] | None = None) -> None:
         self._plan, self._console = plan, console
         self._reached = dict(begun or {})
-        self._steps = {run_id: planned_steps(run, plan.train_people[run_id]) for run_id, run in plan.runs.items()}
+        self._steps = {run_id: planned_steps(run) for run_id, run in plan.runs.items()}
         self._bar = Progress(
             TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(bar_width=None),
@@ -193,7 +213,7 @@ class LaunchDisplay:
         """The plan given: from now on the one that is shown, unless it is None."""
         if plan is not None:
             self._plan = plan
-            self._steps = {run_id: planned_steps(run, plan.train_people[run_id]) for run_id, run in plan.runs.items()}
+            self._steps = {run_id: planned_steps(run) for run_id, run in plan.runs.items()}
             self._bar.update(self._task, total=sum(self._steps.values()))
         return plan
 

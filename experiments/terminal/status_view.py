@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from distilpose.evaluation.metrics import shown as metric_text
 from experiments.machine.quantities import duration
 from experiments.machine.use import MachineUse
 from experiments.runs.status import Proof, Standing, counts
@@ -39,7 +40,7 @@ def status_parts(found: Sequence[Standing], metric: str, *, everything: bool = F
 
 def _cells(one: Standing, metric: str) -> tuple[str, ...]:
     steps = "" if one.step is None else f"{one.step}/{one.total_steps or '?'}"
-    value = "" if one.value is None else f"{metric} {100 * one.value:.1f}"
+    value = "" if one.value is None else f"{metric} {metric_text(metric, one.value)}"
     left = "" if one.seconds_left is None else f", about {duration(one.seconds_left)} left"
     since = "" if one.since is None else f", since {time.strftime('%d %b %H:%M', time.localtime(one.since))}"
     return one.run_id, one.what, one.state, steps, value, one.note + since + left
@@ -90,7 +91,7 @@ def frame(title: str, found: Sequence[Standing], metric: str, use: MachineUse, *
             ProgressBar(total=1.0, completed=_share_done(one), complete_style="cyan") if one.step is not None else "",
             "" if one.step is None else f"{one.step}/{one.total_steps or '?'}",
             "" if one.seconds_left is None else duration(one.seconds_left),
-            "" if one.value is None else f"{100 * one.value:.1f}",
+            "" if one.value is None else metric_text(metric, one.value),
             Text(one.note),
         )
     more = Text(f"... and {len(rows) - room:,} more" if len(rows) > room else "", style="dim")

@@ -15,18 +15,22 @@ from distilpose.data.coco import PoseData, some_people
 from distilpose.data.sources import ImageSource
 from distilpose.data.stream import Batch, eval_batches
 from distilpose.evaluation.evaluate import Evaluation
+from distilpose.evaluation.metrics import MetricUse
 from distilpose.pictures.panels import write_pictures
 from distilpose.training.checkpoint import save_weights
+from distilpose.training.cohort import Listener
 from distilpose.training.member import Member
 from distilpose.training.memory import peak_memory
 from distilpose.whole_files import FencedError
-from experiments.runs.atomic import json_text, write_text
+from experiments.runs.atomic import json_text, write_whole
 from experiments.runs.lease import Lease
 from experiments.runs.store import FailureKind, RunDir
 from experiments.track.card import run_summary
 from experiments.track.protocol import Status, Tracker
 from experiments.track.replay import tell
 from experiments.train.diagnose import Diagnoser, cost_json
+from experiments.train.elsewhere import OtherSets
+from experiments.train.measure import measured_by, write_keypoints
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +158,7 @@ class RunRecorder:
             tracker.close(status)
 
 
-class RunListener:
+class RunListener(Listener):
     """Tells each run's recorder what the training loop says of it, and draws the pictures."""
 
     def __init__(
@@ -166,8 +170,10 @@ class RunListener:
         source: ImageSource,
         teacher: nn.Module | None,
         pruned_by: str = "",
+        metrics: Sequence[MetricUse] = (),
+        elsewhere: OtherSets | None = None,
     ) -> None:
-        self.pruned_by = pruned_by
+        self.metrics_asked, self.pruned_by, self.elsewhere = metrics, pruned_by, elsewhere
         self.recorders, self.val, self.teacher = recorders, val, teacher
         self.input_size, self.source = input_size, source
         self._pictured: Batch | None = None
@@ -186,8 +192,11 @@ class RunListener:
         recorder = self.recorders[member.name]
         aside = recorder.lease.aside
         if is_best:
-            save_weights(recorder.run.weights, member.model, recorder.weights_say, aside=aside)
-            write_text(recorder.run.predictions, json_text(evaluation.results), aside=aside)
+            save_weights(recorder.run.weights, member.evaluated, recorder.weights_say, aside=aside)
+            write_whole(recorder.run.predictions, json_text(evaluation.results), aside=aside)
+            write_keypoints(recorder.run.keypoints, evaluation.keypoints, aside=aside)
+            if self.metrics_asked:
+                recorder.run.measured.write(measured_by(self.metrics_asked, evaluation.metrics), aside=aside)
             with _worth_a_warning(recorder.run, "diagnosis"):
                 recorder.run.diagnosis.write(self._diagnose(evaluation.results), aside=aside)
         with _worth_a_warning(recorder.run, f"pictures at epoch {epoch}"):
@@ -221,6 +230,9 @@ class RunListener:
         with _worth_a_warning(recorder.run, "cost"):
             cost = cost_json(member.model, self.input_size, cpu=recorder.origin.get("cpu"))
             recorder.run.cost.write(cost, aside=recorder.lease.aside)
+        if self.elsewhere is not None:
+            with _worth_a_warning(recorder.run, "measures on other sets"):
+                self.elsewhere.measure(recorder.run, aside=recorder.lease.aside)
         recorder.finished(
             {
                 "metrics": member.best,
@@ -255,7 +267,7 @@ class RunListener:
         folder = recorder.run.pictures / f"epoch-{epoch:04d}"
         with torch.no_grad():
             files = write_pictures(
-                member.model,
+                member.evaluated,
                 self.teacher,
                 batch,
                 self.val.skeleton,

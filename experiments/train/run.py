@@ -29,12 +29,12 @@ from distilpose.data.coco import PoseData
 from distilpose.data.picture_store import PictureStore
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.sources import ImageSource, image_source
+from distilpose.evaluation.metrics import metric_of
 from distilpose.models.frozen import freeze
-from distilpose.training.cohort import Listener, train_cohort
+from distilpose.training.cohort import train_cohort
 from distilpose.training.member import Member
 from distilpose.training.memory import is_out_of_memory
 from distilpose.training.ranks import Ranks, meet
-from distilpose.training.silent import SilentListener
 from distilpose.versions import ALL, source_digest
 from experiments.build.models import (
     build_given_teacher,
@@ -46,7 +46,7 @@ from experiments.build.models import (
     load_trained,
 )
 from experiments.plan.external_teacher import given_teacher_id
-from experiments.runs.job import Job, read_job
+from experiments.runs.job import FAILED, FINISHED, PREEMPTED, Job, read_job
 from experiments.runs.provenance import provenance
 from experiments.runs.run_files import RunSpec
 from experiments.runs.store import FailureKind, RunDir, Store, run_title
@@ -57,11 +57,10 @@ from experiments.track.protocol import Tracker
 from experiments.track.wandb.outputs import outputs_of
 from experiments.track.wandb.record import Project
 from experiments.track.wandb.tracker import UPLOAD_SECONDS, WAIT_SECONDS, WandbTracker, wandb_courier
+from experiments.train.elsewhere import OtherSets
 from experiments.train.recorder import RunListener, RunRecorder
 
 log = logging.getLogger(__name__)
-
-FINISHED, FAILED, PREEMPTED = 0, 1, 75
 
 
 def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
@@ -161,7 +160,9 @@ def _train(
         "device": job.device,
         "processes": ranks.size,
         "started": began,
-        "job": {name: told[name] for name in ("sweep", "profile", "data_root", "threads", "workers", "cache")},
+        "job": {
+            name: told[name] for name in ("sweep", "profile", "data_root", "threads", "workers", "cache", "metric")
+        },
     }
     for recorder, member in zip(claimed, members, strict=ranks.leads):
         spec = specs[member.name]
@@ -174,7 +175,9 @@ def _train(
             micro_batch=job.micro_batch,
             weights_say=describe_run(recipes[member.name], train.skeleton).to_metadata(),
         )
-    listener: Listener = SilentListener()
+    best_by = recipe.evaluation.best_by
+    extra = [] if job.metric is None else [metric_of(job.metric)]
+    listener = None
     if ranks.leads:
         listener = RunListener(
             {recorder.run.run_id: recorder for recorder in claimed},
@@ -183,6 +186,16 @@ def _train(
             source=val_pictures,
             teacher=teacher,
             pruned_by=(job.search or {}).get("name", ""),
+            metrics=extra,
+            elsewhere=OtherSets(
+                job.evaluate_on,
+                train.skeleton,
+                workers=job.workers,
+                device=fabric.device,
+                precision_context=fabric.autocast,
+            )
+            if job.evaluate_on
+            else None,
         )
     done = train_cohort(
         members,
@@ -196,11 +209,14 @@ def _train(
             device=fabric.device,
             precision_context=fabric.autocast,
             should_stop=should_stop,
+            metrics=extra,
+            parts=store.parts,
         ),
         listener=listener,
         fabric=fabric,
         teacher=teacher,
-        metric=recipe.evaluation.best_by,
+        metric=best_by.title,
+        higher_is_better=best_by.higher_is_better,
         micro_batch=job.micro_batch,
         should_stop=should_stop,
         should_end=_should_end(job, store, recipe),
@@ -240,7 +256,7 @@ def _teacher(
     state = run.state()
     if state != "finished":
         raise ValueError(f"teacher {run.run_id}: must be finished before its students train, is {state}")
-    return load_trained(run.recipe(), run, joints=skeleton.num_joints)
+    return load_trained(run.recipe(), run, skeleton=skeleton, parts=store.parts)
 
 
 def _should_end(job: Job, store: Store, recipe: RunRecipe) -> Callable[[Member], bool]:

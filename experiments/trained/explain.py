@@ -11,6 +11,7 @@ import torch
 from distilpose.data.coco import Person, PoseData, load_pose_data, some_people
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.stream import Batch, eval_batches
+from distilpose.evaluation.metrics import shown as metric_text
 from distilpose.parts.naming import nearest
 from distilpose.pictures.comparison import Seen, comparison_sheet
 from distilpose.pictures.layers import joints_sheet, layer_sheet
@@ -143,9 +144,9 @@ def _note(loaded: LoadedModel) -> str:
     assert loaded.run is not None
     assert loaded.recipe is not None
     result = loaded.run.result()
-    metric = loaded.recipe.evaluation.best_by
+    metric = loaded.recipe.evaluation.best_by.title
     value = None if result is None else result.metrics.get(metric)
-    measured = "" if value is None else f", {metric} {100 * value:.1f}"
+    measured = "" if value is None else f", {metric} {metric_text(metric, value)}"
     return f"seed {loaded.recipe.seed}{measured}; run {loaded.run.run_id}"
 
 
@@ -153,7 +154,8 @@ def _people(loaded: LoadedModel, store: Store, wish: Wish) -> tuple[PoseData, tu
     """The run's validation split, and the people to show."""
     assert loaded.run is not None
     assert loaded.recipe is not None
-    data = load_pose_data(run_data(loaded.run, loaded.recipe, store, wish.data), loaded.recipe.data.val)
+    choice = loaded.recipe.data
+    data = load_pose_data(run_data(loaded.run, loaded.recipe, store, wish.data), choice.val, choice.given)
     if data.skeleton.num_joints != loaded.joints:
         raise ValueError(
             f"{data.annotation_file}: must have the {loaded.joints} joints of run {loaded.run.run_id}, "

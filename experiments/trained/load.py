@@ -63,10 +63,10 @@ def load_weights(reference: str, *, store: Store, model: str | None = None) -> L
     if Path(reference).suffix == ".onnx":
         return _from_onnx(Path(reference), model)
     if Path(reference).suffix or Path(reference).name != reference:
-        return _from_file(Path(reference), model)
+        return _from_file(Path(reference), model, store)
     if model is not None:
         raise ValueError(f"--model {model}: run {reference} says itself what its model is; leave --model out")
-    return _from_run(find_run(reference, store))
+    return _from_run(find_run(reference, store), store)
 
 
 def find_run(reference: str, store: Store) -> RunDir:
@@ -100,7 +100,7 @@ def run_data(run: RunDir, recipe: RunRecipe, store: Store, data: Path | None = N
     return folder
 
 
-def _from_run(run: RunDir) -> LoadedModel:
+def _from_run(run: RunDir, store: Store) -> LoadedModel:
     spec = run.spec()
     file = run.weights
     if (damage := run.damage()) is not None:
@@ -113,10 +113,10 @@ def _from_run(run: RunDir) -> LoadedModel:
         description = description_from_metadata(weights.metadata() or {}, str(file))
         if description is None:
             raise ValueError(f"{file}: does not say which model it is of; restore the file that the run wrote")
-        return _loaded(run_title(spec), description, weights, file, run=run, recipe=run.recipe())
+        return _loaded(run_title(spec), description, weights, file, store.parts, run=run, recipe=run.recipe())
 
 
-def _from_file(file: Path, model: str | None) -> LoadedModel:
+def _from_file(file: Path, model: str | None, store: Store) -> LoadedModel:
     if file.suffix != SUFFIX:
         raise ValueError(
             f"{file}: weights must be a {SUFFIX} or .onnx file; "
@@ -131,7 +131,7 @@ def _from_file(file: Path, model: str | None) -> LoadedModel:
             description = Description(model=model, skeleton=COCO)
         elif model not in (None, description.model):
             raise ValueError(f"{file}: says that it is of {description.model}, got --model {model}; leave --model out")
-        return _loaded(file.stem, description, weights, file)
+        return _loaded(file.stem, description, weights, file, store.parts)
 
 
 def _from_onnx(file: Path, model: str | None) -> LoadedModel:
@@ -164,21 +164,29 @@ def _loaded(
     description: Description,
     weights: Any,
     file: Path,
+    parts: Path,
     *,
     run: RunDir | None = None,
     recipe: RunRecipe | None = None,
 ) -> LoadedModel:
-    """The model described, with the weights of an opened file; nothing of its size is made before its shapes agree."""
+    """The model described, with the weights of an opened file; nothing of its size is made before its shapes agree.
+
+    A user's own model is made from the kept copy of its code, in `parts`.
+    """
     spec = description.spec()
+    module = description.build(parts) if description.own else None
     found = {key: tuple(weights.get_slice(key).get_shape()) for key in weights.keys()}  # noqa: SIM118
-    faults = list(_faults(weight_shapes(spec), found))
+    wanted = (
+        weight_shapes(spec) if module is None else {key: tuple(one.shape) for key, one in module.state_dict().items()}
+    )
+    faults = list(_faults(wanted, found))
     if faults:
         more = f"; and {len(faults) - _SHOWN_FAULTS} more" if len(faults) > _SHOWN_FAULTS else ""
         raise ValueError(
             f"{file}: are no weights of {description.model}, {len(faults)} of them differ: "
             f"{'; '.join(faults[:_SHOWN_FAULTS])}{more}"
         )
-    module = description.build()
+    module = module or description.build()
     module.load_state_dict({key: weights.get_tensor(key) for key in found})
     return LoadedModel(
         name=name,

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from distilpose.evaluation.metrics import metric_of
+from distilpose.parts.own import OwnPart
 from experiments.build.data import data_facts, data_root, prepare
 from experiments.runs.job import Job
 from experiments.runs.store import RunDir, Store
@@ -99,8 +101,18 @@ def make_ready(
     if again.root.exists():
         raise ValueError(f"out: must be a folder that is not there yet, got {again.root}")
     teacher = spec["teacher_id"]
+    own: set[OwnPart | None] = set(recipe.own_parts)
     if teacher is not None and recipe.given_teacher is None:
         _lend(store.run(teacher), again.run(teacher))
+        own |= set(store.run(teacher).recipe().own_parts)
+    launched: Any = origin.get("job") or {}
+    metric = launched.get("metric")
+    if metric is not None:
+        own.add(metric_of(metric).own)
+    for code in {part.code for part in own if part is not None}:
+        if not (store.parts / code).is_dir():
+            raise ValueError(f"run {run_id}: the kept copy of its own code, {store.parts / code}, is gone")
+        shutil.copytree(store.parts / code, again.parts / code)
     run = again.run(run_id)
     run.write_spec({name: value for name, value in spec.items() if name not in ("schema", "run_id")})
     job = Job(
@@ -111,6 +123,7 @@ def make_ready(
         data_root=data_root(recipe.data, root=place, runs=store.root).resolve(),
         device=device or origin["device"],
         threads=origin["threads"],
+        metric=metric,
     )
     file = again.write_job(job.to_json())
     return Rerun(original=original, again=run, job=file, device=job.device, threads=job.threads)

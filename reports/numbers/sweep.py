@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from experiments.runs.saved_plan import SavedPlan, SavedRow
 from experiments.runs.store import Store
-from reports.read.reader import Cost, RunNumbers, RunReader
+from reports.read.reader import ON, Cost, RunNumbers, RunReader, metric_digits
 from reports.statistics.differences import Difference, Spread, corrected, paired_difference, spread
 
 OTHER_METRICS = ("AP", "PCK@0.2", "PCK@0.2-torso")  # shown after the sweep's own
@@ -68,12 +68,21 @@ class SweepNumbers:
     rows: tuple[RowNumbers, ...]
     teachers: tuple[RunNumbers, ...]
     drawn: tuple[str, ...]
-    digits: int = 1
 
     @property
     def metric(self) -> str:
         """The metric that the sweep compares."""
         return self.plan.metric
+
+    @property
+    def digits(self) -> int:
+        """How many decimals the metric is shown with."""
+        return metric_digits(self.metric)
+
+    @property
+    def sign(self) -> int:
+        """1 where more of the metric is better, -1 where less is."""
+        return _sign(self.plan)
 
     @property
     def measured(self) -> dict[str, Spread]:
@@ -103,7 +112,8 @@ class SweepNumbers:
     @property
     def other_metrics(self) -> tuple[str, ...]:
         """The metrics shown after the sweep's own: those that were measured."""
-        others = (name for name in OTHER_METRICS if name != self.metric)
+        others = [name for name in OTHER_METRICS if name != self.metric]
+        others += dict.fromkeys(name for row in self.rows for name in row.measured if ON in name)
         return tuple(name for name in others if any(name in row.measured for row in self.rows))
 
     @property
@@ -153,7 +163,7 @@ def aggregate(store: Store, plan: SavedPlan, reader: RunReader | None = None) ->
         paper_metric=paper_metric,
         rows=tuple(rows),
         teachers=tuple(reader.read(teacher.run_id, teacher.model, 0, "teacher") for teacher in plan.teachers),
-        drawn=_drawn(rows, plan.baseline, plan.metric),
+        drawn=_drawn(rows, plan),
     )
 
 
@@ -169,12 +179,17 @@ def _table_rows(plan: SavedPlan) -> list[SavedRow]:
     return [row for row in plan.rows if row.name not in trials]
 
 
+def _sign(plan: SavedPlan) -> int:
+    return -1 if plan.metric in plan.lower_is_better else 1
+
+
 def _row(row: SavedRow, runs: tuple[RunNumbers, ...], metric: str) -> RowNumbers:
     """A row by itself, before it is compared."""
     finished = [run for run in runs if run.finished]
+    elsewhere = (name for run in finished for name in run.metrics if name.startswith(f"{metric}{ON}"))
     measured = {
         name: spread(by_seed)
-        for name in dict.fromkeys((metric, *OTHER_METRICS))
+        for name in dict.fromkeys((metric, *OTHER_METRICS, *elsewhere))
         if (by_seed := {run.seed: run.metrics[name] for run in finished if name in run.metrics})
     }
     last = {run.seed: run.last[metric] for run in finished if metric in run.last}
@@ -224,9 +239,10 @@ def _compared(rows: Sequence[RowNumbers], metric: str, paper_metric: str) -> lis
     ]
 
 
-def _drawn(rows: Sequence[RowNumbers], baseline: str | None, metric: str) -> tuple[str, ...]:
+def _drawn(rows: Sequence[RowNumbers], plan: SavedPlan) -> tuple[str, ...]:
     """The rows worth drawing: all, or of a great many the baseline and the best."""
-    best = sorted(rows, key=lambda row: -row.measured[metric].mean if metric in row.measured else float("inf"))
-    ranked = sorted(best, key=lambda row: row.name != baseline)
+    means = {row.name: row.measured[plan.metric].mean for row in rows if plan.metric in row.measured}
+    best = sorted(rows, key=lambda row: -_sign(plan) * means[row.name] if row.name in means else float("inf"))
+    ranked = sorted(best, key=lambda row: row.name != plan.baseline)
     chosen = {row.name for row in ranked[:DRAWN_ROWS]}
     return tuple(row.name for row in rows if row.name in chosen)

@@ -1,30 +1,37 @@
 """One run as read from its directory. A finished run is read once: its result never changes."""
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from experiments.runs.atomic import DamagedError
 from experiments.runs.journal import PictureRow, metric_rows, picture_rows
-from experiments.runs.run_files import Cost as CostJson
 from experiments.runs.run_files import Diagnosis
-from experiments.runs.store import RunDir, Store
+from experiments.runs.store import JsonFile, RunDir, Store
 from reports.read.curves import run_curves
 
 log = logging.getLogger(__name__)
+Content = TypeVar("Content")
 
 State = Literal["finished", "running", "interrupted", "failed", "planned", "pruned", "damaged", "missing"]
 
 PICTURE_KINDS = ("skeleton", "heatmaps", "attention")
 _LAYERS = "layers"  # plain people, for W&B to lay masks over: a page has the sheets
-_ACCURACIES = ("AP", "AR", "PCK")
+_ACCURACIES = re.compile(r"(val/)?((AP|AR)(50|75|M|L)?|PCK(@[\d.]+(-torso)?)?(\(.*\))?)( on .+)?")
+ON = " on "
 
 
 def metric_scale(name: str) -> float:
     """100 for accuracies, which papers print in points; 1 for everything else."""
-    return 100.0 if name.removeprefix("val/").startswith(_ACCURACIES) else 1.0
+    return 100.0 if _ACCURACIES.fullmatch(name) else 1.0
+
+
+def metric_digits(name: str) -> int:
+    """How many decimals a metric is shown with."""
+    return 1 if metric_scale(name) == 100 else 2
 
 
 def _shown(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -142,7 +149,7 @@ def _read_details(run: RunDir, numbers: RunNumbers) -> RunDetails:
         diagnosis = run.diagnosis.read()
     except DamagedError as error:
         diagnosis_fault = "its diagnosis.json is damaged"
-        log.warning("%s; it is left out: remove it, and `distilpose diagnose` works it out again", error)
+        log.warning("%s; it is left out: remove it", error)
     return RunDetails(
         curves=run_curves(metric_rows(events)),
         pictures=_pictures(run, picture_rows(events), numbers.best_epoch),
@@ -182,13 +189,18 @@ def _reason(run: RunDir, state: State, epochs: float | None) -> str:
     return f"{where}, still running" if state == "running" else f"{where}, stopped before its end"
 
 
+def _read_aside(file: JsonFile[Content]) -> Content | None:
+    """What a file beside the result holds; None where it is damaged or absent."""
+    try:
+        return file.read()
+    except DamagedError as error:
+        log.warning("%s; it is left out: remove it", error)
+        return None
+
+
 def _cost(run: RunDir, parameters: int | None) -> Cost | None:
     """The model's cost; of a run that recorded none, its parameters."""
-    cost: CostJson | None = None
-    try:
-        cost = run.cost.read()
-    except DamagedError as error:
-        log.warning("%s; it is left out: remove it, and `distilpose diagnose` works it out again", error)
+    cost = _read_aside(run.cost)
     if cost is None:
         return None if parameters is None else Cost(parameters=parameters)
     speed = cost.get("speed")
@@ -199,6 +211,13 @@ def _cost(run: RunDir, parameters: int | None) -> Cost | None:
         fps=speed and speed["fps"],
         device=speed["device"] if speed else "",
     )
+
+
+def _on_other_sets(run: RunDir) -> dict[str, float]:
+    """What the run is worth on other sets, as `AP on NAME`."""
+    found = _read_aside(run.elsewhere)
+    sets = {} if found is None else found["sets"]
+    return {f"{metric}{ON}{name}": v for name, one in sets.items() for metric, v in one["metrics"].items()}
 
 
 def _read(run: RunDir, row: str, seed: int, role: str) -> RunNumbers:
@@ -218,7 +237,7 @@ def _read(run: RunDir, row: str, seed: int, role: str) -> RunNumbers:
         seed=seed if spec is None else spec["seed"],
         state=state,
         reason=damage or ("" if result is not None else _reason(run, state, epochs)),
-        metrics={} if result is None else _shown(result.metrics),
+        metrics={} if result is None else _shown({**result.metrics, **_on_other_sets(run)}),
         last={} if result is None else _shown(result.last),
         best_epoch=None if result is None else result.best_epoch,
         epochs=epochs,

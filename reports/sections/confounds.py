@@ -7,7 +7,7 @@ from typing import Any
 from reports.formats.words import listed, value_words
 from reports.numbers.sweep import RowNumbers, SweepNumbers
 
-_SEEN = ("data", "input_size", "augmentation", "schedule")
+_SEEN = ("data", "input_size", "augmentation", "schedule", "optimizer", "ema", "clip_grad_norm")
 
 Recipe = Mapping[str, Any]
 
@@ -21,6 +21,10 @@ def confounds(recipe: Recipe, baseline: Recipe) -> tuple[str, ...]:
     for part in _SEEN:
         ours, theirs = recipe.get(part), baseline.get(part)
         if ours == theirs:
+            continue
+        if part in ("ema", "clip_grad_norm"):
+            words = ("none" if one is None else value_words(one) for one in (ours, theirs))
+            found.append(f"{part.replace('_', ' ')} {' against '.join(words)}")
             continue
         if part == "data" or not isinstance(ours, Mapping) or not isinstance(theirs, Mapping):
             found.append(f"other {part.replace('_', ' ')}")

@@ -49,10 +49,7 @@ def errors(numbers: SweepNumbers) -> Section | None:
     calibrations, joints = calibrations_of(numbers), joints_of(numbers)
     calibration, text = calibration_drawing(calibrations), []
     if not calibrations and not joints:
-        text.append(
-            "These runs did not record how their errors are spread over scores and joints; `distilpose diagnose` works "
-            "it out of their predictions, where the data are at hand."
-        )
+        text.append("These runs did not record how their errors are spread over scores and joints.")
     elif calibration is None:
         text.append("No row has scores in more than one twentieth, so there is no calibration to draw.")
     faults = [

@@ -11,7 +11,7 @@ from reports.formats.table import Column, Table, fill
 from reports.formats.words import signed
 from reports.numbers.sweep import RowNumbers, SweepNumbers
 from reports.paper.literature import of_model
-from reports.read.reader import RunNumbers
+from reports.read.reader import ON, RunNumbers, metric_digits
 from reports.sections.confounds import pairing_sentences
 from reports.sections.improvements import improvements_drawing
 from reports.sections.matrix import matrix_drawing, matrix_factors
@@ -108,7 +108,7 @@ def _teacher_cell(teacher: RunNumbers, numbers: SweepNumbers, column: Column[Row
     if column.kind == "measured":
         metric = column.title.removesuffix(_LAST)
         values = teacher.metrics if metric == column.title else teacher.last
-        return single(teacher, values.get(metric), numbers.digits)
+        return single(teacher, values.get(metric), metric_digits(metric))
     published = of_model(teacher.row) if column.group == "paper" and column.title == "AP" else None
     return number(published.ap if published else None)
 
@@ -133,14 +133,14 @@ def _results(numbers: SweepNumbers) -> list[Column[RowNumbers]]:
         if compared:
             ours = partial(number, digits=digits, signed=True)
             found.append(Column(numbers.over, lambda row: ours(row.paper_improvement), "number", "paper"))
-    others = numbers.other_metrics
-    return [*found, *(Column(name, partial(measured, metric=name, digits=1), "measured", "ours") for name in others)]
+    others = ((name, partial(measured, metric=name, digits=metric_digits(name))) for name in numbers.other_metrics)
+    return [*found, *(Column(name, cell, "measured", "ours") for name, cell in others)]
 
 
 def _best(numbers: SweepNumbers) -> float | None:
-    """The greatest mean, worth marking only where there is more than one."""
+    """The best mean, worth marking only where there is more than one."""
     means = [found.mean for found in numbers.measured.values()]
-    return max(means) if len(means) > 1 else None
+    return max(means, key=lambda mean: numbers.sign * mean) if len(means) > 1 else None
 
 
 def _matrix(numbers: SweepNumbers, down: str, across: str) -> Table:
@@ -185,6 +185,8 @@ def _notes(numbers: SweepNumbers, columns: Sequence[Column[Any]]) -> tuple[str, 
     if 1 in counts:
         which = "Every row was" if max(counts) == 1 else "Rows with n = 1 were"
         said.append(f"{which} trained with one seed: one seed has no spread, and its order may be chance.")
+    if sets := [column.title for column in columns if column.title in numbers.other_metrics and ON in column.title]:
+        said.append(f"{', '.join(sets)}: the same weights in another set's annotated boxes, by the joints both label.")
     if any(column.kind == "change" for column in columns):
         said += pairing_sentences(numbers)
     if any(numbers.metric in row.measured and row.measured[numbers.metric].n < len(row.runs) for row in numbers.rows):

@@ -58,12 +58,13 @@ def cost_columns(group: str, cost_of: Callable[[Row], Cost | None]) -> list[Colu
 
 def best_of_models(numbers: SweepNumbers) -> dict[str, RowNumbers]:
     """For each student model and size, the row with the best mean."""
-    metric = numbers.metric
+    metric, sign = numbers.metric, numbers.sign
     best: dict[str, RowNumbers] = {}
     for row in numbers.rows:
         model = row.runs[0].model if row.runs else ""
         if row.cost is None or metric not in row.measured or not model:
             continue
-        if model not in best or row.measured[metric].mean > best[model].measured[metric].mean:
+        there = best.get(model)
+        if there is None or sign * row.measured[metric].mean > sign * there.measured[metric].mean:
             best[model] = row
     return best

@@ -49,7 +49,8 @@ def headline(numbers: SweepNumbers) -> str:
     """The claim."""
     metric, digits = numbers.metric, numbers.digits
     measured = sorted(
-        (row for row in numbers.rows if metric in row.measured), key=lambda row: -row.measured[metric].mean
+        (row for row in numbers.rows if metric in row.measured),
+        key=lambda row: -numbers.sign * row.measured[metric].mean,
     )
     if not measured:
         return "Nothing has finished yet, so there is nothing to say."
@@ -66,10 +67,11 @@ def headline(numbers: SweepNumbers) -> str:
         f"{_change(nearest, digits, numbers.paper_metric)}."
     )
     if top is nearest:
-        highest = f"has the highest {'mean' if ours.n > 1 else 'value'},"
+        highest = f"has the {'highest' if numbers.sign > 0 else 'lowest'} {'mean' if ours.n > 1 else 'value'},"
         claim = "is best, with" if _is_best(measured, metric) else highest
         return f"“{top.name}” {claim} {against}"
-    higher = f"No row has a higher {'mean' if ours.n > 1 else 'value'} than “{top.name}”"
+    better = "higher" if numbers.sign > 0 else "lower"
+    higher = f"No row has a {better} {'mean' if ours.n > 1 else 'value'} than “{top.name}”"
     if top.name != nearest.baseline:
         higher += f" ({_value(top.measured[metric], digits)} {metric})"
     return f"{higher}: the nearest with a baseline, “{nearest.name}”, has {against}"
@@ -114,7 +116,7 @@ def _tested(numbers: SweepNumbers) -> list[str]:
         return ["The differences do not vary between seeds, so nothing can be tested."]
     groups: dict[tuple[str, str | None], list[str]] = {}
     for row, found in tested:
-        direction = "unclear" if not found.significant else "better" if found.mean > 0 else "worse"
+        direction = "unclear" if not found.significant else "better" if numbers.sign * found.mean > 0 else "worse"
         groups.setdefault((direction, row.baseline), []).append(f"“{row.name}”")
     said = []
     for (direction, baseline), names in sorted(groups.items(), key=lambda one: one[0][0]):

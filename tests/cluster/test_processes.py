@@ -16,7 +16,7 @@ from small_sweeps import MINI
 
 from distilpose.training.checkpoint import load_weights
 from experiments.launch import torchrun
-from experiments.launch.protocol import FINISHED, PREEMPTED
+from experiments.runs.job import FINISHED, PREEMPTED
 from experiments.runs.store import RunDir, Store
 
 pytestmark = pytest.mark.cluster
@@ -86,7 +86,7 @@ def test_two_processes_that_are_asked_to_stop_write_one_checkpoint_and_go_on_to_
 def test_a_run_spreads_over_two_nodes_of_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder, running_slurm(Path(folder)) as environment:
         monkeypatch.setitem(os.environ, "SLURM_CONF", environment["SLURM_CONF"])
-        needs = [f"--slurm={need}" for need in ("nodes=2", "cpus=1", "time=10", "mem=1500")]
+        needs = [f"--with={need}" for need in ("nodes=2", "cpus=1", "time=10", "mem=1500")]
         run = launch(tmp_path, "--on=slurm", "--gpus-per-run=2", *needs)
     result = run.result()
     assert result is not None

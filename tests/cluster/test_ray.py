@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from small_sweeps import small_plan
 
-from experiments.launch.protocol import PREEMPTED
 from experiments.launch.ray import RayLauncher, load_ray
 from experiments.launch.records import LaunchProgress, LaunchSettings
 from experiments.launch.scheduler import launch_plan
+from experiments.runs.job import PREEMPTED
 from experiments.runs.store import Store
 
 pytestmark = [
@@ -73,7 +73,7 @@ def test_every_run_is_done_once_and_the_teacher_first(launcher: RayLauncher, tmp
 def test_a_task_that_is_stopped_writes_its_checkpoint(launcher: RayLauncher, tmp_path: Path, store: Store) -> None:
     (store.root / "slow").write_text("1")
     plan = small_plan(tmp_path)
-    teacher = plan.teachers[0]
+    teacher = plan.runs[plan.teachers[0].run_id]
     store.run(teacher.run_id).write_spec(teacher.spec)
     job = store.write_job({"cohort_id": "c", "run_ids": [teacher.run_id], "threads": 1})
     handle = launcher.start(job, launcher.slots[0])

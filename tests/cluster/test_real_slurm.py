@@ -15,10 +15,11 @@ import pytest
 from real_slurm import missing, running_slurm
 from small_sweeps import MINI, SMALL, small_plan
 
+from experiments.launch.options import read_options
 from experiments.launch.records import LaunchSettings, Outcome
 from experiments.launch.scheduler import launch_plan
 from experiments.launch.slurm import SlurmLauncher
-from experiments.launch.slurm_script import read_options
+from experiments.launch.slurm_script import SlurmOptions
 from experiments.plan.plan import Plan
 from experiments.runs.store import Store
 
@@ -49,7 +50,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def launcher(*options: str) -> SlurmLauncher:
-    chosen = read_options(["time=1", "cpus=1", "mem=100", *options])
+    chosen = read_options(SlurmOptions, ["time=1", "cpus=1", "mem=100", *options])
     return SlurmLauncher(chosen, device="cpu", command=COMMAND, look_seconds=0.3, settle_seconds=1.0)
 
 
@@ -198,7 +199,7 @@ def test_a_job_that_slurm_kills_is_a_failure_with_its_reason(slurm: None, tmp_pa
 def test_the_launch_command_trains_a_sweep_on_slurm(slurm: None, tmp_path: Path) -> None:
     sweep = tmp_path / "mini.yaml"
     sweep.write_text(MINI)
-    asked_for = [f"--slurm={need}" for need in ("time=5", "mem=1500", "cpus=1")]
+    asked_for = [f"--with={need}" for need in ("time=5", "mem=1500", "cpus=1")]
     words = ["--on=slurm", *asked_for, "--device=cpu", "--wandb=disabled", f"--runs={tmp_path / 'runs'}"]
     command = [sys.executable, "-m", "experiments.cli.main", "launch", str(sweep), *words]
     subprocess.run(command, check=True, timeout=300)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import write_people
+from drawn_noise import write_people
 
 from distilpose.data.check import check_data
 from distilpose.data.skeleton import COCO, Skeleton, coco_category, read_skeleton

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from distilpose.evaluation.average_precision import AP_METRICS, average_precision, read_truth
+from distilpose.evaluation.average_precision import average_precision, read_truth
+from distilpose.evaluation.metrics import AP_METRICS
 from distilpose.evaluation.oks import rescore, suppress
 
 SIGMAS = (0.05, 0.1, 0.1)

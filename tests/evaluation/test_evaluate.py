@@ -11,10 +11,10 @@ from torch import nn
 
 from distilpose.data.coco import load_pose_data
 from distilpose.data.transforms import padded_boxes
-from distilpose.evaluation.average_precision import AP_METRICS
 from distilpose.evaluation.boxes import detected_people
 from distilpose.evaluation.evaluate import evaluate, evaluate_many
 from distilpose.evaluation.flip import FlipTest
+from distilpose.evaluation.metrics import AP_METRICS
 from distilpose.evaluation.protocol import Protocol
 from distilpose.heads.regression import RegressionOutput
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distilpose.data.skeleton import COCO, coco_category
-from distilpose.evaluation.average_precision import AP_METRICS, average_precision, read_truth
+from distilpose.evaluation.average_precision import average_precision, read_truth
+from distilpose.evaluation.metrics import AP_METRICS
 
 pytest.importorskip("faster_coco_eval", reason="needs the extra fast-eval")
 

@@ -14,7 +14,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from experiments.runs.atomic import write_text
+from experiments.runs.atomic import write_whole
 from experiments.runs.store import Store
 from experiments.search.pruning import Pruning
 
@@ -55,7 +55,7 @@ def main(job_file: Path, should_stop=lambda: False) -> int:
                     ledger.write(f"{run.run_id} {epoch}\n")
                 value = score(run.spec()["recipe"]) * epoch / EPOCHS
                 journal.metrics(epoch, {"val/AP": value}, epoch=epoch)
-                write_text(run.checkpoints / "epoch", str(epoch))
+                write_whole(run.checkpoints / "epoch", str(epoch))
                 journal.checkpoint(step=epoch, epoch=epoch, path="checkpoints/epoch")
                 if epoch == EPOCHS:
                     journal.finish()

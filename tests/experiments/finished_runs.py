@@ -19,7 +19,7 @@ def untrained_store(folder: Path, sweep: str, data: PoseData, *, said: bool = Tr
     for run_id, planned in plan.runs.items():
         run, recipe = store.run(run_id), run_recipe_from_json(planned.recipe)
         run.write_spec(planned.spec)
-        model = build_run_model(recipe, data.skeleton.num_joints)
+        model = build_run_model(recipe, data.skeleton)
         metadata = describe_run(recipe, data.skeleton).to_metadata() if said else None
         save_weights(run.weights, model, metadata)
         told = {"data_root": str(data.annotation_file.parent.parent)}

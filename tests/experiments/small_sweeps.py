@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from experiments.build.facts import DataFacts
 from experiments.plan.plan import Plan, make_plan
 from experiments.runs.saved_plan import SavedPlan
-from experiments.sweep.recipe import DataChoice, EvaluationChoice, Recipe, frozen, with_losses
+from experiments.sweep.recipe import DataChoice, EvaluationChoice, Recipe, frozen, with_parts
 from experiments.sweep.sweep_file import read_sweep
 
 SMALL = """\
@@ -87,7 +87,7 @@ FACTS = DataFacts(fingerprint="f" * 8, train_people=40, val_people=8)
 
 def recipe_of(values: dict[str, Any]) -> Recipe:
     """A row's recipe from plain values."""
-    read, faults = with_losses(values, Path())
+    read, faults = with_parts(values, Path())
     assert not faults
     return TypeAdapter(Recipe).validate_python(frozen(read))
 

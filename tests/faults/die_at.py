@@ -58,7 +58,7 @@ def main(folder: Path, first: int, every: int) -> int:
         root = folder / f"{instant:04d}"
         root.mkdir(parents=True)
         plan, store = chain_plan(root), Store(root / "runs")
-        run = plan.teachers[0]
+        run = plan.runs[plan.teachers[0].run_id]
         store.run(run.run_id).write_spec(run.spec)
         job = store.write_job({"cohort_id": "one", "run_ids": [run.run_id]})
         status = forked(job, instant)

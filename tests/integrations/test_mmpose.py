@@ -10,14 +10,14 @@ from small_mmpose import COORDINATES, HEATMAPS, write_teacher
 
 from distilpose.data.skeleton import COCO
 from distilpose.integrations import mmpose as integration
+from distilpose.integrations import mmpose_configs
 from distilpose.integrations.mmpose import (
-    MMPoseMissingError,
     MMPoseTeacher,
     MMPoseTeacherError,
     build_teacher,
     channel_change,
-    config_file,
 )
+from distilpose.integrations.mmpose_configs import MMPoseConfigError, MMPoseMissingError, config_file
 from distilpose.models import HeatmapOutput
 from distilpose.models.conversion import CheckpointFileError
 
@@ -51,7 +51,7 @@ def images() -> torch.Tensor:
 
 
 def test_without_the_extra_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(integration, "find_spec", lambda name: None)
+    monkeypatch.setattr(mmpose_configs, "find_spec", lambda name: None)
     integration.import_mmpose.cache_clear()
     with pytest.raises(MMPoseMissingError, match="uv sync --extra mmpose") as caught:
         build_teacher(tmp_path / "config.py", tmp_path / "weights.pth", joints=COCO.names, input_size=SIZE)
@@ -63,7 +63,7 @@ def test_configurations_that_mmpose_ships_are_found_by_name() -> None:
     assert config_file(f"mmpose::{name}").read_text().startswith("_base_")
     assert config_file("own/file.py") == Path("own/file.py")
     for wrong in ("mmpose::none.py", "mmpose::../../__init__.py", f"mmdet::{name}"):
-        with pytest.raises(MMPoseTeacherError, match=f"ships no such configuration, got '{wrong}'"):
+        with pytest.raises(MMPoseConfigError, match=f"ships no such configuration, got '{wrong}'"):
             config_file(wrong)
 
 
@@ -160,3 +160,20 @@ def test_the_last_stage_teaches_and_tokens_pass_where_there_are_any(images: torc
     assert torch.equal(with_tokens(images).keypoint_tokens, tokens[:, [2, 0]])
     assert torch.equal(with_tokens(images).visual_tokens, torch.ones(2, 5, 8))
     assert with_tokens(images, attention=True).attention is None
+
+
+def test_vitpose_is_built_with_the_backbone_of_mmpretrain(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mmpretrain", reason="mmpretrain is not installed")
+    integration.import_mmpose()
+    from mmengine import Config
+
+    name = "td-hm_ViTPose-small_8xb64-210e_coco-256x192.py"
+    cfg = Config.fromfile(config_file(f"mmpose::body_2d_keypoint/topdown_heatmap/coco/{name}"))
+    cfg.model.backbone.arch = {"embed_dims": 16, "num_layers": 1, "num_heads": 2, "feedforward_channels": 32}
+    cfg.model.head.in_channels = 16
+    estimator = integration.build_estimator(cfg)
+    assert estimator(torch.zeros(1, 3, 256, 192), None, mode="tensor").shape == (1, 17, 64, 48)
+    monkeypatch.setattr(integration, "find_spec", lambda name: None)
+    integration._import_mmpretrain.cache_clear()
+    with pytest.raises(MMPoseMissingError, match=r"mmpretrain: is not installed, .* `uv sync --extra mmpose`, or"):
+        integration.build_estimator(cfg)

@@ -102,7 +102,7 @@ def test_regression_outputs_stay_float32_under_autocast() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("distilpos_s", {}, "model: must be one of .* got 'distilpos_s'; did you mean distilpose_s"),
+        ("distilpos_s", {}, "model: must be a model of ours, .* got 'distilpos_s'; did you mean distilpose_s"),
         ("distilpose_s", {"patch": (5, 3)}, r"patch: .* must divide the 64 rows and 48 columns .* got \(5, 3\)"),
         ("distilpose_s", {"dim": 100}, r"dim: must be a multiple of 4 and of heads \(8\), got 100"),
         ("distilpose_s", {"dim": 18, "heads": 2}, "dim: must be a multiple of 4"),
@@ -116,7 +116,11 @@ def test_regression_outputs_stay_float32_under_autocast() -> None:
         ("teacher_stemnet", {"score": True}, "score: means nothing to teacher_stemnet"),
         ("teacher_stemnet", {"sigma": False}, r"sigma: means nothing to teacher_stemnet \(its head is heatmap\)"),
         ("distilpose_s", {"dim": 0}, "dim: must be at least 1, got 0"),
-        ("distilpose_s", {"widht": 8}, "widht: means nothing to distilpose_s .options are joints, input_size, width"),
+        (
+            "distilpose_s",
+            {"widht": 8},
+            "widht: means nothing to distilpose_s .did you mean width.*, got 8; leave it out",
+        ),
         ("simplebaseline_r50", {"input_size": (48, 64)}, "input_size: .* multiples of 32"),
         ("deeppose_r50", {"dim": 96}, "dim: means nothing to deeppose_r50"),
     ],

@@ -25,7 +25,6 @@ from distilpose.models.specs import MODELS, ModelSpec, resolve_spec
 from distilpose.training.cohort import train_cohort
 from distilpose.training.member import Member
 from distilpose.training.schedule import Schedule
-from distilpose.training.silent import SilentListener
 
 KINDS = (
     "distilpose_s",
@@ -174,7 +173,6 @@ def peak_of_training(
             members,
             stream=Stream(students[0], people),
             validate=lambda _: {},
-            listener=SilentListener(),
             fabric=fabric,
             teacher=asked,
             micro_batch=micro_batch,

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from distilpose.data.stream import Batch
 from distilpose.evaluation.evaluate import Evaluation
-from distilpose.losses.circulation import CirculationWeights, circulation_loss
-from distilpose.losses.criteria import LossCriterion
+from distilpose.losses.circulation import CirculationWeights
+from distilpose.losses.criteria import CirculationCriterion, LossCriterion
 from distilpose.losses.use import Losses
 from distilpose.models import HeatmapOutput, build_model, initialise
-from distilpose.training.cohort import Interrupted, Validate, train_cohort
+from distilpose.training.cohort import Interrupted, Listener, Validate, train_cohort
 from distilpose.training.member import Member
+from distilpose.training.optimizers import SGD, AdamW
 from distilpose.training.schedule import Schedule
 from distilpose.whole_files import FencedError
 
@@ -46,7 +47,7 @@ class Stream:
             )
 
 
-class Witness:
+class Witness(Listener):
     """Writes down everything that the loop says."""
 
     def __init__(self) -> None:
@@ -83,7 +84,9 @@ class Witness:
         self.said.append(("finished", member.name, member.step))
 
 
-def member(name: str, folder: Path, losses: Losses = ALL, *, epochs: int = 2, lr: float = 1e-2) -> Member:
+def member(
+    name: str, folder: Path, losses: Losses = ALL, *, epochs: int = 2, lr: float = 1e-2, **training: Any
+) -> Member:
     model = build_model("distilpose_s", **SMALL, **losses.head_options("regression"))
     initialise(model, seed=0)
     return Member(
@@ -93,6 +96,7 @@ def member(name: str, folder: Path, losses: Losses = ALL, *, epochs: int = 2, lr
         schedule=Schedule(epochs=epochs, batch_size=4, lr=lr, warmup_steps=2, milestones=(), eval_every=1),
         checkpoints=folder / name,
         needs_teacher=losses.needs_teacher,
+        **training,
     )
 
 
@@ -148,15 +152,24 @@ def stop_after(steps: int) -> Callable[[], bool]:
 
 
 def weights_of(run: Member) -> list[Tensor]:
-    return [tensor.clone() for tensor in run.model.state_dict().values()]
+    return [tensor.clone() for model in (run.model, run.evaluated) for tensor in model.state_dict().values()]
 
 
 def same(first: Member, second: Member) -> bool:
     return all(torch.equal(a, b) for a, b in zip(weights_of(first), weights_of(second), strict=True))
 
 
-def test_a_run_gives_the_same_numbers_alone_as_in_a_cohort(tmp_path: Path) -> None:
-    alone, together, other = member("x", tmp_path / "a"), member("x", tmp_path / "b"), member("y", tmp_path / "b", NONE)
+WAYS: list[dict[str, Any]] = [
+    {},
+    {"algorithm": AdamW(weight_decay=0.1), "ema": 0.9, "clip_grad_norm": 0.1},
+    {"algorithm": SGD(momentum=0.9, nesterov=True), "lr": 1e-3},
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_run_gives_the_same_numbers_alone_as_in_a_cohort(tmp_path: Path, way: dict[str, Any]) -> None:
+    alone, together = member("x", tmp_path / "a", **way), member("x", tmp_path / "b", **way)
+    other = member("y", tmp_path / "b", NONE)
     train([alone])
     train([other, together])
     assert same(alone, together)
@@ -166,13 +179,15 @@ def test_a_run_gives_the_same_numbers_alone_as_in_a_cohort(tmp_path: Path) -> No
     )
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
-def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path, steps: int) -> None:
-    whole = member("x", tmp_path / "whole")
+@pytest.mark.parametrize(
+    ("steps", "way"), [*((steps, {}) for steps in (1, 2, 3, 4, 5)), (1, WAYS[1]), (4, WAYS[1]), (4, WAYS[2])]
+)
+def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path, steps: int, way: dict[str, Any]) -> None:
+    whole = member("x", tmp_path / "whole", **way)
     _, told = train([whole])
-    done, told_before = train([member("x", tmp_path / "cut")], should_stop=stop_after(steps))
+    done, told_before = train([member("x", tmp_path / "cut", **way)], should_stop=stop_after(steps))
     assert not done
-    resumed = member("x", tmp_path / "cut")
+    resumed = member("x", tmp_path / "cut", **way)
     done, told_after = train([resumed])
     assert done
     assert same(whole, resumed)
@@ -183,6 +198,55 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path, steps: int) 
         return {row["step"]: row["train/loss"] for row in rows if "train/loss" in row}
 
     assert losses([told_before, told_after]) == losses([told])
+
+
+def test_the_averaged_weights_are_those_that_are_measured(tmp_path: Path) -> None:
+    """By hand: every weight and statistic, step by step, with a decay that rises to its own."""
+    seen: list[dict[str, Tensor]] = []
+    run = member("x", tmp_path, ema=0.3, clip_grad_norm=1e9)
+
+    def watch() -> bool:
+        seen.append({name: tensor.clone() for name, tensor in run.model.state_dict().items()})
+        return False
+
+    measured: list[nn.Module] = []
+
+    def measure(models: Mapping[str, nn.Module]) -> dict[str, Evaluation]:
+        measured.extend(models.values())
+        return validate(models)
+
+    start = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
+    train([run], should_stop=watch, validate=measure)
+    expected = start
+    for step, state in enumerate(seen, 1):
+        decay = min(0.3, (1 + step) / (10 + step))
+        expected = {name: decay * expected[name] + (1 - decay) * state[name] for name in state}
+    assert len(seen) == 6
+    assert set(measured) == {run.averaged}
+    for name, tensor in run.evaluated.state_dict().items():
+        if tensor.is_floating_point():
+            torch.testing.assert_close(tensor, expected[name], rtol=1e-5, atol=1e-7)
+        else:
+            assert torch.equal(tensor, seen[-1][name])
+    plain = member("x", tmp_path / "plain")
+    train([plain])
+    assert all(torch.equal(a, b) for a, b in zip(run.model.parameters(), plain.model.parameters(), strict=True))
+
+
+def test_gradients_above_the_norm_are_scaled_down_to_it(tmp_path: Path) -> None:
+    def steps(clip: float | None) -> tuple[Member, Witness, list[Tensor]]:
+        run = member("x", tmp_path / str(clip), algorithm=SGD(), lr=0.1, clip_grad_norm=clip)
+        before = [tensor.detach().clone() for tensor in run.model.parameters()]
+        _, told = train([run], should_stop=stop_after(1))
+        return run, told, [a - b for a, b in zip(run.model.parameters(), before, strict=True)]
+
+    _, _, free = steps(None)
+    _, _, clipped = steps(0.01)
+    norm = torch.nn.utils.get_total_norm(free) / torch.nn.utils.get_total_norm(clipped)
+    assert norm > 2
+    torch.testing.assert_close([move * norm for move in clipped], free, rtol=1e-3, atol=1e-6)
+    rate = 0.1 * (1 - 1 * (1 - 1e-3))
+    assert float(torch.nn.utils.get_total_norm(clipped)) == pytest.approx(0.01 * rate, rel=1e-3)
 
 
 def test_runs_that_stopped_at_different_steps_go_on_together(tmp_path: Path) -> None:
@@ -275,8 +339,7 @@ def test_a_member_trains_by_its_own_forward_and_validates_by_the_plain_one(tmp_p
 
     def criterion(output: list[HeatmapOutput], batch: Batch, teacher: object, epoch: float) -> dict[str, Tensor]:
         seen.append((type(output), len(output), output[1].heatmaps.dtype))
-        target = torch.ones_like(output[0].heatmaps)
-        return circulation_loss(output, target, batch.visible, CirculationWeights(KT=1, VT=1))
+        return CirculationCriterion(CirculationWeights(KT=1, VT=1))(output, batch)
 
     def evaluated(models: Mapping[str, nn.Module]) -> dict[str, Evaluation]:
         assert all(isinstance(one(torch.zeros(1, 3, 16, 16)), HeatmapOutput) for one in models.values())

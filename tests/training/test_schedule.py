@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from distilpose.training.schedule import Schedule
@@ -18,6 +20,22 @@ def test_the_rate_falls_tenfold_at_each_milestone(epoch: int, rate: float) -> No
 
 def test_no_warm_up_starts_at_the_full_rate() -> None:
     assert Schedule(epochs=1, batch_size=1, warmup_steps=0).learning_rate(0, steps_per_epoch=1) == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("decay", "shares"), [("cosine", [1, 0.775, 0.55]), ("linear", [1, 0.7, 0.55]), ("constant", [1, 1, 1])]
+)
+def test_a_decay_runs_from_the_first_step_to_the_last_down_to_its_floor(decay: Any, shares: list[float]) -> None:
+    schedule = Schedule(epochs=9, batch_size=1, warmup_steps=0, decay=decay, floor=0.1, milestones=(1,))
+    rates = [schedule.learning_rate(step, steps_per_epoch=10) for step in (0, 30, 45)]
+    assert rates == pytest.approx([1e-3 * share for share in shares])
+    last = schedule.learning_rate(90, steps_per_epoch=10)
+    assert last == pytest.approx(1e-3 if decay == "constant" else 1e-4)
+
+
+def test_the_warm_up_comes_on_top_of_a_decay() -> None:
+    schedule = Schedule(epochs=2, batch_size=1, warmup_steps=10, warmup_ratio=0, decay="linear")
+    assert schedule.learning_rate(5, steps_per_epoch=10) == pytest.approx(1e-3 * 0.5 * 0.75)
 
 
 @pytest.mark.parametrize(

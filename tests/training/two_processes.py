@@ -20,14 +20,14 @@ from test_cohort import NONE, SMALL, Stream, Witness, member, stop_after, valida
 from torch import nn
 
 from distilpose.data.stream import Batch
-from distilpose.losses.circulation import CirculationWeights, circulation_loss
+from distilpose.losses.circulation import CirculationWeights
+from distilpose.losses.criteria import CirculationCriterion
 from distilpose.models import build_model, initialise
 from distilpose.training.batch_norm import synchronise_batch_norm
 from distilpose.training.cohort import train_cohort
 from distilpose.training.member import Member
 from distilpose.training.ranks import Ranks, meet
 from distilpose.training.schedule import Schedule
-from distilpose.training.silent import SilentListener
 from distilpose.whole_files import FencedError
 
 
@@ -57,15 +57,10 @@ def cohort(folder: Path, cards: int = 1) -> list[Member]:
     """A student with all losses, one with none, and a heatmap model that circulates."""
     model = build_model("sdpose_t", **SMALL, cycles=2)
     initialise(model, seed=0)
-
-    def criterion(output: Any, batch: Batch, teacher: object, epoch: float) -> dict[str, torch.Tensor]:
-        target = batch.keypoints.sum(-1)[..., None, None].expand_as(output[0].heatmaps)
-        return circulation_loss(output, target, batch.visible, CirculationWeights(KT=1e-3, VT=1e-3))
-
     circle = Member(
         name="circle",
         model=model,
-        criterion=criterion,
+        criterion=CirculationCriterion(CirculationWeights(KT=1e-3, VT=1e-3)),
         schedule=Schedule(epochs=2, batch_size=4, lr=1e-2, warmup_steps=2, milestones=(), eval_every=1),
         checkpoints=folder / "circle",
         forward=lambda wrapped, images: wrapped(images, all_cycles=True),
@@ -103,7 +98,7 @@ def train(
         members,
         stream=Shared(ranks),
         validate=validate,
-        listener=witness if ranks.leads else SilentListener(),
+        listener=witness if ranks.leads else None,
         fabric=fabric,
         teacher=teacher,
         log_every=2,

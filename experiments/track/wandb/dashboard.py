@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from experiments.runs.atomic import json_text, read_json, write_text
+from experiments.runs.atomic import json_text, read_json, write_whole
 from experiments.runs.saved_plan import SavedPlan
 from experiments.track.card import shown_name
 
@@ -119,7 +119,7 @@ def _saved(dashboard: Dashboard, memory: Path, known: dict[str, str]) -> dict[Ki
         for part in parts[kind]:
             setattr(saved, part, getattr(view, part))
         addresses[kind] = saved.save().url
-        write_text(memory, json_text({**known, **addresses}))  # what is saved is known, whatever the next does
+        write_whole(memory, json_text({**known, **addresses}))  # what is saved is known, whatever the next does
     return addresses
 
 

@@ -11,10 +11,10 @@ from experiments.runs.saved_plan import SavedPlan
 from experiments.runs.store import RunDir, Store, run_title
 from experiments.track.card import run_card, run_summary
 from experiments.track.replay import replay
-from experiments.track.wandb.tracker import UPLOAD_SECONDS, WandbTracker, wandb_courier
 from experiments.track.wandb.files import folders, log_file, missing, read_folder
 from experiments.track.wandb.outputs import outputs_of
 from experiments.track.wandb.record import Project, is_noted, journal_digest, note
+from experiments.track.wandb.tracker import UPLOAD_SECONDS, WandbTracker, wandb_courier
 
 What = Literal["told", "sent", "there", "running", "not begun", "failed"]
 TOGETHER = 16  # runs sent by one command

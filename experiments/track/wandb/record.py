@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from experiments.runs.atomic import json_text, read_json, write_text
+from experiments.runs.atomic import json_text, read_json, write_whole
 from experiments.track.wandb.server import server
 
 
@@ -40,7 +40,7 @@ def journal_digest(run_dir: Path) -> str:
 def note(run_dir: Path, place: str, digest: str) -> None:
     """Write down that a place has all of the journal with this digest."""
     file = _file(run_dir)
-    write_text(file, json_text({**(read_json(file, dict[str, str]) or {}), place: digest}))
+    write_whole(file, json_text({**(read_json(file, dict[str, str]) or {}), place: digest}))
 
 
 def is_noted(run_dir: Path, place: str) -> bool:

@@ -5,12 +5,11 @@ import netrc
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
-from experiments.runs.job import Mode, WandbOptions
+from experiments.runs.job import Mode
 
 REACH_SECONDS = 5.0  # for a connection
 

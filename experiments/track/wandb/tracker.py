@@ -13,12 +13,12 @@ import numpy as np
 import PIL.Image
 import psutil
 
+from experiments.runs.job import Mode
 from experiments.track.card import RunCard, shown_name
 from experiments.track.courier import PATIENCE_SECONDS, Courier
 from experiments.track.protocol import Status
 from experiments.track.wandb.outputs import Outputs, send_outputs
 from experiments.track.wandb.record import Project, journal_digest, note
-from experiments.runs.job import Mode
 from experiments.track.wandb.server import forget_empty_variables, reach_server, resolve_mode, what_wandb_reads
 
 log = logging.getLogger(__name__)

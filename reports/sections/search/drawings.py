@@ -32,10 +32,9 @@ def history_drawing(search: SearchNumbers) -> Drawing:
         if first.batch != second.batch:
             axes.axvline(second.number - 0.5, color=FAINT, linewidth=0.7, zorder=0)
     finished = [trial for trial in search.trials if trial.values is not None]
-    sign = -1 if search.objectives[0] in search.low else 1
     best: list[tuple[int, float]] = []
     for trial in finished:
-        if not best or sign * (trial.reached or 0.0) > sign * best[-1][1]:
+        if not best or search.sign * (trial.reached or 0.0) > search.sign * best[-1][1]:
             best.append((trial.number, trial.reached or 0.0))
     if best:
         ends = [*best, (search.trials[-1].number, best[-1][1])]

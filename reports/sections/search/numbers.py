@@ -67,7 +67,7 @@ class Importance(NamedTuple):
 class SearchNumbers(NamedTuple):
     """A search as far as it has come.
 
-    `low` are the objectives of which low values are good: costs. `own` are the rows of the sweep file, `again` the row
+    `low` are the metrics and costs of which low values are good. `own` are the rows of the sweep file, `again` the row
     that confirms a row by name. `front` are the numbers of the trials that no other beats in every objective; of one
     objective, that of the best. `epochs` is the length of a whole trial.
     """
@@ -87,6 +87,11 @@ class SearchNumbers(NamedTuple):
     seed: int
 
     @property
+    def sign(self) -> int:
+        """1 where more of the first objective is better, -1 where less is."""
+        return -1 if self.objectives[0] in self.low else 1
+
+    @property
     def own_trials(self) -> tuple[str, ...]:
         """The rows of the sweep file that are trials: they lie in the space."""
         rows = {trial.row for trial in self.trials}
@@ -96,7 +101,7 @@ class SearchNumbers(NamedTuple):
     def finished(self) -> tuple[TrialNumbers, ...]:
         """The trials with a value, the best of the first objective first."""
         known = [trial for trial in self.trials if trial.values is not None]
-        return tuple(sorted(known, key=lambda trial: -(trial.values or (0.0,))[0]))
+        return tuple(sorted(known, key=lambda trial: -self.sign * (trial.values or (0.0,))[0]))
 
     @property
     def epochs_saved(self) -> float | None:
@@ -113,8 +118,8 @@ def search_numbers(numbers: SweepNumbers) -> SearchNumbers | None:
     if search is None:
         return None
     objectives, entry, seed = tuple(search["objectives"]), search["entry"], search["seed"]
-    trials = tuple(_trial(trial, objectives, seed, reader) for trial in search["trials"])
-    low = frozenset(name for trial in search["trials"] for name in trial["costs"])
+    low = frozenset(search["lower_is_better"])
+    trials = tuple(_trial(trial, objectives, low, seed, reader) for trial in search["trials"])
     axes = _axes(entry["space"])
     lengths = (reader.read(trial.run_id, trial.row, seed, "student").epochs for trial in trials)
     return SearchNumbers(
@@ -151,11 +156,14 @@ def _axes(space: Mapping[str, Any]) -> tuple[Axis, ...]:
     return tuple(axes)
 
 
-def _trial(trial: SavedTrial, objectives: Sequence[str], seed: int, reader: RunReader) -> TrialNumbers:
+def _trial(
+    trial: SavedTrial, objectives: Sequence[str], low: AbstractSet[str], seed: int, reader: RunReader
+) -> TrialNumbers:
     run = reader.read(trial["run_id"], trial["row"], seed, "student")
     curve = reader.details(run).curves.get(f"val/{objectives[0]}", {})
     known = {**run.metrics, **trial["costs"]}
     values = tuple(float(known[objective]) for objective in objectives) if run.finished else None
+    best = min if objectives[0] in low else max
     scale = metric_scale(objectives[0])
     return TrialNumbers(
         number=trial["number"],
@@ -164,7 +172,7 @@ def _trial(trial: SavedTrial, objectives: Sequence[str], seed: int, reader: RunR
         state=run.state,
         params=trial["params"],
         values=values,
-        reached=values[0] if values else max((value * scale for value in curve.values()), default=None),
+        reached=values[0] if values else best((value * scale for value in curve.values()), default=None),
         epoch=run.epochs if values else max(curve, default=None),
         batch=trial["batch"],
     )

@@ -3,6 +3,7 @@
 from reports.formats.cells import Cell, change, gap, number, seeds, text
 from reports.formats.table import Column, Table, fill
 from reports.numbers.sweep import RowNumbers, SweepNumbers
+from reports.read.reader import metric_digits
 from reports.sections.row_cells import state_gap
 from reports.sections.search.numbers import Axis, SearchNumbers, TrialNumbers
 from reports.statistics.differences import spread
@@ -17,7 +18,7 @@ def value_text(value: object) -> str:
 
 def digits_of(objective: str) -> int:
     """How many decimals an objective is shown with."""
-    return _DIGITS.get(objective, 1)
+    return _DIGITS.get(objective, metric_digits(objective))
 
 
 def chosen_table(numbers: SweepNumbers, search: SearchNumbers) -> Table | None:
@@ -45,9 +46,10 @@ def chosen_table(numbers: SweepNumbers, search: SearchNumbers) -> Table | None:
         Column(metric, lambda trial: _other_seeds(rows[named[trial.row]], search, digits), "measured", others),
         Column(numbers.over, improved, "change", others),
     ]
+    high = "high" if search.sign > 0 else "low"
     notes = (
-        f"As found is one seed, chosen from {len(search.finished)} finished trials for being high: it is too high. The "
-        f"other seeds had no part in the choice; differences are paired with the same seeds of {numbers.against}.",
+        f"As found is one seed, chosen from {len(search.finished)} finished trials for being {high}: it is too {high}. "
+        f"The other seeds had no part in the choice; differences are paired with the same seeds of {numbers.against}.",
     )
     return fill(columns, chosen, name="search-chosen", caption="The chosen values, confirmed", notes=notes)
 
@@ -91,7 +93,10 @@ def trials_table(search: SearchNumbers) -> Table:
         Column("run", lambda trial: text(trial.run_id)),
     ]
     rest = [trial for trial in search.trials if trial.values is None]
-    ordered = [*search.finished, *sorted(rest, key=lambda trial: -(trial.reached or -1.0))]
+    ordered = [
+        *search.finished,
+        *sorted(rest, key=lambda trial: float("inf") if trial.reached is None else -search.sign * trial.reached),
+    ]
     notes = [f"One run each, seed {search.seed}: a single seed has no spread."]
     if any(trial.state == "pruned" for trial in search.trials):
         notes.append("A pruned trial shows the best it had reached when it was ended, and the epoch of that.")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from distilpose.data.library import find_skeleton
+from distilpose.evaluation.metrics import metric_of
 from distilpose.synthetic.dataset import SyntheticSpec, write_synthetic
 from experiments.build.data import data_facts, prepare
 from experiments.sweep.recipe import DataChoice, EvaluationChoice, SyntheticChoice
@@ -61,7 +63,7 @@ def test_the_annotation_files_are_known_by_their_checksums(people: Path, tmp_pat
 
 
 def test_a_measure_by_torso_needs_a_torso(people: Path, tmp_path: Path) -> None:
-    choice, by_torso = DataChoice(root=str(people)), EvaluationChoice(best_by="PCK@0.2-torso")
+    choice, by_torso = DataChoice(root=str(people)), EvaluationChoice(best_by=metric_of("PCK@0.2-torso"))
     assert data_facts(choice, by_torso, root=None, runs=tmp_path).val_people == 2
     for split in ("train", "val"):
         file = people / "annotations" / f"{split}.json"
@@ -87,3 +89,16 @@ def test_faults_of_both_splits_are_listed_and_soundness_is_remembered(people: Pa
         picture.write_bytes(content)
     assert prepare(choice, root=None, runs=runs) == ()
     assert len(list((runs / "data").glob("sound-*.json"))) == 2
+
+
+def test_joints_that_a_sweep_gives_change_the_fingerprint_and_own_sigmas_are_warned_of(
+    people: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    choices = [
+        DataChoice(root=str(people)),
+        DataChoice(root=str(people), skeleton=find_skeleton("coco", sigmas=0.05)),
+        DataChoice(root=str(people), sigmas=0.05),
+    ]
+    plain, whole, sigmas = (data_facts(choice, GT, root=None, runs=tmp_path).fingerprint for choice in choices)
+    assert plain != whole == sigmas
+    assert [record.message[:12] for record in caplog.records] == ["data.sigmas:"]

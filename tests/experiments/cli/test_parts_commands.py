@@ -8,16 +8,20 @@ from pathlib import Path
 import pytest
 from command_line import Said
 
+from distilpose.heads import HEADS
 from distilpose.losses.contract import check_loss
 from distilpose.losses.table import LOSSES
 from distilpose.losses.use import Losses
+from distilpose.models.specs import MODELS
 
 
-def test_parts_lists_every_loss_with_its_options(distilpose: Callable[..., Said]) -> None:
+def test_parts_lists_every_loss_model_and_head_with_its_options(distilpose: Callable[..., Said]) -> None:
     code, out, _ = distilpose("parts")
     assert code == 0
     assert all(f"\n  {name} " in out for name in LOSSES)
     assert "form: per_sample, official (default per_sample)" in out
+    assert all(f"\n  {name} " in out for name in (*MODELS, *HEADS))
+    assert "width=64, dim=192, depth=12, heads=8, patch=(4, 3)" in out
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -56,13 +60,14 @@ def test_a_loss_that_breaks_a_promise_is_told_which(
     assert f"FAILED  {promise}" in out
 
 
-def test_a_new_loss_comes_with_a_test_that_passes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, distilpose: Callable[..., Said]
+@pytest.mark.parametrize("kind", ["loss", "model", "head"])
+def test_a_new_part_comes_with_a_test_that_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, distilpose: Callable[..., Said], kind: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert distilpose("new", "loss", "mine")[0] == 0
+    assert distilpose("new", kind, "mine")[0] == 0
     assert distilpose("check", "mine.py:mine")[0] == 0
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."], check=False)
     assert done.returncode == 0
-    assert distilpose("new", "loss", "mine")[0] == 2
-    assert distilpose("new", "loss", "a/b")[0] == 2
+    assert distilpose("new", kind, "mine")[0] == 2
+    assert distilpose("new", kind, "a/b")[0] == 2

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from small_sweeps import MINI
 
-from experiments.launch import torchrun
+from experiments.launch.command import cohort_command
 from experiments.runs.store import Store
 
 ONE_RUN = MINI.partition("  - {row: all")[0]
@@ -37,7 +37,7 @@ def test_a_launch_works_there(repository: Path) -> None:
 
 def test_torchrun_finds_our_packages_there(repository: Path) -> None:
     """Without a job it gets as far as its own arguments."""
-    started = subprocess.run(torchrun.command(1), cwd=repository, capture_output=True, text=True, check=False)
+    started = subprocess.run(cohort_command(2), cwd=repository, capture_output=True, text=True, check=False)
     assert "torchrun.py" in started.stderr
     assert "IndexError" in started.stderr
     assert "of the user was imported" not in started.stderr

@@ -15,7 +15,7 @@ from experiments.launch.memory_needs import MEASURED, PREDICTED, MemoryNeed, mem
 from experiments.launch.packing import GPU_CONTEXT
 from experiments.plan.estimate import Costs, estimate
 from experiments.plan.model_costs import ModelCosts
-from experiments.plan.plan import Plan
+from experiments.plan.plan import Plan, PlannedRun
 from experiments.runs.store import Store
 from experiments.sweep.recipe import VALIDATION_CROPS
 from experiments.terminal.launch_view import plan_tables
@@ -56,6 +56,18 @@ def test_a_large_batch_takes_what_a_step_of_its_models_takes(large: Plan, store:
     assert of_process(large, store, 1, micro_batch=32) < of_process(large, store, 1)
 
 
+def test_an_average_and_an_optimizers_moments_count(large: Plan, store: Store) -> None:
+    models, teacher = ModelCosts(store), large.teachers[0].recipe
+    adam = models.memory(teacher, people=64, trains=True)
+    sgd = models.memory({**teacher, "optimizer": {"name": "sgd"}}, people=64, trains=True)
+    averaged = models.memory({**teacher, "ema": 0.999}, people=64, trains=True)
+    assert adam is not None
+    assert sgd is not None
+    assert averaged is not None
+    assert process_bytes([adam]) - process_bytes([sgd]) == 2 * adam.trained
+    assert process_bytes([averaged]) - process_bytes([adam]) == adam.weights + adam.buffers
+
+
 def test_cycles_count_where_they_are_trained(tmp_path: Path, store: Store) -> None:
     plan, models = small_plan(tmp_path, CIRCLING), ModelCosts(store)
     recipe = plan.runs[plan.cohorts[0].run_ids[0]].recipe
@@ -65,8 +77,12 @@ def test_cycles_count_where_they_are_trained(tmp_path: Path, store: Store) -> No
     assert two > one
 
 
+def students(plan: Plan) -> dict[str, PlannedRun]:
+    return {run_id: run for run_id, run in plan.runs.items() if run.role == "student"}
+
+
 def test_a_teacher_that_comes_from_elsewhere_is_of_unknown_size(plan: Plan, store: Store) -> None:
-    elsewhere = replace(plan, teachers=())
+    elsewhere = replace(plan, runs=students(plan))
     assert ModelCosts(store).of_process(elsewhere, plan.cohorts[1].run_ids) is None
 
 
@@ -79,7 +95,7 @@ def test_only_cohorts_for_a_gpu_have_a_need(plan: Plan, large: Plan, store: Stor
 
 
 def test_a_need_that_is_unknown_is_said_to_be(large: Plan, store: Store) -> None:
-    costs, elsewhere = estimate(large, store), replace(large, teachers=(), cohorts=large.cohorts[1:])
+    costs, elsewhere = estimate(large, store), replace(large, runs=students(large), cohorts=large.cohorts[1:])
     needs = memory_needs(elsewhere, store, costs, lambda: None)
     assert needs == {cohort.cohort_id: None for cohort in elsewhere.cohorts}
     text = shown(*plan_tables(large, store.states(large.runs), costs, needs))

@@ -13,8 +13,8 @@ import pytest
 from small_sweeps import small_plan
 
 from experiments.launch.inline import InlineLauncher
-from experiments.launch.local import LocalLauncher, share_out
-from experiments.launch.protocol import Launcher, Slot
+from experiments.launch.local import LocalLauncher
+from experiments.launch.protocol import Launcher, Slot, share_out
 from experiments.launch.records import LaunchProgress, LaunchSettings
 from experiments.launch.scheduler import launch_plan
 from experiments.plan.plan import Plan

@@ -3,16 +3,18 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_sweeps import SMALL, small_plan
 
 from experiments.launch import slurm
-from experiments.launch.choose import choose
-from experiments.launch.protocol import PREEMPTED
+from experiments.launch.choose import choose, sharing_faults
+from experiments.launch.protocol import Wish
 from experiments.launch.slurm import SlurmError, SlurmHandle, SlurmLauncher
 from experiments.launch.slurm_script import SlurmOptions
 from experiments.plan.plan import Plan
+from experiments.runs.job import PREEMPTED
 
 
 class Cluster:
@@ -144,18 +146,17 @@ def test_what_was_not_submitted_yet_is_not_submitted_after_a_stop(cluster: Clust
 @pytest.mark.parametrize(
     ("words", "rule"),
     [
-        ({"on": "moon"}, "one of local, slurm, ray"),
-        ({"ray_address": "auto"}, "add --on ray"),
-        ({"on": "ray", "device": "cuda:1"}, "it chooses the GPUs"),
-        ({"on": "slurm", "gpus_per_run": 4, "slurm": ["nodes=3"]}, "must divide"),
-        ({"slurm": ["mem=1G"]}, "add --on slurm"),
-        ({"on": "slurm", "slurm": ["men=1G"]}, "did you mean mem?"),
-        ({"on": "slurm", "device": "cuda:1"}, "it chooses the GPUs"),
+        (("moon",), "one of local, slurm, ray"),
+        (("local", Wish(), ["address=auto"]), "no such option here"),
+        (("ray", Wish(device="cuda:1")), "it chooses the GPUs"),
+        (("slurm", Wish(processes=4), ["nodes=3"]), "must divide"),
+        (("slurm", Wish(), ["men=1G"]), "did you mean mem?"),
+        (("slurm", Wish(device="cuda:1")), "it chooses the GPUs"),
     ],
 )
-def test_a_place_that_cannot_be_had_is_a_message(words: dict[str, object], rule: str) -> None:
+def test_a_place_that_cannot_be_had_is_a_message(words: tuple[Any, ...], rule: str) -> None:
     with pytest.raises(ValueError, match="--") as mistake:
-        choose(**words)  # type: ignore[arg-type]
+        choose(*words)
     assert rule in str(mistake.value)
 
 
@@ -166,16 +167,14 @@ def test_slurm_without_its_commands_is_a_message(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_plan_whose_batches_cannot_be_shared_is_a_message(plan: Plan) -> None:
-    assert choose(device="cpu", gpus_per_run=2).faults(plan) == []
-    assert choose(device="cpu", gpus_per_run=3).faults(plan) == [
-        "--gpus-per-run 3: a batch of 4 people cannot be shared evenly by 3 processes"
-    ]
+    assert sharing_faults(plan, 2) == []
+    assert sharing_faults(plan, 3) == ["--gpus-per-run 3: a batch of 4 people cannot be shared evenly by 3 processes"]
 
 
 def test_a_plan_whose_cards_cannot_be_shared_is_a_message(tmp_path: Path) -> None:
     plan = small_plan(tmp_path, SMALL.replace("batch_size: 4", "batch_size: 4, cards: 2"))
-    assert choose(device="cpu", gpus_per_run=2).faults(plan) == []
-    assert choose(device="cpu", gpus_per_run=4).faults(plan) == [
+    assert sharing_faults(plan, 2) == []
+    assert sharing_faults(plan, 4) == [
         "--gpus-per-run 4: schedule.cards: 2 cards cannot be shared evenly by 4 processes"
     ]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.launch.slurm_script import SlurmOptions, read_options, sbatch_text
+from experiments.launch.options import read_options
+from experiments.launch.slurm_script import SlurmOptions, sbatch_text
 
 JOBS = (Path("/runs/jobs/one.json"), Path("/runs/jobs/the other.json"))
 FOLDER = Path("/runs/slurm/distilpose-0")
@@ -24,8 +25,10 @@ def settings(script: str) -> list[str]:
 
 def test_options_are_read_from_pairs() -> None:
     pairs = ["partition=gpu", "time=1-12:00", "mail_user=me@here", "throttle=8", "gpu-type=a100", "on-interrupt=cancel"]
-    assert read_options(pairs) == SlurmOptions(
-        handed_on=(("mail-user", "me@here"), ("partition", "gpu"), ("time", "1-12:00")),
+    assert read_options(SlurmOptions, pairs) == SlurmOptions(
+        mail_user="me@here",
+        partition="gpu",
+        time="1-12:00",
         throttle=8,
         gpu_type="a100",
         on_interrupt="cancel",
@@ -39,27 +42,29 @@ def test_options_are_read_from_pairs() -> None:
         ("partition=", "KEY=VALUE"),
         ("partition=a\n#SBATCH --uid=0", "KEY=VALUE"),
         ("partitoin=gpu", "did you mean partition?"),
-        ("uid=0", "one of account"),
-        ("nodes=0", "at least 1"),
-        ("cpus=two", "whole number"),
+        ("uid=0", "valid: account"),
+        ("nodes=0", "must be greater than or equal to 1"),
+        ("cpus=two", "must be a valid integer"),
         ("time=tomorrow", "days-hours"),
-        ("on-interrupt=maybe", "leave, cancel"),
+        ("on-interrupt=maybe", "must be 'leave' or 'cancel'"),
     ],
 )
 def test_a_wrong_option_is_named_with_its_rule(pair: str, rule: str) -> None:
-    with pytest.raises(ValueError, match="--slurm") as mistake:
-        read_options([pair])
+    with pytest.raises(ValueError, match="--with") as mistake:
+        read_options(SlurmOptions, [pair])
     assert rule in str(mistake.value)
 
 
 def test_all_wrong_options_are_shown_at_once() -> None:
     with pytest.raises(ValueError, match="given twice") as mistake:
-        read_options(["mem=1G", "mem=2G", "cpus=0", "what=1"])
+        read_options(SlurmOptions, ["mem=1G", "mem=2G", "cpus=0", "what=1"])
     assert len(str(mistake.value).splitlines()) == 3
 
 
 def test_a_script_asks_for_an_array_that_is_warned_before_its_time_is_up() -> None:
-    options = read_options(["partition=gpu", "time=04:00:00", "throttle=2", "notice=90", "cpus=8", "gpu-type=a100"])
+    options = read_options(
+        SlurmOptions, ["partition=gpu", "time=04:00:00", "throttle=2", "notice=90", "cpus=8", "gpu-type=a100"]
+    )
     assert settings(text(options, gpus=True)) == [
         "job-name=distilpose-0",
         "array=0-1%2",
@@ -77,7 +82,7 @@ def test_a_script_asks_for_an_array_that_is_warned_before_its_time_is_up() -> No
 
 
 def test_the_processes_of_a_cohort_are_spread_over_its_nodes_by_srun() -> None:
-    script = text(read_options(["nodes=2", "cpus=3"]), processes=8, gpus=True)
+    script = text(read_options(SlurmOptions, ["nodes=2", "cpus=3"]), processes=8, gpus=True)
     assert {"nodes=2", "ntasks-per-node=1", "cpus-per-task=12", "gres=gpu:4"} <= set(settings(script))
     assert 'srun --kill-on-bad-exit=1 python -m it "$job" &' in script
 

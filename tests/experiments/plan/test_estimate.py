@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from small_sweeps import SMALL, small_plan
 
@@ -7,19 +9,19 @@ from experiments.runs.store import Store
 
 
 def finish(store: Store, plan: Plan, run_id: str, *, seconds: float) -> None:
-    steps = planned_steps(plan.runs[run_id], plan.train_people[run_id])
+    steps = planned_steps(plan.runs[run_id])
     store.run(run_id).write_spec(plan.runs[run_id].spec)
     store.run(run_id).write_result({"metrics": {}, "seconds": seconds, "steps": steps, "provenance": {"device": "cpu"}})
 
 
 def test_steps_are_epochs_times_batches_the_last_of_which_may_be_dropped(tmp_path, plan: Plan) -> None:
-    run_id, run = next(iter(plan.runs.items()))
-    assert planned_steps(run, 40) == 2 * (40 // 4)
-    assert planned_steps(run, 41) == 2 * (40 // 4 + 1)
+    run = next(iter(plan.runs.values()))
+    assert planned_steps(run) == 2 * (40 // 4)
+    assert planned_steps(replace(run, people=41)) == 2 * (40 // 4 + 1)
     dropping = small_plan(tmp_path, SMALL.replace("batch_size: 4", "batch_size: 4, drop_last: true"))
-    assert planned_steps(next(iter(dropping.runs.values())), 41) == 2 * (40 // 4)
-    assert planned_steps(run, 3) == 2
-    assert planned_steps(run, plan.train_people[run_id]) == 20
+    assert planned_steps(replace(next(iter(dropping.runs.values())), people=41)) == 2 * (40 // 4)
+    assert planned_steps(replace(run, people=3)) == 2
+    assert planned_steps(run) == 20
 
 
 def test_without_a_measurement_cost_follows_multiply_adds(tmp_path, store: Store) -> None:

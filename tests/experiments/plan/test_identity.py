@@ -104,6 +104,16 @@ def test_writing_a_default_out_changes_no_id() -> None:
         evaluation={"flip_test": True, "boxes": "gt"},
     )
     assert _id(written) == _id(_run())
+    adam = {"name": "adam", "betas": [0.9, 0.999], "weight_decay": 0}
+    assert _id(_run(optimizer=adam, ema=None, clip_grad_norm=None)) == _id(_run())
+
+
+def test_of_a_schedule_only_what_its_decay_uses_counts() -> None:
+    def of(**schedule: Any) -> str:
+        return _id(_run(schedule={**VALUES["schedule"], **schedule}))
+
+    assert of(decay="cosine", milestones=[1], gamma=0.5) == of(decay="cosine")
+    assert len({of(), of(milestones=[1]), of(decay="cosine"), of(decay="cosine", floor=0.1), of(decay="linear")}) == 5
 
 
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -184,6 +194,11 @@ def test_where_the_data_lie_changes_no_id_and_what_they_are_does() -> None:
         {"evaluation": {"flip_test": False}},
         {"evaluation": {"flip_scores": "official"}},
         {"evaluation": {"best_by": "PCK@0.1"}},
+        {"schedule": {**VALUES["schedule"], "decay": "constant"}},
+        {"optimizer": {"name": "adamw"}},
+        {"optimizer": {"weight_decay": 0.1}},
+        {"ema": 0.9998},
+        {"clip_grad_norm": 1},
     ],
     ids=str,
 )

@@ -1,7 +1,7 @@
 """What models of recipes cost: asked once of each kind, kept beside the runs, and never a plan's end."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from experiments.plan import model_costs
 from experiments.plan.model_costs import FILE, ModelCosts
 from experiments.plan.plan import Plan
 from experiments.runs.store import Store
-from experiments.sweep import compatibility
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def recipe(plan: Plan) -> dict[str, object]:
     """A student's recipe."""
-    return dict(plan.rows[0].runs[0].recipe)
+    return dict(plan.runs[plan.rows[0].runs[0].run_id].recipe)
 
 
 @pytest.fixture
@@ -88,15 +87,13 @@ class Mine(nn.Module):
 
 
 @pytest.fixture
-def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A sweep of a student with a backbone that nobody but its builder knows."""
     spec = replace(MODELS["distilpose_s"], name="mine", backbone="mine", width=8)  # type: ignore[arg-type]
     monkeypatch.setitem(MODELS, "mine", spec)
     sweep = tmp_path / "mine.yaml"
     sweep.write_text(MINI.replace("student: {model: distilpose_s", "student: {model: mine"))
-    compatibility._models_for.cache_clear()
-    yield sweep
-    compatibility._models_for.cache_clear()
+    return sweep
 
 
 @pytest.mark.parametrize("reads_numbers", [False, True])
@@ -108,7 +105,7 @@ def test_a_plan_of_a_new_backbone_says_what_it_costs_or_that_it_is_unknown(
     distilpose: Callable[..., Said],
 ) -> None:
     build = builders._backbone
-    ours = lambda spec: (Mine(reads_numbers=reads_numbers), 8) if spec.backbone == "mine" else build(spec)  # noqa: E731
+    ours = lambda spec, own: (Mine(reads_numbers=reads_numbers), 8) if spec.backbone == "mine" else build(spec, own)  # noqa: E731
     monkeypatch.setattr(builders, "_backbone", ours)
     code, out, err = distilpose("plan", mine, "--runs", tmp_path / "runs")
     assert code == 0, err
@@ -126,7 +123,9 @@ def test_a_plan_of_a_model_that_cannot_be_built_is_one_of_unknown_cost(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     build, parts = builders._backbone, {"stemnet": 0}
-    monkeypatch.setattr(builders, "_backbone", lambda spec: build(spec) if parts[spec.backbone] == 0 else None)
+    monkeypatch.setattr(
+        builders, "_backbone", lambda spec, own: build(spec, own) if parts[spec.backbone] == 0 else None
+    )
     code, out, err = distilpose("plan", mine, "--runs", tmp_path / "runs")
     assert code == 0, err
     assert "2 runs of unknown cost" in " ".join(out.split())

@@ -13,7 +13,7 @@ FULL = {"reg": 1.0, "KT": 5e-4, "VT": 5e-4, "SH": 1.0, "CS": 1e-2}
 NONE = {"reg": 1.0}
 SCHEDULE = {
     "epochs": 300, "drop_last": False, "cards": 8, "lr": 1e-3, "warmup_steps": 500, "warmup_ratio": 1e-3,
-    "milestones": [200, 260], "gamma": 0.1, "eval_every": 10,
+    "decay": "milestones", "milestones": [200, 260], "gamma": 0.1, "floor": 0.0, "eval_every": 10,
 }  # fmt: skip
 AUGMENTATION = {
     "flip": 0.5, "half_body": 0.3, "half_body_joints": 8, "scale": 0.35, "rotation": 45.0, "rotation_p": 0.6,
@@ -120,7 +120,7 @@ def test_every_sdpose_and_its_tokenpose_is_trained_as_published() -> None:
         recipe, paper = rows[name]
         assert_published(recipe, OF_SDPOSE)
         assert (recipe.student.model, recipe.student.init, recipe.schedule.batch_size) == (model, init, batch), name
-        assert recipe.student.cycles == cycles
+        assert recipe.student.get("cycles") == cycles
         expected = {"heatmap": 1.0, "KT": tokens, "VT": tokens, "stop_gradient": False}
         assert to_json(recipe.circulation) == expected
         assert paper == ({} if ap is None else {"AP": ap})
@@ -142,7 +142,8 @@ def test_the_control_of_a_paper_profile_is_the_untaught_row_in_the_batches_of_th
 
 
 @pytest.mark.parametrize(
-    "sweep", ["losses", "teacher_student", "generalisation", "sdpose", "defects", "precision", "search_alphas"]
+    "sweep",
+    ["losses", "teacher_student", "generalisation", "sdpose", "defects", "precision", "search_alphas", "methods"],
 )
 def test_no_small_profile_inherits_the_augmentation_or_the_cards_of_the_published_recipe(sweep: str) -> None:
     for name, profile in read_sweep(find_sweep(sweep)).profiles.items():
@@ -160,6 +161,8 @@ def test_no_small_profile_inherits_the_augmentation_or_the_cards_of_the_publishe
 def test_the_rows_of_the_defects_differ_from_the_full_method_by_defects_alone() -> None:
     full, _ = rows_of("losses")["all"]
     rows = rows_of("defects")
+    of_rle = {name: dict(rows.pop(name)[0].losses.get("RLE").options) for name in list(rows) if name.startswith("RLE")}
+    assert of_rle == {"RLE put right": {"form": "mmpose"}, "RLE as in its authors' code": {"form": "official"}}
     assert rows["all put right"][0] == full
     defects = {
         "SH form": lambda recipe: dict(recipe.losses.get("SH").options)["form"],
@@ -186,7 +189,27 @@ def test_the_rows_of_the_precisions_are_the_full_method_with_the_same_teacher() 
     assert rows["bf16"].teacher.precision == "fp32"
 
 
-@pytest.mark.parametrize("sweep", ["losses", "teacher_student", "generalisation", "sdpose", "defects", "precision"])
+@pytest.mark.parametrize(
+    "sweep", ["losses", "teacher_student", "generalisation", "sdpose", "defects", "precision", "methods"]
+)
 def test_the_head_of_a_sweep_gives_the_one_command_for_the_paper(sweep: str) -> None:
     head = find_sweep(sweep).read_text().partition("\nsweep:")[0]
     assert f"distilpose launch {sweep} --profile paper --data data/coco" in head
+
+
+@pytest.mark.parametrize("profile", ["tiny", "lspet", "lspet-gpu", "paper"])
+def test_methods_differ_by_student_and_teaching_alone(profile: str) -> None:
+    rows = {row.name: row.recipe for row in read_profile("methods", profile).rows}
+    assert len(rows) == 18
+    first = rows["regression"]
+    for recipe in rows.values():
+        shared = {"student": first.student, "losses": first.losses, "circulation": first.circulation}
+        assert dataclasses.replace(recipe, **shared) == first
+        assert recipe.uses_teacher == any(use.asks and "teacher" in " ".join(use.asks) for use in recipe.losses)
+    trunks = {
+        name: tuple(
+            getattr(recipe.student.spec(), size) for size in ("backbone", "width", "dim", "depth", "heads", "patch")
+        )
+        for name, recipe in rows.items()
+    }
+    assert len(set(trunks.values())) == 1, trunks

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from small_sweeps import CIRCLING, FACTS, SMALL, facts, small_plan
 
 from experiments.build.facts import DataFacts
-from experiments.plan.plan import Plan, make_plan
+from experiments.plan.plan import Plan, PlannedRun, make_plan
 from experiments.sweep.recipe import DataChoice, EvaluationChoice
 from experiments.sweep.sweep_file import SWEEPS, read_sweep
 
@@ -52,8 +52,8 @@ def test_whatever_things_are_called_every_cell_is_one_run_in_one_cohort(
 
 def test_a_row_that_uses_no_teacher_has_none_in_its_identity(tmp_path: Path, plan: Plan) -> None:
     none, kt = plan.rows
-    assert {run.teacher_id for run in none.runs} == {None}
-    assert {run.teacher_id for run in kt.runs} == {plan.teachers[0].run_id}
+    assert {plan.runs[run.run_id].teacher_id for run in none.runs} == {None}
+    assert {plan.runs[run.run_id].teacher_id for run in kt.runs} == {plan.teachers[0].run_id}
     other = small_plan(
         tmp_path, SMALL.replace("{model: teacher_stemnet, width: 8", "{model: teacher_stemnet, width: 9")
     )
@@ -63,8 +63,8 @@ def test_a_row_that_uses_no_teacher_has_none_in_its_identity(tmp_path: Path, pla
 
 def test_students_of_every_seed_share_a_teacher(plan: Plan) -> None:
     assert len(plan.teachers) == 1
-    assert plan.teachers[0].role == "teacher"
-    assert plan.teachers[0].row is None
+    teacher = next(iter(plan.runs.values()))
+    assert (teacher.run_id, teacher.role, teacher.row) == (plan.teachers[0].run_id, "teacher", None)
 
 
 def test_rows_that_see_the_same_batches_train_together_and_those_without_a_teacher_join(plan: Plan) -> None:
@@ -88,6 +88,28 @@ def test_rows_that_see_the_same_batches_train_together_and_those_without_a_teach
 def test_a_row_that_sees_other_batches_trains_apart(tmp_path: Path, change: str) -> None:
     text = SMALL.replace("set: {losses: {KT: 0}}", f"set: {{losses: {{KT: 0}}, {change}}}")
     assert sorted(len(cohort.run_ids) for cohort in small_plan(tmp_path, text).cohorts) == [1, 1, 1, 1, 1]
+
+
+def teacher_of(plan: Plan) -> PlannedRun:
+    """The plan's only teacher."""
+    (teacher,) = plan.teachers
+    return plan.runs[teacher.run_id]
+
+
+def test_rows_of_other_optimizers_and_averages_train_together_and_their_teacher_alike(tmp_path: Path) -> None:
+    """Each member has an optimizer and an average of its own; a teacher takes what it does not name from its row."""
+    ways = "optimizer: {name: adamw, weight_decay: 0.05}, ema: 0.9998, clip_grad_norm: 1"
+    text = SMALL.replace("set: {losses: {KT: 0}}", f"set: {{losses: {{KT: 0}}, {ways}}}")
+    assert [len(cohort.run_ids) for cohort in small_plan(tmp_path, text).cohorts] == [1, 2, 2]
+    base = "  evaluation: {}\n  " + ways.replace(", ema", "\n  ema").replace(", clip", "\n  clip") + "\n"
+    text = SMALL.replace("  evaluation: {}\n", base)
+    teacher = teacher_of(small_plan(tmp_path, text))
+    assert teacher.identity["optimizer"]["weight_decay"] == 0.05
+    assert (teacher.identity["ema"], teacher.identity["clip_grad_norm"]) == (0.9998, 1.0)
+    own = text.replace("heads: 2}\n  losses", "heads: 2, optimizer: {name: sgd}, ema: null}\n  losses")
+    teacher = teacher_of(small_plan(tmp_path, own))
+    assert teacher.identity["optimizer"] == {"name": "sgd", "momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
+    assert "ema" not in teacher.identity
 
 
 def test_two_teachers_make_two_cohorts_and_the_row_without_joins_the_first(tmp_path: Path) -> None:
@@ -160,8 +182,8 @@ def test_an_axis_over_teachers_seeds_trains_two_teachers_and_shares_what_uses_no
     plan = small_plan(tmp_path, SMALL.replace("baseline: none", "baseline: none seed=0") + axes)
     rows = {row.name: row for row in plan.rows}
     assert list(rows) == ["none seed=0", "none seed=1", "KT seed=0", "KT seed=1"]
-    assert sorted(teacher.seed for teacher in plan.teachers) == [0, 1]
-    first, second = ({run.teacher_id for run in rows[f"KT seed={seed}"].runs} for seed in (0, 1))
+    assert sorted(plan.runs[teacher.run_id].seed for teacher in plan.teachers) == [0, 1]
+    first, second = ({plan.runs[run.run_id].teacher_id for run in rows[f"KT seed={seed}"].runs} for seed in (0, 1))
     assert len(first) == len(second) == 1
     assert first != second
     assert [run.seed for run in rows["KT seed=1"].runs] == [0, 1]  # a student's seeds are its own

@@ -15,12 +15,12 @@ def test_measured_steps_are_kept_beside_earlier_ones(store: Store) -> None:
 
 
 def test_a_plan_tells_its_hours_from_measured_steps(plan: Plan, store: Store) -> None:
-    run = plan.rows[1].runs[0]
+    run = plan.runs[plan.rows[1].runs[0].run_id]
     guessed = estimate(plan, store).runs[run.run_id]
     time = StepTime(seconds=7.5, device="H200", how="with 8 random crops for 32")
     keep_step_times(store, {step_kind(run.recipe): time})
     told = estimate(plan, store).runs[run.run_id]
-    assert told.seconds == 7.5 * planned_steps(run, plan.train_people[run.run_id]) != guessed.seconds
+    assert told.seconds == 7.5 * planned_steps(run) != guessed.seconds
     assert told.basis == "steps measured on H200, with 8 random crops for 32, before"
     teacher = plan.teachers[0].run_id
     assert "multiply-adds" in estimate(plan, store).runs[teacher].basis

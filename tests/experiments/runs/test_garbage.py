@@ -16,7 +16,7 @@ from small_sweeps import SMALL, small_plan
 from experiments.cli.gc import gc
 from experiments.plan.plan import Plan
 from experiments.runs import garbage
-from experiments.runs.garbage import YOUNG_SECONDS, find_waste, free, size_of, survey
+from experiments.runs.garbage import YOUNG_SECONDS, Waste, find_waste, free, size_of, survey
 from experiments.runs.store import Store
 
 RESULT = {"metrics": {"AP": 0.5}, "steps": 20, "epochs": 2, "seconds": 1.0}
@@ -48,7 +48,11 @@ def dropped(changed: tuple[Plan, Plan]) -> set[str]:
 
 
 def freed(store: Store) -> set[str]:
-    return {str(waste.path.relative_to(store.root)) for waste, gone in free(store, find_waste(store)) if gone}
+    return freed_of(store, find_waste(store))
+
+
+def freed_of(store: Store, found: list[Waste]) -> set[str]:
+    return {str(waste.path.relative_to(store.root)) for waste, gone in free(store, found) if gone}
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -183,7 +187,8 @@ def test_old_jobs_and_leftovers_go_and_young_ones_stay(changed: tuple[Plan, Plan
     run = store.run(done)
     (run.path / "lease").mkdir(exist_ok=True)
     leftovers = [run.path / f".result.json.{'0' * 32}.tmp", run.path / "lease" / f".claim.{'0' * 32}"]
-    leftovers.append(run.checkpoints / f".{CHECKPOINT}.123")
+    leftovers.append(store.parts / f".{'0' * 12}-half_way")
+    store.parts.mkdir()
     for path in leftovers:
         path.touch()
         aged(path)
@@ -196,6 +201,31 @@ def test_old_jobs_and_leftovers_go_and_young_ones_stay(changed: tuple[Plan, Plan
     assert stranger.exists()
     assert paths["b" * 12].exists()
     assert paths["c" * 12].exists()
+    assert young.exists()
+
+
+def test_code_that_no_run_names_goes_once_every_wanted_run_has_begun(changed: tuple[Plan, Plan], store: Store) -> None:
+    _, after = changed
+    used, unused, young = (store.parts / (letter * 12) for letter in "abc")
+    for folder in (used, unused, young):
+        folder.mkdir(parents=True)
+        (folder / "my_losses.py").write_text("def limbs(): ...")
+    aged(used)
+    aged(unused)
+    kept = next(iter(after.runs))
+    waiting = [run_id for run_id in after.runs if not store.run(run_id).path.exists()]
+    assert waiting
+    assert unused.name not in str(freed(store))
+    for run_id in waiting:
+        store.run(run_id).write_spec(after.runs[run_id].spec)
+    file = store.run(kept).path / "run.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "code": used.name}))
+    found = find_waste(store)
+    assert [waste.path for waste in found if waste.kind == "unused part"] == [unused]
+    file.write_text(file.read_text().replace(used.name, unused.name))  # a launch names it after the look
+    assert f"parts/{unused.name}" not in freed_of(store, found)
+    assert freed(store) == {f"parts/{used.name}"}
+    assert unused.exists()
     assert young.exists()
 
 

@@ -1,12 +1,14 @@
+import json
 from pathlib import Path
 
 import pytest
 from small_sweeps import CIRCLING, SMALL
 
+from distilpose.data.library import find_skeleton
 from distilpose.models.specs import MODELS
-from experiments.sweep.compatibility import pinned_sizes
+from experiments.sweep.compatibility import pinned_options
 from experiments.sweep.expand import MAX_RUNS
-from experiments.sweep.recipe import MMPoseChoice
+from experiments.sweep.recipe import MMPoseChoice, Recipe, run_recipe_from_json, to_json
 from experiments.sweep.search_space import MAX_GRID
 from experiments.sweep.sweep_file import SWEEPS, SpecError, Sweep, find_sweep, read_sweep
 from experiments.sweep.yaml_nodes import MAX_BYTES, MAX_DEPTH, MAX_VALUES
@@ -64,10 +66,10 @@ profiles:
 """
     assert _problems(tmp_path, text) == [
         "sweep.yaml:2:1: titel: no such field, did you mean title? valid: sweep, title, table, metric, baseline, base, "
-        "factors, seeds, rows, axes, search, profiles",
+        "factors, seeds, rows, axes, search, evaluate_on, profiles",
         "sweep.yaml:4:11: baseline: must be one of the rows, got 'nonne'; did you mean none? valid: none",
-        "sweep.yaml:6:33: student.widht: no such field, did you mean width? valid: width, dim, depth, heads, patch, "
-        "stem, cycles, model, head, init",
+        "sweep.yaml:6:40: student.widht: no such option, did you mean width? valid: width, dim, depth, heads, patch, "
+        "stem, cycles (row 'none')",
         "sweep.yaml:8:24: losses.KT: must be a finite number of at least 0, got -1 (row 'none')",
         "sweep.yaml:8:50: losses.SH.form: must be one of per_sample, official, got 'oficial'; did you mean official? "
         "valid: per_sample, official (simulated_heatmap.py:20) (row 'none')",
@@ -77,7 +79,7 @@ profiles:
         "sweep.yaml:13:27: evaluation.flip_test: must be true or false, got 'yes'",
         "sweep.yaml:17:11: rows.row: must name one row, got 'none' again (first in line 16)",
         "sweep.yaml:19:16: schedul: no such field, did you mean schedule? valid: student, teacher, losses, "
-        "circulation, input_size, data, augmentation, schedule, precision, evaluation",
+        "circulation, input_size, data, augmentation, schedule, precision, evaluation, optimizer, ema, clip_grad_norm",
         "sweep.yaml:20:8: profiles.two: must be a mapping of fields, got 3",
     ]
 
@@ -87,8 +89,8 @@ def test_fields_that_do_not_go_together_are_shown_once_each_is_right_by_itself(t
     text = text.replace("teacher_stemnet", "teacher_stemnet, dim: 95").replace("[0, 1]", "[0, 0]")
     text = text.replace("epochs: 2,", "epochs: 3, milestones: [2, 1],")
     assert _problems(tmp_path, text) == [
-        "sweep.yaml:5:20: student.model: must be a model of ours or timm:NAME, got 'distilpos_s', no known model; did "
-        f"you mean distilpose_s? valid: {', '.join(MODELS)} (row 'none' and 1 more)",
+        "sweep.yaml:5:20: student.model: must be a model of ours, timm:NAME, mmpose:CONFIG.py, or FILE.py:NAME of your "
+        f"own, got 'distilpos_s'; did you mean distilpose_s? valid: {', '.join(MODELS)} (row 'none' and 1 more)",
         "sweep.yaml:6:42: teacher.dim: must be a multiple of 4 and of heads (2), got 95; change dim or heads "
         "(row 'none' and 1 more)",
         "sweep.yaml:11:37: schedule.milestones: must be in ascending order, got [2, 1] (row 'none' and 1 more)",
@@ -130,8 +132,8 @@ def test_fields_that_do_not_go_together_are_shown_once_each_is_right_by_itself(t
         (
             "teacher: {model: teacher_stemnet, width: 8,",
             "teacher: {model: teacher_stemnet, cycles: 2, width: 8,",
-            "6:45: teacher.cycles: means nothing: a teacher teaches by its first, got 2; leave it out (row 'none' and "
-            "1 more)",
+            "6:45: teacher.cycles: means nothing to teacher_stemnet (only the sdpose models run in cycles), got 2; "
+            "leave it out (row 'none' and 1 more)",
         ),
         (
             "teacher: {model: teacher_stemnet, width: 8,",
@@ -197,7 +199,7 @@ def test_fields_that_do_not_go_together_are_shown_once_each_is_right_by_itself(t
         (
             "model: distilpose_s, width: 8",
             "model: distilpose_s, width: 99999",
-            "5:41: student.width: must be at most 10,",
+            "5:41: student.width: must be at most 4,096, got 99999",
         ),
     ],
 )
@@ -252,14 +254,18 @@ def test_names_that_become_files_are_not_too_long_for_them(tmp_path: Path) -> No
         ),
         (
             "  circulation: {heatmap: 1, KT: 5e-6",
-            "  losses: {reg: 1}\n  circulation: {heatmap: 1, KT: 5e-6",
-            "7:16: circulation: must have losses (of a regression student) or circulation (of a heatmap model), "
-            "got both",
+            "  losses: {reg: 1}\n  circulation: {heatmap: 2, KT: 5e-6",
+            "7:27: circulation.heatmap: counts where there are no losses, got 2; leave it out",
+        ),
+        (
+            "  circulation: {heatmap: 1, KT: 5e-6",
+            "  losses: {heatmap: 1, KT: 1}\n  circulation: {KT: 5e-6",
+            "6:28: losses.KT: is a term of circulation here, got both; set one to 0",
         ),
         (
             "  circulation: {heatmap: 1, KT: 5e-6, VT: 5e-6}\n",
             "",
-            "5:3: losses: must have losses (of a regression student) or circulation (of a heatmap model), got neither",
+            "5:3: losses: must have losses, or circulation of a heatmap model, got neither",
         ),
         ("heatmap: 1", "heatmap: 0", "6:26: circulation.heatmap: must be greater than 0, got 0"),
         ("heatmap: 1", "reg: 1", "6:17: circulation.reg: no such field, valid: heatmap, KT, VT, stop_gradient"),
@@ -285,7 +291,7 @@ def test_a_heatmap_model_learns_by_itself(tmp_path: Path) -> None:
     assert [recipe.ticks for recipe in (alone, tokens)] == [{"KT": False, "VT": False}, {"KT": True, "VT": True}]
     assert [recipe.circulation.stop_gradient for recipe in (tokens, stopped)] == [False, True]
     run = tokens.student_run(3)
-    assert (run.role, run.losses, run.circulation, run.model.cycles) == ("student", None, tokens.circulation, 2)
+    assert (run.role, run.losses, run.circulation, run.model.get("cycles")) == ("student", None, tokens.circulation, 2)
 
 
 def test_a_number_with_an_exponent_is_a_number(tmp_path: Path) -> None:
@@ -313,10 +319,10 @@ def test_a_profile_is_merged_over_the_base_mapping_by_mapping(tmp_path: Path) ->
 def test_naming_another_model_drops_the_sizes_of_the_first(tmp_path: Path) -> None:
     text = SMALL.replace("row: KT,", "row: KT, set: {losses: {KT: 0}, student: {model: base_stemnet}},")
     student = _read(tmp_path, text).rows[1].recipe.student
-    assert (student.model, student.width) == ("base_stemnet", None)
+    assert (student.model, student.get("width")) == ("base_stemnet", None)
     text = SMALL.replace("row: KT,", "row: KT, set: {student: {model: distilpose_s, depth: 2}},")
     student = _read(tmp_path, text).rows[1].recipe.student
-    assert (student.depth, student.width) == (2, 8)
+    assert (student.get("depth"), student.get("width")) == (2, 8)
 
 
 def test_a_factor_called_model_is_merged_level_by_level(tmp_path: Path) -> None:
@@ -326,7 +332,7 @@ factors: {model: {big: {student: {depth: 4}}, small: {student: {depth: 1}}}}
 profiles: {tiny: {factors: {model: {big: {student: {dim: 24}}}}}}
 """
     student = _read(tmp_path, text).rows[0].recipe.student
-    assert (student.depth, student.dim) == (4, 24)
+    assert (student.get("depth"), student.get("dim")) == (4, 24)
 
 
 def test_a_given_teacher_replaces_a_trained_one_and_the_other_way(tmp_path: Path) -> None:
@@ -402,6 +408,35 @@ def test_a_shipped_sweep_is_valid_in_every_profile_and_opens_with_its_command(fi
             "{shfit: 0}",
             "10:18: augmentation.shfit: no such field, did you mean shift? valid: flip, half_body, half_body_joints, "
             "scale, rotation, rotation_p, shift, shift_p, shift_draw",
+        ),
+        (
+            "evaluation: {}",
+            "evaluation: {}\n  optimizer: {name: adamx}",
+            "13:21: optimizer.name: must be one of the valid values, got 'adamx'; did you mean adam?",
+        ),
+        (
+            "evaluation: {}",
+            "evaluation: {}\n  optimizer: {name: adamw, momentum: 0.9}",
+            "13:28: optimizer.momentum: no such field, valid: name, betas, eps, weight_decay, amsgrad",
+        ),
+        (
+            "evaluation: {}",
+            "evaluation: {}\n  optimizer: {weight_decay: -1}",
+            "13:29: optimizer.weight_decay: must be at least 0, got -1",
+        ),
+        (
+            "evaluation: {}",
+            "evaluation: {}\n  optimizer: {name: sgd, nesterov: true}",
+            "13:36: optimizer.nesterov: must have a momentum above 0 to look ahead by, got 0",
+        ),
+        ("evaluation: {}", "evaluation: {}\n  optimizer: adamw", "13:14: optimizer: must be a mapping of fields"),
+        ("evaluation: {}", "evaluation: {}\n  ema: 1", "13:8: ema: must be less than 1, got 1"),
+        ("evaluation: {}", "evaluation: {}\n  clip_grad_norm: 0", "13:19: clip_grad_norm: must be greater than 0"),
+        ("batch_size: 4}", "batch_size: 4, decay: cos}", "decay: must be one of the valid values, got 'cos'"),
+        (
+            "batch_size: 4}",
+            "batch_size: 4, floor: 0.1}",
+            "11:47: schedule.floor: belongs to a cosine or linear decay, got 0.1 and decay milestones",
         ),
         ("batch_size: 4}", "batch_size: 4, warmup_ratio: 2}", "schedule.warmup_ratio: must be at most 1, got 2"),
         (
@@ -481,9 +516,9 @@ def test_circulation_has_four_sizes_their_baselines_and_an_ablation(profile: str
         assert not ours.circulation.stop_gradient
         assert rows[f"SDPose-{size}"].baseline == f"TokenPose-{size}"
         said = rows[f"SDPose-{size}"].factors["cycles"]
-        assert said == str(pinned_sizes(ours.student)["cycles"])
+        assert said == str(pinned_options(ours.student)["cycles"])
     ablation = {
-        (row.recipe.student.cycles or 3, row.recipe.ticks["KT"], row.recipe.circulation.stop_gradient)
+        (row.recipe.student.get("cycles") or 3, row.recipe.ticks["KT"], row.recipe.circulation.stop_gradient)
         for row in rows.values()
         if row.recipe.student.model == "sdpose_t"
     }
@@ -518,3 +553,42 @@ def test_the_documented_limits_are_those_that_hold() -> None:
         f"levels of nesting; bytes | {MAX_VALUES:,}; {MAX_DEPTH}; {MAX_BYTES:,} |",
     ):
         assert limits in page
+
+
+def test_joints_given_in_place_of_the_files_are_whole_in_the_recipe_and_faults_have_their_place(tmp_path: Path) -> None:
+    def read(data: str) -> Recipe:
+        (tmp_path / "s.yaml").write_text(SMALL.replace("{root: data/people}", data))
+        return read_sweep(tmp_path / "s.yaml", source="s.yaml").profile().rows[0].recipe
+
+    recipe = read("{root: data/people, skeleton: crowdpose, sigmas: 0.05}")
+    assert recipe.data.skeleton == find_skeleton("crowdpose")
+    assert recipe.data.given is not None
+    assert recipe.data.given["keypoint_sigmas"] == 0.05
+    run = recipe.student_run(0)
+    assert run_recipe_from_json(json.loads(json.dumps(to_json(run)))) == run
+    assert read("{root: data/people}").data.given is None
+    with pytest.raises(SpecError) as caught:
+        read("{root: data/people, skeleton: cocoa, sigmas: -1}")
+    first, second = str(caught.value).splitlines()
+    assert first.startswith("s.yaml:9:39: data.skeleton: must be a YAML file or a skeleton of the library, got 'cocoa'")
+    assert second == "s.yaml:9:54: data.sigmas: must be a number above 0, or a list of these, one a joint, got -1"
+    with pytest.raises(SpecError, match="skeleton: must be a skeleton of the library, or a YAML file, got 5"):
+        read("{root: data/people, skeleton: 5}")
+    with pytest.raises(SpecError, match="synthetic people have joints and sigmas of their own"):
+        read("{synthetic: {train: 4, val: 2}, sigmas: 0.1}")
+
+
+def test_sets_to_measure_on_are_read_with_their_joints_and_change_no_row(tmp_path: Path) -> None:
+    sets = "evaluate_on: {crowd: {root: data/crowd, skeleton: crowdpose}, other: {root: data/b, split: test}}\nbase:\n"
+    sweep = _read(tmp_path, _changed("base:\n", sets))
+    assert sweep.evaluate_on["crowd"].skeleton == find_skeleton("crowdpose")
+    assert (sweep.evaluate_on["other"].split, sweep.evaluate_on["other"].data.val) == ("test", "test")
+    assert sweep.rows == _read(tmp_path, SMALL).rows
+    assert _read(tmp_path, SMALL).evaluate_on == {}
+    wrong = "evaluate_on: {crowd: {rot: a}, two: {root: b, skeleton: cocoa}}\nbase:\n"
+    problems = _problems(tmp_path, _changed("base:\n", wrong))
+    assert [problem.partition(", got")[0] for problem in problems] == [
+        "sweep.yaml:4:22: evaluate_on.crowd.root: must be given",
+        "sweep.yaml:4:23: evaluate_on.crowd.rot: no such field, there are none",
+        "sweep.yaml:4:57: evaluate_on.two.skeleton: must be a YAML file or a skeleton of the library",
+    ]

@@ -14,8 +14,8 @@ from rich.text import Text
 from small_sweeps import MINI
 
 from experiments.cli import launch
-from experiments.launch.choose import Chosen
 from experiments.launch.inline import InlineLauncher
+from experiments.launch.protocol import Opened
 from experiments.terminal.output import Plain, PlainFormatter, plain, print_line, terminal
 from experiments.terminal.tables import table_of
 
@@ -94,7 +94,7 @@ def test_a_launch_prints_any_path_so_that_it_can_be_pasted(
 ) -> None:
     sweep = tmp_path / "mini.yaml"
     sweep.write_text(MINI)
-    monkeypatch.setattr(launch, "choose", lambda *_, **__: Chosen(launcher=InlineLauncher(work=fake_job.main)))
+    monkeypatch.setattr(launch, "choose", lambda *_, **__: Opened(launcher=InlineLauncher(work=fake_job.main)))
     code, _, err = distilpose("launch", sweep, "--runs", tmp_path / name, "--wandb", "disabled")
     assert code == 0, err
     assert f"Report: distilpose report {sweep} --profile default --runs '{plain(tmp_path / name)}'\n" in err

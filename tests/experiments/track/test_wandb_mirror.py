@@ -14,7 +14,7 @@ from small_sweeps import bare_plan
 from wandb.util import get_core_path
 
 from experiments.cli.main import main
-from experiments.runs.atomic import json_text, write_text
+from experiments.runs.atomic import json_text, write_whole
 from experiments.runs.store import Store
 from experiments.track.card import RunCard
 from experiments.track.wandb import mirror as wandb_mirror
@@ -218,7 +218,7 @@ def test_a_finished_run_brings_a_table_of_predictions_of_bounded_size(store):
         {"image_id": n, "category_id": 1, "keypoints": [1.0, 2.0, 0.9, 3.0, 4.0, 0.1], "score": n / 500}
         for n in range(500)
     ]
-    write_text(run.predictions, json_text(results))
+    write_whole(run.predictions, json_text(results))
     told(store)
     (file,) = run.path.glob("wandb/offline-run-*/files/media/table/predictions*.table.json")
     table = json.loads(file.read_text())

@@ -25,17 +25,18 @@ from distilpose.data.skeleton import COCO
 from distilpose.data.stream import Batch
 from distilpose.losses.circulation import CirculationWeights
 from distilpose.losses.criteria import HEATMAP_LOSSES, CirculationCriterion, LossCriterion, every_cycle
-from distilpose.models import HeatmapOutput
+from distilpose.models import HeatmapOutput, build_model
+from distilpose.training.checkpoint import load_checkpoint
 from experiments.build import models as build
 from experiments.build.data import data_facts, data_root, prepare
+from experiments.launch.command import COMMAND
 from experiments.launch.inline import InlineLauncher
-from experiments.launch.local import COMMAND
 from experiments.launch.records import LaunchSettings, Outcome
 from experiments.launch.scheduler import launch_plan
 from experiments.plan.plan import Plan, make_plan
-from experiments.runs.job import Job, WandbOptions
+from experiments.runs.job import FINISHED, PREEMPTED, Job, WandbOptions
 from experiments.runs.store import Store
-from experiments.sweep.recipe import MMPoseChoice
+from experiments.sweep.recipe import MMPoseChoice, run_recipe_from_json
 from experiments.sweep.sweep_file import read_sweep
 from experiments.track.wandb import tracker as wandb_module
 from experiments.track.wandb.files import folders
@@ -43,8 +44,7 @@ from experiments.track.wandb.mirror import replay_sweep, whole_folder
 from experiments.track.wandb.record import Project
 from experiments.track.wandb.tracker import WandbTracker
 from experiments.train import run as run_module
-from experiments.train.diagnose import diagnose_finished
-from experiments.train.run import FINISHED, PREEMPTED, run_job
+from experiments.train.run import run_job
 from experiments.trained.load import load_weights
 
 
@@ -103,36 +103,6 @@ def test_a_run_says_how_its_errors_are_spread_and_what_its_model_costs(done: tup
         assert diagnosis["joints"]["names"] == list(COCO.names)
         assert cost["parameters"] == result.parameters
         assert cost["speed"]["fps"] > 0
-
-
-def test_what_a_run_did_not_say_can_be_worked_out_of_its_predictions(done: tuple[Plan, Store], tmp_path: Path) -> None:
-    plan, store = done
-    shutil.copytree(store.root, tmp_path / "runs")
-    older = Store(tmp_path / "runs")
-    ids = list(plan.runs)
-    for name in ("diagnosis.json", "cost.json"):
-        (older.run(ids[0]).path / name).unlink()
-    assert diagnose_finished(older, plan.saved(), data=None) == 1
-    assert diagnose_finished(older, plan.saved(), data=None) == 0
-    assert older.run(ids[0]).diagnosis.read() == store.run(ids[0]).diagnosis.read()
-    again, first = older.run(ids[0]).cost.read(), store.run(ids[0]).cost.read()
-    assert again is not None
-    assert first is not None
-    assert {**again, "speed": None} == {**first, "speed": None}
-
-
-def test_other_people_than_a_run_was_measured_on_diagnose_nothing(done: tuple[Plan, Store], tmp_path: Path) -> None:
-    plan, store = done
-    shutil.copytree(store.root, tmp_path / "runs")
-    older = Store(tmp_path / "runs")
-    run = older.run(next(iter(plan.runs)))
-    (run.path / "diagnosis.json").unlink()
-    result = json.loads((run.path / "result.json").read_text())
-    result["provenance"]["data_fingerprint"]["val"] = "another"
-    (run.path / "result.json").write_text(json.dumps(result))
-    with pytest.raises(ValueError, match=r"must be the annotations that run .* was measured on"):
-        diagnose_finished(older, plan.saved(), data=None)
-    assert run.diagnosis.read() is None
 
 
 def test_the_journal_tells_the_whole_story(done: tuple[Plan, Store]) -> None:
@@ -198,7 +168,7 @@ def test_a_preempted_job_goes_on_to_the_same_numbers(done: tuple[Plan, Store], t
                 run_ids=cohort.run_ids,
                 sweep="mini",
                 profile="default",
-                data_root=data_root(plan.data[0], root=None, runs=runs),
+                data_root=data_root(run_recipe_from_json(run.recipe).data, root=None, runs=runs),
                 device="cpu",
                 threads=1,
                 wandb=WandbOptions(mode="offline"),
@@ -216,6 +186,42 @@ def test_a_preempted_job_goes_on_to_the_same_numbers(done: tuple[Plan, Store], t
             assert mine.last == theirs.last
             # Each attempt tells W&B the whole story, so the newest of its folders holds every step and picture.
             assert whole_folder(store.run(run_id)) == folders(store.run(run_id).path)[-1]
+
+
+WAYS = "  optimizer: {name: sgd, momentum: 0.9, nesterov: true}\n  ema: 0.9\n  clip_grad_norm: 1\n"
+
+
+def test_a_killed_run_with_an_average_of_its_own_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    """And these are the averaged ones, of the student as of its teacher."""
+    text = MINI.replace("  evaluation: {}\n", "  evaluation: {}\n" + WAYS).replace("warmup_steps: 2", "decay: cosine")
+    weights: list[dict[str, dict[str, Tensor]]] = []
+    for cuts in (False, True):
+        folder = tmp_path / str(cuts)
+        folder.mkdir()
+        plan, store = planned(folder, text), Store(folder / "runs")
+        for run in plan.runs.values():
+            store.run(run.run_id).write_spec(run.spec)
+        for cohort in plan.cohorts:
+            job = Job(
+                cohort_id=cohort.cohort_id,
+                run_ids=cohort.run_ids,
+                sweep="mini",
+                profile="default",
+                data_root=data_root(
+                    run_recipe_from_json(plan.runs[cohort.run_ids[0]].recipe).data, root=None, runs=store.root
+                ),
+                device="cpu",
+                threads=1,
+            )
+            file = store.write_job(job.to_json())
+            assert not cuts or run_job(file, should_stop=lambda: True) == PREEMPTED
+            assert run_job(file) == FINISHED
+        weights.append({run_id: build.load_weights(store.run(run_id).weights) for run_id in plan.runs})
+        state = load_checkpoint(store.run(plan.teachers[0].run_id).checkpoints).state
+        assert state is not None
+        assert any(not torch.equal(tensor, state["model"][name]) for name, tensor in state["averaged"].items())
+    for run_id, whole in weights[0].items():
+        assert all(torch.equal(tensor, weights[1][run_id][name]) for name, tensor in whole.items())
 
 
 def test_a_heatmap_model_learns_from_its_own_cycles_and_is_measured_by_the_first(tmp_path: Path) -> None:
@@ -246,7 +252,7 @@ def test_a_heatmap_model_learns_from_its_own_cycles_and_is_measured_by_the_first
 
 
 def test_the_loss_of_circulation_is_every_cycles_heatmaps_and_what_neighbours_differ_by() -> None:
-    model = build.build_model("sdpose_t", joints=3, input_size=(48, 64), width=4, dim=16, depth=1, heads=2)
+    model = build_model("sdpose_t", joints=3, input_size=(48, 64), width=4, dim=16, depth=1, heads=2)
     draw = torch.Generator().manual_seed(0)
     images, keypoints = torch.randn(2, 3, 64, 48, generator=draw), torch.rand(2, 3, 2, generator=draw)
     seen = torch.tensor([[1.0, 1, 0], [1, 1, 1]])
@@ -419,9 +425,9 @@ def test_training_goes_on_when_wandbs_service_is_killed_in_its_middle(
 def test_a_process_told_to_end_writes_its_checkpoint_and_says_so(tmp_path: Path) -> None:
     plan = planned(tmp_path, MINI.replace("epochs: 2", "epochs: 100000"))
     store = Store(tmp_path / "runs")
-    teacher = plan.teachers[0]
+    teacher = plan.runs[plan.teachers[0].run_id]
     store.run(teacher.run_id).write_spec(teacher.spec)
-    root = data_root(plan.data[0], root=None, runs=store.root)
+    root = data_root(run_recipe_from_json(teacher.recipe).data, root=None, runs=store.root)
     job = Job(
         cohort_id="one",
         run_ids=(teacher.run_id,),

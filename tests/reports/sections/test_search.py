@@ -53,7 +53,7 @@ def searched(root: Path, *, pruned: int = 0, confirmed: bool = True, objectives:
         "source": "made.yaml", "rows": rows, "teachers": [], "cohorts": [], "settings": {},
         "search": {
             "name": "made.up", "objectives": list(objectives), "budget": 20, "seed": 0, "own": ["ours"],
-            "trials": trials, "confirmed": again,
+            "trials": trials, "confirmed": again, "lower_is_better": ["parameters", "gflops", "latency_ms"],
             "entry": {
                 "space": {
                     "losses.KT": {"low": 1e-5, "high": 1, "log": True, "step": None, "points": None},

@@ -12,10 +12,11 @@ from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.losses.use import Losses
 from distilpose.synthetic.dataset import write_synthetic
 from experiments.build.data import data_root, synthetic_spec
+from experiments.runs.store import Store
 from experiments.sweep.recipe import Recipe
 from experiments.sweep.sweep_file import read_sweep
-from experiments.train import try_teacher as teachers
-from experiments.train.try_teacher import given_teacher_faults
+from experiments.train import try_models
+from experiments.train.try_models import model_faults
 
 pytest.importorskip("mmpose", reason="the extra mmpose is not installed")
 
@@ -47,32 +48,32 @@ def _without_tokens(recipe: Recipe) -> Recipe:
 
 def test_losses_on_tokens_need_a_teacher_that_has_some(runs: Path) -> None:
     recipes = _recipes(runs)
-    faults = given_teacher_faults(recipes, root=None, runs=runs)
+    faults = model_faults(recipes, root=None, store=Store(runs))
     assert [fault.partition(":")[0] for fault in faults] == ["losses.KT", "losses.VT"]
     assert "the teacher has none" in faults[0]
-    assert given_teacher_faults(map(_without_tokens, recipes), root=None, runs=runs) == ()
+    assert model_faults(map(_without_tokens, recipes), root=None, store=Store(runs)) == ()
 
 
 def test_tokens_must_have_the_students_shape(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = _recipes(runs)[1]
-    shape = teachers.model_shape_of(recipe.student, recipe.input_size)
+    shape = try_models.model_shape_of(recipe.student, recipe.input_size)
 
     def taught(tokens: int) -> HeatmapOutput:
         return HeatmapOutput(torch.zeros(1), torch.zeros(1, tokens, shape.dim), torch.zeros(1), None)
 
-    monkeypatch.setattr(teachers, "_taught", lambda *_, **__: taught(shape.visual_tokens))
-    assert given_teacher_faults([recipe], root=None, runs=runs) == ()
-    monkeypatch.setattr(teachers, "_taught", lambda *_, **__: taught(3))
-    assert f"got {shape.visual_tokens}x16 and 3x16" in given_teacher_faults([recipe], root=None, runs=runs)[0]
+    monkeypatch.setattr(try_models, "_taught", lambda *_, **__: taught(shape.visual_tokens))
+    assert model_faults([recipe], root=None, store=Store(runs)) == ()
+    monkeypatch.setattr(try_models, "_taught", lambda *_, **__: taught(3))
+    assert f"got {shape.visual_tokens}x16 and 3x16" in model_faults([recipe], root=None, store=Store(runs))[0]
 
 
 def test_a_model_that_cannot_teach_is_named_once(runs: Path) -> None:
     recipes = _recipes(runs, config=COORDINATES)
-    faults = given_teacher_faults([*recipes, _without_tokens(recipes[1])], root=None, runs=runs)
+    faults = model_faults([*recipes, _without_tokens(recipes[1])], root=None, store=Store(runs))
     assert len(faults) == 1
     assert "must return heatmaps" in faults[0]
 
 
 def test_rows_that_do_not_use_it_ask_nothing_of_it(runs: Path) -> None:
     none, _ = _recipes(runs, config=COORDINATES)
-    assert given_teacher_faults([none], root=None, runs=runs) == ()
+    assert model_faults([none], root=None, store=Store(runs)) == ()

@@ -1,0 +1,1 @@
+"""Weights & Biases: the live tracker, files on disk, and replay to a server."""
