@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.numbers.evidence import RowEvidence, compare_all
+from reports.statistics.evidence import RowEvidence, compare_all
 
 Floats = NDArray[np.float64]
 PICTURES, DRAWS = 200, 200

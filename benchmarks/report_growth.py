@@ -99,11 +99,11 @@ def write_store(root: Path, count: int, rows: int) -> dict[str, Any]:
 
 def measure(root: Path) -> dict[str, float]:
     """Seconds to aggregate and to write everything, and the greatest memory in GB, of this process."""
-    from reports.numbers.aggregate import aggregate
+    from reports.numbers.sweep import aggregate
     from reports.write import write_report
 
     store = Store(root)
-    plan = store.load_plan("many", "bench").json()
+    plan = store.load_plan("many", "bench")
     times = [(time.perf_counter(), time.process_time())]
     assert all(run.state == "finished" for run in aggregate(store, plan).runs)
     times.append((time.perf_counter(), time.process_time()))

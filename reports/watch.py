@@ -17,10 +17,10 @@ from typing import Any
 
 from experiments.runs.store import Store
 from reports.formats.page import page_html
-from reports.numbers.aggregate import aggregate
+from reports.numbers.sweep import aggregate
 from reports.read.reader import RunReader
 from reports.sections import SECTIONS, SectionMaker, make_sections
-from reports.write import without_pictures
+from reports.sections.verdict import opening
 
 log = logging.getLogger(__name__)
 
@@ -31,15 +31,7 @@ ANSWER_SECONDS = 60.0  # in which an answer must be taken
 
 
 class LiveReport:
-    """The newest page of a planned sweep. What it read of finished runs is kept from page to page.
-
-    Args:
-        store: the run directories.
-        sweep: name of the sweep; its plan is read anew for every version.
-        profile: of the sweep.
-        pictures: show what runs drew of people.
-        sections: what the report is made of.
-    """
+    """The newest page of a planned sweep. The plan is read anew for every version, a finished run once."""
 
     def __init__(
         self,
@@ -80,11 +72,9 @@ class LiveReport:
         with self._lock:
             version = self.version()
             if version != self._drawn[0]:
-                plan = self._store.load_plan(self._sweep, self._profile).json()
-                numbers = aggregate(self._store, plan, self._reader)
-                if not self._pictures:
-                    numbers = without_pictures(numbers)
-                page = page_html(numbers, make_sections(numbers, self._sections), version=version)
+                numbers = aggregate(self._store, self._store.load_plan(self._sweep, self._profile), self._reader)
+                sections = make_sections(numbers, self._sections, people=self._pictures)
+                page = page_html(opening(numbers), sections, version=version)
                 self._drawn = (version, page.encode())
             return self._drawn[1]
 
@@ -191,15 +181,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def serve(report: LiveReport, *, port: int, announce: Callable[[str], object]) -> None:
-    """Serve until interrupted.
-
-    Args:
-        report: what to serve.
-        port: where; 0 for any free one.
-        announce: told the address once the server listens.
+    """Serve until interrupted, after handing the address to `announce`. Port 0 takes a free one.
 
     Raises:
-        ValueError: the port cannot be had.
+        ValueError: the port is taken.
     """
     try:
         server = LiveServer(report, port)

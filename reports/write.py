@@ -1,54 +1,37 @@
 """Files of a report, all from one set of numbers."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from experiments.runs.atomic import write_whole
+from experiments.runs.saved_plan import SavedPlan
 from experiments.runs.store import Store
-from reports.formats.cell_text import markdown_table
-from reports.formats.columnar import csv_table, parquet_table
-from reports.formats.latex import latex_document, latex_table
-from reports.formats.markdown import markdown_report
-from reports.formats.page import page_html
-from reports.formats.svg import svg_file
-from reports.layouts.results import sweep_table
-from reports.numbers.aggregate import aggregate
-from reports.numbers.sweep_numbers import SweepNumbers
-from reports.numbers.verdict import verdict
-from reports.sections import SECTIONS, SectionMaker, drawings_of, make_sections, tables_of
-
-TABLES, PLOTS = "tables", "plots"
+from reports.formats.latex import latex_document
+from reports.formats.page import markdown_report, page_html
+from reports.formats.table import Table
+from reports.numbers.sweep import aggregate
+from reports.sections import SECTIONS, SectionMaker, make_sections
+from reports.sections.verdict import opening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportFiles:
-    """Where the parts of a report lie, and what it says in short: one sentence and the table, in Markdown.
+    """Where the parts of a report lie, and its summary: one sentence and the first table, in Markdown.
 
-    `tables` are the CSV, LaTeX and Parquet files of every table, `drawings` the SVG files.
+    `parts` are the files of every table (CSV, LaTeX, Parquet) and drawing (SVG).
     """
 
     summary: str
     markdown: Path
     html: Path
     latex: Path
-    tables: tuple[Path, ...]
-    drawings: tuple[Path, ...]
-
-
-def without_pictures(numbers: SweepNumbers) -> SweepNumbers:
-    """The same numbers with nothing that was drawn of people."""
-    return replace(
-        numbers,
-        rows=tuple(replace(row, pictures=()) for row in numbers.rows),
-        teachers=tuple(replace(teacher, pictures=()) for teacher in numbers.teachers),
-    )
+    parts: tuple[Path, ...]
 
 
 def write_report(
     store: Store,
-    plan: Mapping[str, Any],
+    plan: SavedPlan,
     out_dir: Path | str,
     *,
     pictures: bool = True,
@@ -60,35 +43,28 @@ def write_report(
 
     Args:
         store: the run directories.
-        plan: the saved plan of the sweep, as JSON.
+        plan: the saved plan of the sweep.
         out_dir: the folder, made where it is missing.
         pictures: show what runs drew of people; without, the page can be passed on where the people's pictures may not.
-        sections: what the report is made of.
+        sections: of the report.
     """
     folder = Path(out_dir)
     numbers = aggregate(store, plan)
-    if not pictures:
-        numbers = without_pictures(numbers)
-    parts = make_sections(numbers, sections)
-    tables = {f"{TABLES}/{table.name}": table for table in tables_of(parts)}
-    drawings = {f"{PLOTS}/{drawing.name}.svg": drawing for drawing in drawings_of(parts)}
-    texts = {
-        "report.md": markdown_report(numbers, parts, drawings=PLOTS),
-        "report.html": page_html(numbers, parts),
-        "report.tex": latex_document(numbers.title, [f"{stem}.tex" for stem in tables]),
-        **{f"{stem}.csv": csv_table(table) for stem, table in tables.items()},
-        **{f"{stem}.tex": latex_table(table) for stem, table in tables.items()},
-        **{name: svg_file(drawing.svg) for name, drawing in drawings.items()},
+    first, made = opening(numbers), make_sections(numbers, sections, people=pictures)
+    blocks = [block for section in made for block in section.blocks]
+    parts = {name: content for block in blocks for name, content in block.files().items()}
+    whole = {
+        "report.md": markdown_report(first, made),
+        "report.html": page_html(first, made),
+        "report.tex": latex_document(first.title, [name for name in parts if name.endswith(".tex")]),
     }
-    for name, text in texts.items():
-        write_whole(folder / name, text)
-    for stem, table in tables.items():
-        write_whole(folder / f"{stem}.parquet", parquet_table(table))
+    for name, content in {**whole, **parts}.items():
+        write_whole(folder / name, content)
+    table = next((block.markdown(captioned=False) for block in blocks if isinstance(block, Table)), "")
     return ReportFiles(
-        summary=f"{verdict(numbers).headline}\n\n{markdown_table(sweep_table(numbers))}",
+        summary=f"{first.headline}\n\n{table}",
         markdown=folder / "report.md",
         html=folder / "report.html",
         latex=folder / "report.tex",
-        tables=tuple(folder / f"{stem}.{kind}" for stem in tables for kind in ("csv", "tex", "parquet")),
-        drawings=tuple(folder / name for name in drawings),
+        parts=tuple(folder / name for name in parts),
     )

@@ -24,6 +24,18 @@ ROOMS = {
     "terminal": "machine runs plan launch",
     "cli": "machine sweep runs track build plan search train launch trained terminal",
 }
+# The rooms of the reports, in the order in which numbers are made and shown; write and watch are the roof.
+REPORT_ROOMS = {
+    "statistics": "",
+    "read": "",
+    "formats": "statistics",
+    "paper": "formats",
+    "numbers": "statistics read",
+    "sections": "statistics read formats paper numbers",
+    "write": "formats numbers sections",
+    "watch": "read formats numbers sections",
+}
+HOUSES = {"experiments": ROOMS, "reports": REPORT_ROOMS}
 # These rooms know of the science how files are written, and what parts, losses and versions of code there are.
 WITHOUT_SCIENCE = ("machine", "runs", "track", "launch")
 FOR_ALL = (
@@ -46,6 +58,7 @@ ON_DISK = (
     "experiments.runs.store",
     "experiments.runs.journal",
     "experiments.runs.atomic",
+    "experiments.runs.run_files",
     "experiments.runs.saved_plan",
 )
 
@@ -76,8 +89,10 @@ def names_of(package: str, imported: set[str]) -> list[str]:
 MODULES = modules()
 
 
-def in_room(module: str, room: str) -> bool:
-    return module == f"experiments.{room}" or module.startswith(f"experiments.{room}.")
+def room_imports(house: str, room: str) -> set[str]:
+    """All that the modules of a room import."""
+    own = names_of(f"{house}.{room}", set(MODULES))
+    return {name for module in own for name in imports(MODULES[module])}
 
 
 REPORTS = [name for name in MODULES if name.startswith("reports")]
@@ -137,20 +152,26 @@ def test_ray_is_imported_by_its_launcher_alone_and_late() -> None:
             assert names_of("ray", imports(file)) == [], module
 
 
+@pytest.mark.parametrize(("house", "room"), [(house, room) for house, rooms in HOUSES.items() for room in rooms])
+def test_a_room_imports_only_rooms_that_it_may(house: str, room: str) -> None:
+    rooms = {name.split(".")[1] for name in names_of(house, room_imports(house, room)) if name.count(".")}
+    assert rooms - {room} <= set(HOUSES[house][room].split())
+
+
 @pytest.mark.parametrize("room", ROOMS)
-def test_a_room_imports_only_rooms_that_it_may(room: str) -> None:
-    imported = {name for module in MODULES if in_room(module, room) for name in imports(MODULES[module])}
-    rooms = {name.split(".")[1] for name in names_of("experiments", imported) if name.count(".")}
-    assert rooms - {room} <= set(ROOMS[room].split())
+def test_a_room_of_the_engine_knows_what_it_may_of_science_and_reports(room: str) -> None:
+    imported = room_imports("experiments", room)
     if room in WITHOUT_SCIENCE:
         assert [name for name in names_of("distilpose", imported) if not name.startswith(FOR_ALL)] == []
     if room != "cli":
         assert names_of("reports", imported) == []
 
 
-def test_every_module_of_the_engine_is_in_a_room_and_no_rooms_import_each_other() -> None:
-    assert {name.split(".")[1] for name in MODULES if name.startswith("experiments.")} == set(ROOMS)
-    assert list(TopologicalSorter({room: may.split() for room, may in ROOMS.items()}).static_order())
+@pytest.mark.parametrize("house", HOUSES)
+def test_every_module_of_a_house_is_in_a_room_and_no_rooms_import_each_other(house: str) -> None:
+    rooms = HOUSES[house]
+    assert {name.split(".")[1] for name in MODULES if name.startswith(f"{house}.")} == set(rooms)
+    assert list(TopologicalSorter({room: may.split() for room, may in rooms.items()}).static_order())
 
 
 @pytest.mark.parametrize("package", ["wandb", "tensorboard", "mlflow", "trackio"])

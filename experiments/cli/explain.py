@@ -27,7 +27,7 @@ def explain(
     from experiments.runs.store import Store
     from experiments.trained.explain import Wish, explain_run, explain_sweep
     from experiments.trained.load import find_run
-    from reports.gallery import Figure, gallery_page
+    from reports.formats.gallery import Figure, gallery_page
 
     if (run is None) == (sweep is None):
         raise ValueError("explain: give the id of a run, or a sweep with --sweep; one of them")

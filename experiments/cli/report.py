@@ -1,12 +1,16 @@
 """`distilpose report`."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from experiments.cli.options import RUNS, Out, Profile, Runs, SweepName, console, launched
 from experiments.terminal.output import print_line
+
+if TYPE_CHECKING:
+    from reports.sections import SectionMaker
 
 
 def report(
@@ -17,20 +21,52 @@ def report(
     pictures: Annotated[bool, typer.Option(help="Show the people that runs drew.")] = True,
     watch: Annotated[bool, typer.Option(help="Serve the page on this machine while the sweep runs.")] = False,
     port: Annotated[int, typer.Option(help="Where --watch serves it; 0 takes a free one.", min=0, max=65535)] = 0,
+    section: Annotated[
+        list[str] | None, typer.Option(help="A section of your own, FILE.py:NAME, after the others; may be repeated.")
+    ] = None,
 ) -> None:
     """Write the tables of a launched sweep: Markdown, one HTML page, LaTeX, CSV and Parquet."""
     name, chosen = launched(sweep, profile)
+    own = [own_section(reference) for reference in section or ()]
     if not watch:
-        write_and_show(runs, name, chosen, out, pictures=pictures)
+        write_and_show(runs, name, chosen, out, pictures=pictures, own=own)
         return
     if out is not None:
         raise ValueError("--out: a watched report is served and not written, got both; leave one out")
-    _watch(runs, name, chosen, port=port, pictures=pictures)
+    _watch(runs, name, chosen, port=port, pictures=pictures, own=own)
 
 
-def _watch(runs: Path, sweep: str, profile: str, *, port: int, pictures: bool) -> None:
+def own_section(reference: str) -> "SectionMaker":
+    """The section that `FILE.py:NAME` or `package.module:NAME` means."""
+    from distilpose.parts.load import load_part
+    from distilpose.parts.reference import find_part
+    from distilpose.parts.signature import PartError
+    from reports.formats.page import Section
+    from reports.numbers.sweep import SweepNumbers
+
+    try:
+        place = find_part(reference, Path.cwd())
+        maker = load_part(place.root, place.module, place.name)
+    except PartError as error:
+        raise ValueError(f"--section: {error}") from error
+
+    def checked(numbers: SweepNumbers) -> Section | None:
+        try:
+            section = maker(numbers)
+        except Exception as error:
+            raise ValueError(f"--section: {reference} failed: {type(error).__name__}: {error}") from error
+        if section is not None and not isinstance(section, Section):
+            got = type(section).__name__
+            raise ValueError(f"--section: {reference} must return a reports.formats.page.Section or None, got {got}")
+        return section
+
+    return checked
+
+
+def _watch(runs: Path, sweep: str, profile: str, *, port: int, pictures: bool, own: "Sequence[SectionMaker]") -> None:
     """Serve the report until the user stops it."""
     from experiments.runs.store import Store
+    from reports.sections import SECTIONS
     from reports.watch import LiveReport, serve
 
     store = Store(runs)
@@ -40,19 +76,23 @@ def _watch(runs: Path, sweep: str, profile: str, *, port: int, pictures: bool) -
         console.print("The report renews itself while the sweep runs; Ctrl-C ends it.")
         print_line(address)
 
-    serve(LiveReport(store, sweep, profile, pictures=pictures), port=port, announce=announce)
+    report = LiveReport(store, sweep, profile, pictures=pictures, sections=(*SECTIONS, *own))
+    serve(report, port=port, announce=announce)
 
 
-def write_and_show(runs: Path, sweep: str, profile: str, out: Path | None, *, pictures: bool = True) -> None:
+def write_and_show(
+    runs: Path, sweep: str, profile: str, out: Path | None, *, pictures: bool = True, own: "Sequence[SectionMaker]" = ()
+) -> None:
     """Write the report of a launched sweep, show its table, and print the files."""
     from rich.markdown import Markdown
 
     from experiments.runs.store import Store
+    from reports.sections import SECTIONS
     from reports.write import write_report
 
     store = Store(runs)
     folder = out or runs / "reports" / f"{sweep}.{profile}"
-    files = write_report(store, store.load_plan(sweep, profile).json(), folder, pictures=pictures)
+    files = write_report(store, store.load_plan(sweep, profile), folder, pictures=pictures, sections=(*SECTIONS, *own))
     console.print(Markdown(files.summary))
     for path in (files.markdown, files.html, files.latex):
         print_line(path)

@@ -101,6 +101,7 @@ class SavedSearch(TypedDict):
 
     entry: SavedEntry
     objectives: Annotated[list[str], Field(min_length=1)]
+    lower_is_better: list[str]
     budget: Count
     seed: int
     own: list[str]

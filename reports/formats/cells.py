@@ -1,76 +1,123 @@
-"""The body of a table as HTML, built without a template: a report of ten thousand runs has a hundred thousand cells."""
+"""The cells of a table, each with all that any format shows of it."""
 
-from markupsafe import Markup, escape
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from reports.formats.cell_text import count, interval_text, p_text, plain, signed
-from reports.formats.tables import Bounds, Cell, Chance, Change, Column, Gap, Measured, Number, Table, Text, Tick
+from reports.formats.words import plain
+from reports.formats.words import signed as with_sign
+from reports.statistics.differences import Difference, Spread
+from reports.statistics.resampling import Interval
+
+Value = str | float | int | bool | None
 
 _HINTED_SEEDS = 12
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "measured": ("mean", "std", "n", "wanted", "low95 bootstrap", "high95 bootstrap"),
+    "change": (
+        "mean", "std", "n", "low95", "high95", "p", "p_holm", "p_sign_flip", "p_sign_flip_holm", "least_p_sign_flip",
+        "low95 bootstrap", "high95 bootstrap",
+    ),
+    "interval": ("low", "high"),
+}  # fmt: skip
+"""The names of a cell's values, for kinds of columns whose cells have several."""
 
 
-def aligned(column: Column) -> str:
-    """How a column's cells stand."""
-    return {"text": "words", "tick": "centred"}.get(column.kind, "figures")
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell.
+
+    Args:
+        text: in plain characters.
+        values: for programs, every number in full; none of a gap.
+        kind: its class on the page.
+        sort: what the page sorts it by, where that is not its text.
+        hint: what the page shows when it is pointed at.
+        html: on the page, where that is more than its text.
+        best: whether it is set in bold.
+    """
+
+    text: str
+    values: tuple[Value, ...] = ()
+    kind: str = ""
+    sort: Value = None
+    hint: str = ""
+    html: str = ""
+    best: bool = False
 
 
-def body_html(table: Table) -> Markup:
-    """The rows of a table: the first cell of each is its heading, and every cell says what it sorts by."""
-    alignments = [aligned(column) for column in table.columns]
-    lines = []
-    for row in table.rows:
-        cells = [
-            _cell(cell, place, tag="td" if index else "th")
-            for index, (cell, place) in enumerate(zip(row, alignments, strict=True))
-        ]
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    return Markup("\n".join(lines))
+def gap(reason: str = "") -> Cell:
+    """No value, and why in a word: `failed`, `missing`, or empty where nothing belongs."""
+    return Cell(reason or "–", kind="gap")
 
 
-def _cell(cell: Cell, place: str, *, tag: str) -> str:
-    """One cell. Only words can hold what must be escaped: all else is made of numbers."""
-    scope = ' scope="row"' if tag == "th" else ""
-    match cell:
-        case Text(text):
-            return f'<{tag}{scope} class="{place} text">{escape(text)}</{tag}>'
-        case Tick(on):
-            hint = "" if on else ' title="not in use"'
-            return f'<{tag}{scope} class="{place} tick" data-sort="{int(on)}"{hint}>{"✓" if on else ""}</{tag}>'
-        case Measured(spread, wanted, digits, best):
-            std = "" if spread.std is None else f' <span class="spread">± {plain(spread.std, digits)}</span>'
-            seeds = f' <span class="n">({count(spread, wanted)})</span>'
-            mark = " best" if best else ""
-            return (
-                f'<{tag}{scope} class="{place} measured{mark}" data-sort="{spread.mean!r}" title="{_by_seed(cell)}">'
-                f"{plain(spread.mean, digits)}{std}{seeds}</{tag}>"
-            )
-        case Change(found, digits):
-            std = "" if found.std is None else f' <span class="spread">± {plain(found.std, digits)}</span>'
-            return (
-                f'<{tag}{scope} class="{place} change" data-sort="{found.mean!r}" title="{_tested(cell)}">'
-                f"{signed(found.mean, digits)}{std}</{tag}>"
-            )
-        case Number(value, digits, with_sign):
-            shown = signed(value, digits) if with_sign else plain(value, digits)
-            return f'<{tag}{scope} class="{place} number" data-sort="{value!r}">{shown}</{tag}>'
-        case Bounds(interval, _, _):
-            return f'<{tag}{scope} class="{place}" data-sort="{interval.low!r}">{interval_text(cell)}</{tag}>'
-        case Chance(p):
-            return f'<{tag}{scope} class="{place}" data-sort="{p!r}">{escape(p_text(p))}</{tag}>'
-        case Gap(reason):
-            return f'<{tag}{scope} class="{place} gap">{escape(reason or "–")}</{tag}>'
+def text(words: str) -> Cell:
+    """Words: a name or a factor's value."""
+    return Cell(words, (words,), "text")
 
 
-def _by_seed(cell: Measured) -> str:
-    """What each seed measured; of many, the first."""
-    values = list(cell.spread.values.items())
-    shown = ", ".join(f"seed {seed}: {plain(value, cell.digits)}" for seed, value in values[:_HINTED_SEEDS])
-    return shown + (f" and {len(values) - _HINTED_SEEDS} others" if len(values) > _HINTED_SEEDS else "")
+def tick(on: bool) -> Cell:
+    """Whether a loss is in use."""
+    return Cell("✓" if on else "", (on,), "tick", int(on), "" if on else "not in use")
 
 
-def _tested(cell: Change) -> str:
-    """How many pairs a difference has, and what its test says."""
-    found = cell.difference
-    said = f"{found.n} paired seed{'s' * (found.n != 1)}"
-    if found.low is not None and found.high is not None:
-        said += f"; 95 % interval {signed(found.low, cell.digits)} to {signed(found.high, cell.digits)}"
-    return said if found.p_adjusted is None else f"{said}; p = {found.p_adjusted:.2g} after Holm's correction"
+def seeds(spread: Spread, wanted: int, digits: int, *, best: bool = False) -> Cell:
+    """What our seeds measured; `wanted` is how many seeds were asked for, `best` marks the greatest mean."""
+    n, mean, std = spread.n, plain(spread.mean, digits), _std(spread.std, digits)
+    count = f"({n}/{wanted})" if n != wanted else "(n = 1)" if n == 1 else f"({n})"
+    by_seed = [f"seed {seed}: {plain(value, digits)}" for seed, value in spread.values.items()]
+    hint = ", ".join(by_seed[:_HINTED_SEEDS])
+    return Cell(
+        text=f"{mean}{std} {count}",
+        values=(spread.mean, spread.std, n, wanted, *_ends(spread.bootstrap)),
+        kind="measured",
+        sort=spread.mean,
+        hint=hint if n <= _HINTED_SEEDS else f"{hint} and {n - _HINTED_SEEDS} others",
+        html=f'{mean}{_muted(std)} <span class="n">{count}</span>',
+        best=best,
+    )
+
+
+def change(difference: Difference | None, digits: int = 1, *, reason: str = "") -> Cell:
+    """A difference paired by seed, such as an improvement over the baseline row; a gap where no pair has finished."""
+    if difference is None:
+        return gap(reason)
+    one, mean, std = difference, with_sign(difference.mean, digits), _std(difference.std, digits)
+    hint = f"{one.n} paired seed{'s' * (one.n != 1)}"
+    hint += f"; 95 % interval {bounds(one.interval, digits).text}" if one.interval is not None else ""
+    hint += f"; p = {one.p_adjusted:.2g} after Holm's correction" if one.p_adjusted is not None else ""
+    tested = (one.p, one.p_adjusted, one.flip_p, one.flip_p_adjusted, one.least_flip_p)
+    values = (one.mean, one.std, one.n, *_ends(one.interval), *tested, *_ends(one.bootstrap))
+    return Cell(mean + std, values, "change", one.mean, hint, mean + _muted(std))
+
+
+def number(value: float | None, digits: int = 1, *, signed: bool = False, reason: str = "") -> Cell:
+    """A number without a spread, such as the paper's, or a gap; `signed` shows its plus."""
+    if value is None:
+        return gap(reason)
+    return Cell((with_sign if signed else plain)(value, digits), (value,), "number", value)
+
+
+def bounds(interval: Interval | None, digits: int = 1, *, reason: str = "") -> Cell:
+    """The interval of a difference, or a gap."""
+    if interval is None:
+        return gap(reason)
+    return Cell(
+        f"{with_sign(interval.low, digits)} to {with_sign(interval.high, digits)}", _ends(interval), sort=interval.low
+    )
+
+
+def chance(p: float | None) -> Cell:
+    """A p value, shown no smaller than 0.001; a gap where nothing was tested."""
+    return gap() if p is None else Cell("< 0.001" if p < 0.001 else f"{p:.3f}", (p,), sort=p)
+
+
+def _std(std: float | None, digits: int) -> str:
+    return "" if std is None else f" ± {plain(std, digits)}"
+
+
+def _muted(words: str) -> str:
+    return f' <span class="spread">{words.strip()}</span>' if words else ""
+
+
+def _ends(interval: Interval | None) -> tuple[Value, Value]:
+    return (None, None) if interval is None else (interval.low, interval.high)

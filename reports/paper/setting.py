@@ -1,16 +1,20 @@
-"""How the runs of a sweep differ from the setting of the published table, said field by field.
+"""How the runs of a sweep differ from the setting of the published table, field by field.
 
-The published values are those of DistilPose (Ye et al., CVPR 2023, section 4 and the authors' configurations), and of
-SDPose (Chen et al., CVPR 2024, the authors' configurations) for runs that learn by circulation. In the table of
-generalisation, the untaught models are those of mmpose's model zoo; how the taught student was trained is not stated.
+The published values, in `settings.csv`, are those of DistilPose (Ye et al., CVPR 2023, section 4 and the authors'
+configurations), and of SDPose (Chen et al., CVPR 2024, the authors' configurations) for runs that learn by circulation.
+In the table of generalisation, the untaught models are those of mmpose's model zoo; how the taught student was trained
+is not stated.
 """
 
+import csv
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
-from reports.numbers.records import Deviation
+from experiments.runs.saved_plan import SavedData
+from reports.formats.words import field_value, value_words
 
 Values = Mapping[str, Any]
 
@@ -28,91 +32,8 @@ _COCO = "COCO, train2017 / val2017 (17 joints)"
 _DETECTOR = "a detector's (56 AP on persons)"
 
 
-def field_value(recipe: Values, dotted: str) -> Any:
-    """The value at `a.b.c`, or None where the recipe has no such field."""
-    value: Any = recipe
-    for part in dotted.split("."):
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(part)
-    return value
-
-
-def value_words(value: Any) -> str:
-    """A value of a recipe, for people."""
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case int():
-            return f"{value:,}"
-        case float():
-            return f"{value:g}"
-        case list() | tuple():
-            return ", ".join(value_words(item) for item in value) or "none"
-    return str(value)
-
-
-def setting(recipe: Values, identity: Values, facts: Values) -> Values:
-    """A run's recipe as `deviations` compares it: `data` and `boxes` in words, known by their content, and `derived`.
-
-    Args:
-        recipe: as run.json holds it.
-        identity: what the run's id is a hash of.
-        facts: what the plan says of the run's data: their `name`, and the checksums of their `annotations`.
-    """
-    return {
-        **recipe,
-        "data": data_words(recipe["data"], facts) if "data" in recipe else None,
-        "boxes": _boxes_words(field_value(recipe, "evaluation.boxes"), field_value(identity, "evaluation.boxes")),
-        "derived": _derived(recipe, identity),
-    }
-
-
-def data_words(data: Any, facts: Values) -> str:
-    """A data choice in words, without where it lies on this machine; COCO is known by its annotation files alone."""
-    if not isinstance(data, Mapping):
-        return "unknown"
-    if isinstance(data.get("synthetic"), Mapping):
-        spec = data["synthetic"]
-        train, val = (value_words(spec.get(split)) for split in ("train", "val"))
-        return f"synthetic people: {train} to train on, {val} to validate on"
-    if tuple(facts.get("annotations") or ()) == COCO_ANNOTATIONS:
-        return _COCO
-    splits = f"{data.get('train')} / {data.get('val')}"
-    other = " (not COCO's annotation files)" if splits in _COCO else ""
-    return f"{facts.get('name') or PurePath(str(data.get('root'))).name}, {splits}{other}"
-
-
-def _boxes_words(told: Any, checksum: Any) -> str | None:
-    if told is None or told == "gt":
-        return "ground truth" if told else None
-    return _DETECTOR if checksum == DETECTIONS else f"another detector's ({PurePath(str(told)).name})"
-
-
-def _derived(recipe: Values, identity: Values) -> Values:
-    """What follows from the sizes: the input, its visual tokens, and the target and DARK's blur beside the heatmap."""
-    if not recipe.get("input_size"):
-        return {}
-    width, height = recipe["input_size"]
-    found: dict[str, Any] = {
-        "input": f"{width}×{height}",
-        "target": _of_columns(TARGET_SIGMA, width // 4),
-        "dark": _of_columns(DARK_KERNEL, width // 4),
-    }
-    patch = field_value(identity, "model.patch")
-    if patch and all(patch):
-        stride = 1 if field_value(recipe, "model.model") == "tokenpose_t" else 4
-        found["visual_tokens"] = (height // stride // patch[0]) * (width // stride // patch[1])
-    return found
-
-
-def _of_columns(pixels: int, columns: int) -> str:
-    return f"{pixels} of {columns} heatmap columns ({100 * pixels / columns:.0f} %)"
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """One published setting: where a run's recipe says it, and the values that are the paper's.
+class Published(NamedTuple):
+    """A published setting: where a run's recipe says it, and the paper's values.
 
     The values in `also` are the paper's in company only: where another run of the sweep has one of `values`. A size
     that a recipe leaves out is the published one.
@@ -121,148 +42,83 @@ class Published:
     setting: str
     field: str
     values: tuple[str, ...]
+    also: tuple[str, ...]
     words: str
-    also: tuple[str, ...] = ()
 
 
-def _is(setting: str, field: str, *values: str, words: str = "", also: tuple[str, ...] = ()) -> Published:
-    return Published(setting, field, values, words or values[0], also)
+class Deviation(NamedTuple):
+    """A setting in which these runs differ from the published ones."""
+
+    setting: str
+    paper: str
+    here: str
 
 
-def _training(
-    of: str = "",
-    *,
-    epochs: str = "300",
-    rate: str = "0.001",
-    drops: str = "200, 260",
-    scale: tuple[str, ...] = ("0.35",),
-    rotation: tuple[str, ...] = ("45",),
-    shift: str = "0.2",
-    drawn: str = "for 30 % of the people, drawn once",
-) -> tuple[Published, ...]:
-    """How a model was trained; `of` stands in front of each setting. Of several values all but the first are `also`."""
-    return (
-        _is(f"{of}epochs", "schedule.epochs", epochs),
-        _is(f"{of}learning rate", "schedule.lr", rate),
-        _is(f"{of}warm-up steps", "schedule.warmup_steps", "500"),
-        _is(f"{of}rate decay", "schedule.decay", "milestones"),
-        _is(f"{of}rate drops at epochs", "schedule.milestones", drops),
-        _is(f"{of}optimizer", "optimizer.name", "adam"),
-        _is(f"{of}weight decay", "optimizer.weight_decay", "0"),
-        _is(f"{of}moving average of weights", "ema", "none"),
-        _is(f"{of}largest norm of gradients", "clip_grad_norm", "none"),
-        _is(f"{of}flip probability", "augmentation.flip", "0.5"),
-        _is(f"{of}half-body probability", "augmentation.half_body", "0.3"),
-        _is(f"{of}scale jitter", "augmentation.scale", scale[0], also=scale[1:]),
-        _is(f"{of}rotation (degrees)", "augmentation.rotation", rotation[0], also=rotation[1:]),
-        _is(f"{of}rotation probability", "augmentation.rotation_p", "0.6"),
-        _is(f"{of}shift of the box", "augmentation.shift", shift, words=f"{shift} {drawn}"),
-        _is(f"{of}precision", "precision", "fp32"),
-    )
+@cache
+def published_settings(of: str) -> tuple[Published, ...]:
+    """The published settings of a kind of run: student, teacher, circulation, generalisation, generalisation teacher.
+
+    `settings.csv` holds them, values apart by `|`, and `words` where the first value alone would not say enough.
+    """
+    text = files("reports.paper").joinpath("settings.csv").read_text(encoding="utf-8")
+    found = []
+    for row in csv.DictReader(text.splitlines()):
+        values, also = (tuple(filter(None, row[name].split("|"))) for name in ("published", "also"))
+        if row["of"] == of:
+            found.append(Published(row["setting"], row["field"], values, also, row["words"] or values[0]))
+    return tuple(found)
 
 
-def _heatmaps(of: str = "") -> tuple[Published, ...]:
-    """How heatmaps are learned and read."""
-    return (
-        _is(f"{of}target sigma", "derived.target", _of_columns(TARGET_SIGMA, 48)),
-        _is(f"{of}DARK kernel", "derived.dark", _of_columns(DARK_KERNEL, 48)),
-    )
+def setting(recipe: Values, identity: Values, data: SavedData | None) -> Values:
+    """A run's recipe as `deviations` compares it: `data` and `boxes` in words, known by their content, and `derived`.
+
+    Args:
+        recipe: as run.json holds it.
+        identity: what the run's id is a hash of.
+        data: what the plan says of the run's data.
+    """
+    return {
+        **recipe,
+        "data": data_words(recipe["data"], data) if "data" in recipe else None,
+        "boxes": _boxes_words(field_value(recipe, "evaluation.boxes"), field_value(identity, "evaluation.boxes")),
+        "derived": _derived(recipe, identity),
+    }
 
 
-_DATA = (_is("data", "data", _COCO), _is("input (w×h pixels)", "derived.input", "192×256"))
-_TEST = (
-    _is("flip test", "evaluation.flip_test", "yes"),
-    _is("best weights chosen by", "evaluation.best_by", "AP"),
-    _is("test boxes", "boxes", _DETECTOR),
-)
-STUDENT = (
-    *_DATA,
-    _is(
-        "student",
-        "model.model",
-        *("distilpose_s", "distilpose_l", "base_stemnet", "base_hr48_3stage"),
-        words="DistilPose-S (DistilPose-L where the backbone is HRNet-W48-stage3)",
-    ),
-    _is("stem channels", "model.width", words="64"),
-    _is("token dimensions", "model.dim", words="192"),
-    _is("encoder layers", "model.depth", words="12"),
-    _is("attention heads", "model.heads", words="8"),
-    _is("patch (rows, columns)", "model.patch", words="4, 3"),
-    _is("visual tokens", "derived.visual_tokens", "256"),
-    _is("batch", "schedule.batch_size", "256", also=("512",), words="256 (512 without a teacher)"),
-    *_training(),
-    _is("simulated heatmap loss", "losses.SH.form", "official"),
-    _is("confidence read at", "losses.CS.cell", "official"),
-    _is("flipped coordinates", "evaluation.flip_coordinates", "official"),
-    _is("flipped scores", "evaluation.flip_scores", "official"),
-    *_TEST,
-)
-CIRCULATION = (
-    *_DATA,
-    _is("first channels", "model.width", words="64 (SDPose-B, TokenPose-B: 32)"),
-    _is("token dimensions", "model.dim", words="192"),
-    _is("encoder layers", "model.depth", words="12 (SDPose-T: 6)"),
-    _is("attention heads", "model.heads", words="8 (TokenPose-T: 16)"),
-    _is("patch (rows, columns)", "model.patch", words="4, 3 (S-V2: 2, 2; TokenPose-T: 16, 12 of the picture)"),
-    _is("visual tokens", "derived.visual_tokens", "256", "768", words="256 (S-V2: 768)"),
-    *_heatmaps(),
-    _is("batch", "schedule.batch_size", "512", "192", "256", words="512 (SDPose-S-V2: 192, SDPose-B: 256)"),
-    *_training(shift="0.16", drawn="at probability 0.3"),
-    *_TEST,
-)
-GENERALISATION = (
-    *_DATA,
-    _is("student", "model.model", "deeppose_r50", words="DeepPose (ResNet-50)"),
-    _is("student starts from", "model.init", "imagenet"),
-    _is("first channels", "model.width", words="64"),
-    _is("batch", "schedule.batch_size", "512"),
-    *_training(epochs="210", rate="0.0005", drops="170, 200", scale=("0.5",), rotation=("40",)),
-    *_TEST,
-)
-GENERALISATION_TEACHER = (
-    _is("teacher", "model.model", "simplebaseline_r50", words="SimpleBaseline (ResNet-50)"),
-    _is("teacher starts from", "model.init", "imagenet"),
-    _is("teacher's first channels", "model.width", words="64"),
-    *_heatmaps("teacher's "),
-    _is("teacher's batch", "schedule.batch_size", "512"),
-    *_training("teacher's ", epochs="210", rate="0.0005", drops="170, 200", scale=("0.5",), rotation=("40",)),
-)
-TEACHER = (
-    _is(
-        "teacher",
-        "model.model",
-        "teacher_tokenpose_l",
-        also=("teacher_stemnet",),
-        words="TokenPose-L on HRNet-W48, 69.4 M parameters",
-    ),
-    _is("teacher starts from", "model.init", "imagenet", also=("fresh",)),
-    _is("teacher's stem channels", "model.width", words="64"),
-    _is("teacher's token dimensions", "model.dim", words="192"),
-    _is("teacher's encoder layers", "model.depth", words="12"),
-    _is("teacher's visual tokens", "derived.visual_tokens", "256"),
-    *_heatmaps("teacher's "),
-    _is("teacher's batch", "schedule.batch_size", "512"),
-    *_training("teacher's ", scale=("0.5", "0.35"), rotation=("40", "45")),
-)
+def data_words(choice: Any, data: SavedData | None) -> str:
+    """A data choice in words, without where it lies on this machine; COCO is known by its annotation files alone."""
+    if not isinstance(choice, Mapping):
+        return "unknown"
+    if isinstance(choice.get("synthetic"), Mapping):
+        train, val = (value_words(choice["synthetic"].get(split)) for split in ("train", "val"))
+        return f"synthetic people: {train} to train on, {val} to validate on"
+    if data is not None and data.annotations == COCO_ANNOTATIONS:
+        return _COCO
+    splits = f"{choice.get('train')} / {choice.get('val')}"
+    other = " (not COCO's annotation files)" if splits in _COCO else ""
+    return f"{data.name if data is not None else PurePath(str(choice.get('root'))).name}, {splits}{other}"
 
 
-def _compare(published: Published, recipes: Iterable[Values]) -> Deviation | None:
-    """The difference, if any recipe has one; several values of ours are all named."""
-    found = [field_value(recipe, published.field) for recipe in recipes]
-    here = list(dict.fromkeys(None if value is None else value_words(value) for value in found))
-    theirs = published.values + (published.also if any(value in published.values for value in here) else ())
-    differing = [value for value in here if value not in theirs and value is not None]
-    if not differing:
-        return None
-    words = [published.words if value is None else value for value in here]
-    return Deviation(setting=published.setting, paper=published.words, here="; ".join(words))
+def _boxes_words(file: Any, checksum: Any) -> str | None:
+    if file is None or file == "gt":
+        return "ground truth" if file else None
+    return _DETECTOR if checksum == DETECTIONS else f"another detector's ({PurePath(str(file)).name})"
 
 
-def _of_student(recipe: Values) -> tuple[Published, ...]:
-    """The published setting that a student's recipe is held against."""
-    if recipe.get("circulation"):
-        return CIRCULATION
-    return GENERALISATION if field_value(recipe, "model.model") == "deeppose_r50" else STUDENT
+def _derived(recipe: Values, identity: Values) -> Values:
+    """What follows from the sizes: the input, its visual tokens, and the target and DARK's blur beside the heatmap."""
+    if not recipe.get("input_size"):
+        return {}
+    width, height = recipe["input_size"]
+    columns = width // 4
+    found: dict[str, Any] = {"input": f"{width}×{height}"}
+    for name, pixels in (("target", TARGET_SIGMA), ("dark", DARK_KERNEL)):
+        found[name] = f"{pixels} of {columns} heatmap columns ({100 * pixels / columns:.0f} %)"
+    patch = field_value(identity, "model.patch")
+    if patch and all(patch):
+        stride = 1 if field_value(recipe, "model.model") == "tokenpose_t" else 4
+        found["visual_tokens"] = (height // stride // patch[0]) * (width // stride // patch[1])
+    return found
 
 
 def on_published_data(found: Values) -> bool:
@@ -276,14 +132,29 @@ def deviations(students: Iterable[Values], teachers: Iterable[Values], *, seeds:
     Args:
         students: the `setting` of every student run.
         teachers: the same of the teacher runs.
-        seeds: how many seeds a row asks for; the paper does not say its own number, so more than one is said.
+        seeds: how many seeds a row asks for; the paper does not state its own number, so more than one is named.
     """
-    groups: dict[tuple[Published, ...], list[Values]] = {}
+    groups: dict[str, list[Values]] = {}
     for found in students:
-        groups.setdefault(_of_student(found), []).append(found)
+        deeppose = field_value(found, "model.model") == "deeppose_r50"
+        of = "circulation" if found.get("circulation") else "generalisation" if deeppose else "student"
+        groups.setdefault(of, []).append(found)
     for found in teachers:
         resnet = field_value(found, "model.model") == "simplebaseline_r50"
-        groups.setdefault(GENERALISATION_TEACHER if resnet else TEACHER, []).append(found)
-    compared = dict.fromkeys(_compare(one, of_group) for settings, of_group in groups.items() for one in settings)
-    seeds_said = [Deviation(setting="seeds a row", paper="not stated", here=str(seeds))] if seeds else []
-    return (*(one for one in compared if one is not None), *seeds_said)
+        groups.setdefault("generalisation teacher" if resnet else "teacher", []).append(found)
+    compared = dict.fromkeys(
+        _compare(one, of_group) for of, of_group in groups.items() for one in published_settings(of)
+    )
+    of_seeds = [Deviation("seeds a row", "not stated", str(seeds))] if seeds else []
+    return (*(one for one in compared if one is not None), *of_seeds)
+
+
+def _compare(published: Published, recipes: Iterable[Values]) -> Deviation | None:
+    """The difference, if any recipe has one; several values of ours are all named."""
+    found = [field_value(recipe, published.field) for recipe in recipes]
+    here = list(dict.fromkeys(None if value is None else value_words(value) for value in found))
+    theirs = published.values + (published.also if any(value in published.values for value in here) else ())
+    if all(value is None or value in theirs for value in here):
+        return None
+    words = "; ".join(published.words if value is None else value for value in here)
+    return Deviation(published.setting, published.words, words)

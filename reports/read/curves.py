@@ -1,10 +1,9 @@
-"""Training curves of one row: what its seeds journaled, brought onto the same epochs."""
+"""Training curves of one run: its journal, brought onto whole epochs."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from experiments.runs.journal import MetricRow
-from reports.numbers.records import Curve
 
 
 def _steps_per_epoch(rows: Sequence[MetricRow]) -> float | None:
@@ -39,20 +38,3 @@ def run_curves(rows: Sequence[MetricRow]) -> dict[str, dict[float, float]]:
         }
         for name, by in gathered.items()
     }
-
-
-def mean_curve(runs: Sequence[Mapping[float, float]], scale: float = 1.0) -> Curve | None:
-    """Mean, least and greatest over runs at the epochs that all of them reached; None where there is no such epoch."""
-    if not runs:
-        return None
-    epochs = sorted(set.intersection(*(set(run) for run in runs)))
-    if not epochs:
-        return None
-    columns = [[run[epoch] * scale for run in runs] for epoch in epochs]
-    return Curve(
-        epochs=tuple(epochs),
-        mean=tuple(sum(column) / len(column) for column in columns),
-        low=tuple(min(column) for column in columns),
-        high=tuple(max(column) for column in columns),
-        seeds=len(runs),
-    )

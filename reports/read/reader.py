@@ -3,20 +3,23 @@
 import logging
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 from experiments.runs.atomic import DamagedError
 from experiments.runs.journal import PictureRow, metric_rows, picture_rows
+from experiments.runs.run_files import Diagnosis
 from experiments.runs.store import JsonFile, RunDir, Store
-from reports.numbers.records import Cost, Interval, Picture, RunNumbers, Speed, State
 from reports.read.curves import run_curves
 
 log = logging.getLogger(__name__)
-
 Content = TypeVar("Content")
 
+State = Literal["finished", "running", "interrupted", "failed", "planned", "pruned", "damaged", "missing"]
+
 PICTURE_KINDS = ("skeleton", "heatmaps", "attention")
+_LAYERS = "layers"  # plain people, for W&B to lay masks over: a page has the sheets
 _ACCURACIES = re.compile(r"(val/)?((AP|AR)(50|75|M|L)?|PCK(@[\d.]+(-torso)?)?(\(.*\))?)( on .+)?")
 ON = " on "
 
@@ -26,85 +29,152 @@ def metric_scale(name: str) -> float:
     return 100.0 if _ACCURACIES.fullmatch(name) else 1.0
 
 
-def shown(metrics: Mapping[str, float] | None) -> dict[str, float]:
+def metric_digits(name: str) -> int:
+    """How many decimals a metric is shown with."""
+    return 1 if metric_scale(name) == 100 else 2
+
+
+def _shown(metrics: Mapping[str, float]) -> dict[str, float]:
     """Metrics in the units they are shown in."""
-    return {name: value * metric_scale(name) for name, value in (metrics or {}).items()}
+    return {name: value * metric_scale(name) for name, value in metrics.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class RunRead:
-    """A run's numbers, and what its files say besides."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """The cost of a model: trained parameters, GFLOPs as papers count them for the size of `input`, images a second."""
 
-    numbers: RunNumbers
+    parameters: int
+    gflops: float | None = None
+    input: str = ""
+    fps: float | None = None
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunNumbers:
+    """One run: its state and, when finished, its metrics in the units they are shown in; its files besides."""
+
+    run_id: str
+    row: str
+    role: str
+    seed: int
+    state: State
+    reason: str
+    metrics: Mapping[str, float]
+    last: Mapping[str, float]
+    best_epoch: float | None
+    epochs: float | None
+    seconds: float | None
+    parameters: int | None
+    teacher_id: str | None
+    cost: Cost | None
     recipe: Mapping[str, Any]
     identity: Mapping[str, Any]
     provenance: Mapping[str, Any]
 
+    @property
+    def model(self) -> str:
+        """The model's name, empty before the run was launched."""
+        return (self.recipe.get("model") or {}).get("model") or ""
 
-@dataclass(frozen=True, slots=True)
+    @property
+    def finished(self) -> bool:
+        """Whether it has a result."""
+        return self.state == "finished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPicture:
+    """A picture that a run drew."""
+
+    kind: str
+    path: Path
+    caption: str
+    epoch: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunDetails:
-    """What only drawings of a run need: its curves by metric and epoch, its pictures, how its errors are spread."""
+    """A run's curves by metric and epoch, its pictures and its diagnosis; `..._fault` says why one was left out."""
 
-    curves: Mapping[str, Mapping[float, float]]
-    pictures: tuple[Picture, ...]
-    diagnosis: Mapping[str, Any]
+    curves: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
+    pictures: tuple[RunPicture, ...] = ()
+    diagnosis: Diagnosis | None = None
+    journal_fault: str = ""
+    diagnosis_fault: str = ""
 
 
 class RunReader:
-    """Reads runs of a store, and keeps what it read of the finished ones."""
+    """Reads runs of a store, and keeps what it has read."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._finished: dict[str, RunRead] = {}
+        self._runs: dict[str, RunNumbers] = {}
         self._details: dict[str, RunDetails] = {}
 
-    def read(self, run_id: str, row: str, seed: int, role: str) -> RunRead:
+    def forget_unfinished(self) -> None:
+        """Read runs without a result anew from now on."""
+        for run_id in [run_id for run_id, run in self._runs.items() if not run.finished]:
+            del self._runs[run_id]
+            self._details.pop(run_id, None)
+
+    def read(self, run_id: str, row: str, seed: int, role: str) -> RunNumbers:
         """The run of that id, whether or not it has begun."""
-        if run_id not in self._finished:
-            found = _read(self._store.run(run_id), run_id, row, seed, role)
-            if found.numbers.state != "finished":
-                return found
-            self._finished[run_id] = found
-        return self._finished[run_id]
+        if run_id not in self._runs:
+            self._runs[run_id] = _read(self._store.run(run_id), row, seed, role)
+        return self._runs[run_id]
 
-    def details(self, read: RunRead) -> RunDetails:
-        """What the journal and the diagnosis of a run hold."""
-        run_id = read.numbers.run_id
-        if run_id not in self._details:
-            run = self._store.run(run_id)
-            events = _events(run, read.numbers.state)
-            pictures = _pictures(run, picture_rows(events), read.numbers.seed, read.numbers.best_epoch)
-            diagnosis = _read_aside(run.diagnosis)
-            found = RunDetails(run_curves(metric_rows(events)), pictures, {} if diagnosis is None else {**diagnosis})
-            if read.numbers.state != "finished":
-                return found
-            self._details[run_id] = found
-        return self._details[run_id]
+    def details(self, run: RunNumbers) -> RunDetails:
+        """The run's journal and diagnosis."""
+        if run.run_id not in self._details:
+            self._details[run.run_id] = _read_details(self._store.run(run.run_id), run)
+        return self._details[run.run_id]
 
 
-def _events(run: RunDir, state: State) -> list[dict[str, Any]]:
-    """What the run journaled; nothing where the journal is not the one its result was written after."""
+def _read_details(run: RunDir, numbers: RunNumbers) -> RunDetails:
+    """What the journal and the diagnosis hold; a journal that is not that of the run's result is left out."""
+    events: list[dict[str, Any]] = []
+    diagnosis, journal_fault, diagnosis_fault = None, "", ""
+    if numbers.state != "damaged":
+        try:
+            journal_fault = run.journal_fault(run.result()) or ""
+            events = [] if journal_fault else run.read_journal()
+        except DamagedError as error:
+            journal_fault = "its journal is damaged"
+            log.warning("%s; curves and pictures are left out", error)
+        else:
+            if journal_fault:
+                log.warning("run %s: %s; its curves and pictures are left out", run.run_id, journal_fault)
     try:
-        fault = None if state == "damaged" else run.journal_fault(run.result())
-        if state != "damaged" and fault is None:
-            return run.read_journal()
+        diagnosis = run.diagnosis.read()
     except DamagedError as error:
-        fault = str(error)
-    if fault is not None:
-        log.warning("run %s: %s; its curves and pictures are left out", run.run_id, fault)
-    return []
-
-
-def _read_aside(file: JsonFile[Content]) -> Content | None:
-    """What a file holds that a report can be without."""
-    try:
-        return file.read()
-    except DamagedError as error:
+        diagnosis_fault = "its diagnosis.json is damaged"
         log.warning("%s; it is left out: remove it", error)
-        return None
+    return RunDetails(
+        curves=run_curves(metric_rows(events)),
+        pictures=_pictures(run, picture_rows(events), numbers.best_epoch),
+        diagnosis=diagnosis,
+        journal_fault=journal_fault,
+        diagnosis_fault=diagnosis_fault,
+    )
 
 
-def _reason(run: RunDir, state: str, epochs: float | None) -> str:
+def _pictures(run: RunDir, rows: Iterable[PictureRow], best_epoch: float | None) -> tuple[RunPicture, ...]:
+    """The pictures of the best evaluation, or else the newest, one of each kind, from the run's directory alone."""
+    inside = run.path.resolve()
+    chosen: dict[str, RunPicture] = {}
+    for row in rows:
+        path = (inside / row.path).resolve()
+        earlier = chosen.get(row.kind)
+        if row.kind == _LAYERS or not path.is_relative_to(inside) or not path.is_file():
+            continue
+        if earlier is None or best_epoch is None or earlier.epoch != best_epoch:
+            chosen[row.kind] = RunPicture(kind=row.kind, path=path, caption=row.caption, epoch=row.epoch)
+    known = {kind: position for position, kind in enumerate(PICTURE_KINDS)}
+    return tuple(sorted(chosen.values(), key=lambda picture: (known.get(picture.kind, len(known)), picture.kind)))
+
+
+def _reason(run: RunDir, state: State, epochs: float | None) -> str:
     """Why a run has no result, in words."""
     if state in ("planned", "missing"):
         return "not started"
@@ -115,30 +185,22 @@ def _reason(run: RunDir, state: str, epochs: float | None) -> str:
     where = f"at epoch {reached:.3g}" + (f" of {epochs:g}" if epochs else "")
     if state == "failed":
         failure = run.failure
-        told = "" if failure is None else f": {failure.message} ({failure.kind}, attempt {failure.attempts})"
-        return where + told
+        return where + (f": {failure.message} ({failure.kind}, attempt {failure.attempts})" if failure else "")
     return f"{where}, still running" if state == "running" else f"{where}, stopped before its end"
 
 
-LAYERS = "layers"  # plain people, for W&B to lay masks over: a page has the sheets
+def _read_aside(file: JsonFile[Content]) -> Content | None:
+    """What a file beside the result holds; None where it is damaged or absent."""
+    try:
+        return file.read()
+    except DamagedError as error:
+        log.warning("%s; it is left out: remove it", error)
+        return None
 
 
-def _pictures(run: RunDir, rows: Iterable[PictureRow], seed: int, best_epoch: float | None) -> tuple[Picture, ...]:
-    """The pictures of the best evaluation, or else the newest, one of each kind, from the run's directory alone."""
-    inside = run.path.resolve()
-    chosen: dict[str, Picture] = {}
-    for row in rows:
-        path = (inside / row.path).resolve()
-        earlier = chosen.get(row.kind)
-        if row.kind == LAYERS or not path.is_relative_to(inside) or not path.is_file():
-            continue
-        if earlier is None or best_epoch is None or earlier.epoch != best_epoch:
-            chosen[row.kind] = Picture(kind=row.kind, path=path, caption=row.caption, seed=seed, epoch=row.epoch)
-    known = {kind: position for position, kind in enumerate(PICTURE_KINDS)}
-    return tuple(sorted(chosen.values(), key=lambda picture: (known.get(picture.kind, len(known)), picture.kind)))
-
-
-def _cost(parameters: int | None, cost: Mapping[str, Any] | None) -> Cost | None:
+def _cost(run: RunDir, parameters: int | None) -> Cost | None:
+    """The model's cost; of a run that recorded none, its parameters."""
+    cost = _read_aside(run.cost)
     if cost is None:
         return None if parameters is None else Cost(parameters=parameters)
     speed = cost.get("speed")
@@ -146,9 +208,8 @@ def _cost(parameters: int | None, cost: Mapping[str, Any] | None) -> Cost | None
         parameters=cost["parameters"],
         gflops=cost["gflops"],
         input="×".join(map(str, cost["input"])),
-        speed=None
-        if speed is None
-        else Speed(fps=speed["fps"], quartiles=Interval(low=speed["low"], high=speed["high"]), device=speed["device"]),
+        fps=speed and speed["fps"],
+        device=speed["device"] if speed else "",
     )
 
 
@@ -159,37 +220,32 @@ def _on_other_sets(run: RunDir) -> dict[str, float]:
     return {f"{metric}{ON}{name}": v for name, one in sets.items() for metric, v in one["metrics"].items()}
 
 
-def _read(run: RunDir, run_id: str, row: str, seed: int, role: str) -> RunRead:
+def _read(run: RunDir, row: str, seed: int, role: str) -> RunNumbers:
     damage = run.damage()
     result = None if damage else run.result()
     try:
         spec = None if damage else run.spec()
     except FileNotFoundError:
         spec = None
-    recipe: Mapping[str, Any] = {} if spec is None else dict(spec["recipe"])
+    recipe: dict[str, Any] = {} if spec is None else {**spec["recipe"]}
     epochs = (result and result.epochs) or (recipe.get("schedule") or {}).get("epochs")
-    state: State = "finished" if result is not None else run.state()
-    if damage:
-        state = "damaged"
-    elif spec is None:
-        state = "missing"
-    parameters = None if result is None else result.parameters
-    numbers = RunNumbers(
-        run_id=run_id,
+    state: State = "finished" if result is not None else "damaged" if damage else run.state() if spec else "missing"
+    return RunNumbers(
+        run_id=run.run_id,
         row=row,
         role=role,
         seed=seed if spec is None else spec["seed"],
         state=state,
-        reason=damage or ("" if state == "finished" else _reason(run, state, epochs)),
-        metrics={} if result is None else shown({**result.metrics, **_on_other_sets(run)}),
-        last={} if result is None else shown(result.last),
+        reason=damage or ("" if result is not None else _reason(run, state, epochs)),
+        metrics={} if result is None else _shown({**result.metrics, **_on_other_sets(run)}),
+        last={} if result is None else _shown(result.last),
         best_epoch=None if result is None else result.best_epoch,
         epochs=epochs,
         seconds=None if result is None else result.seconds,
-        parameters=parameters,
-        model=(recipe.get("model") or {}).get("model") or "",
+        parameters=None if result is None else result.parameters,
         teacher_id=None if spec is None else spec["teacher_id"],
-        cost=None if result is None else _cost(parameters, _read_aside(run.cost)),
+        cost=None if result is None else _cost(run, result.parameters),
+        recipe=recipe,
+        identity={} if spec is None else spec["identity"],
+        provenance={} if result is None else {**result.provenance},
     )
-    provenance = {} if result is None else dict(result.provenance)
-    return RunRead(numbers, recipe, {} if spec is None else spec["identity"], provenance)

@@ -33,12 +33,12 @@ def settings(**changes: Any) -> LaunchSettings:
 
 def story(store: Store, plan: Plan) -> dict[str, Any]:
     """All that a sweep came to: its table, and every run's result and measurements."""
-    from reports.layouts.results import sweep_table
-    from reports.numbers.aggregate import aggregate  # not needed by the launchers, which should start quickly
+    from reports.numbers.sweep import aggregate  # not needed by the launchers, which should start quickly
+    from reports.sections.results import results_table
 
     runs = {run_id: store.run(run_id) for run_id in plan.runs}
     return {
-        "table": sweep_table(aggregate(store, plan.json())),
+        "table": results_table(aggregate(store, plan.saved())).rows,
         "results": {run_id: result and result.metrics for run_id, run in runs.items() for result in [run.result()]},
         "rows": {run_id: [(row.step, row.epoch, row.values) for row in run.metrics()] for run_id, run in runs.items()},
     }

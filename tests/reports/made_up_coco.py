@@ -6,6 +6,7 @@ from typing import Any
 
 from made_up_store import run_name, write_run
 
+from experiments.runs.saved_plan import SavedPlan
 from experiments.runs.store import Store
 from reports.paper.setting import COCO_ANNOTATIONS, DETECTIONS
 
@@ -38,7 +39,7 @@ def _cost(parameters: int, gflops: float, fps: float) -> dict[str, Any]:
     return {"parameters": parameters, "gflops": gflops, "input": [192, 256], "speed": speed}
 
 
-def write_coco(root: Path, *, table: str = "matrix") -> tuple[Store, dict[str, Any]]:
+def write_coco(root: Path, *, table: str = "matrix") -> tuple[Store, SavedPlan]:
     """Four rows of two seeds and a teacher, all finished, measured on COCO."""
     rows = []
     for number, (student, teacher, paper, ap, cost) in enumerate(CELLS):
@@ -56,13 +57,15 @@ def write_coco(root: Path, *, table: str = "matrix") -> tuple[Store, dict[str, A
             run.diagnosis.write(diagnosis(teacher != "none"))
         runs = [{"run_id": run_name(number, seed), "seed": seed} for seed in range(2)]
         factors = {"student": student, "teacher": teacher}
-        rows.append({"name": name, "ticks": {}, "factors": factors, "paper": {"AP": paper}, "runs": runs})
+        row = {"name": name, "ticks": {}, "factors": factors, "paper": {"AP": paper}, "baseline": "stemnet, none"}
+        rows.append({**row, "runs": runs})
     write_run(root, TEACHER, role="teacher", row="", seed=0, ap=0.752)
     Store(root).run(TEACHER).cost.write(_cost(69_411_360, 17.03, 8.0))
     plan = {
-        "schema": 1, "sweep": "made_up", "profile": "coco", "title": "Students and teachers", "table": table,
+        "sweep": "made_up", "profile": "coco", "title": "Students and teachers", "table": table,
         "metric": "AP", "baseline": "stemnet, none", "rows": rows,
         "teachers": [{"run_id": TEACHER, "model": "teacher_tokenpose_l"}], "settings": {"data": "COCO"},
+        "cohorts": [], "source": "made_up.yaml",
         "data": {"c0c0": {"name": "coco", "annotations": list(COCO_ANNOTATIONS)}},
     }  # fmt: skip
-    return Store(root), plan
+    return Store(root), SavedPlan.from_json(plan)

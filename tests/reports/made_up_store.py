@@ -1,12 +1,15 @@
 """A store written by hand in the documented layout: a loss ablation with everything that can go wrong in it."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from experiments.runs.saved_plan import SavedPlan, SavedRow
 from experiments.runs.store import Store
 
 FORMS = {"SH": {"form": "per_sample"}, "CS": {"cell": "nearest"}}
@@ -159,10 +162,9 @@ def run_name(row: int, seed: int) -> str:
     return f"{row:06x}{seed:06x}"
 
 
-def made_up_plan(seeds: int, rows: tuple[tuple[str, tuple[str, ...], float, float], ...] = ROWS) -> dict[str, Any]:
+def made_up_plan(seeds: int, rows: tuple[tuple[str, tuple[str, ...], float, float], ...] = ROWS) -> SavedPlan:
     """The saved plan of the made-up sweep."""
-    return {
-        "schema": 1,
+    plan = {
         "sweep": "losses",
         "profile": "tiny",
         "title": "Loss ablation",
@@ -176,6 +178,7 @@ def made_up_plan(seeds: int, rows: tuple[tuple[str, tuple[str, ...], float, floa
                 "ticks": {loss: loss in ticks for loss in LOSSES},
                 "factors": {},
                 "paper": {"AP": paper},
+                "baseline": rows[0][0],
                 "runs": [{"run_id": run_name(number, seed), "seed": seed} for seed in range(seeds)],
             }
             for number, (name, ticks, paper, _) in enumerate(rows)
@@ -184,11 +187,22 @@ def made_up_plan(seeds: int, rows: tuple[tuple[str, tuple[str, ...], float, floa
         "cohorts": [],
         "settings": {"data": "synthetic people", "epochs": "30"},
     }
+    return SavedPlan.from_json(plan)
+
+
+def with_rows(plan: SavedPlan, change: Callable[[int, SavedRow], SavedRow]) -> SavedPlan:
+    """The plan with every row changed, given its place."""
+    return replace(plan, rows=tuple(change(place, row) for place, row in enumerate(plan.rows)))
+
+
+def against(plan: SavedPlan, baseline: str | None) -> SavedPlan:
+    """The plan with another baseline."""
+    return with_rows(replace(plan, baseline=baseline), lambda _, row: replace(row, baseline=baseline))
 
 
 def write_complete(
     root: Path, *, seeds: int, rows: tuple[tuple[str, tuple[str, ...], float, float], ...] = ROWS
-) -> tuple[Store, dict[str, Any]]:
+) -> tuple[Store, SavedPlan]:
     """A sweep whose runs have all finished; seeds differ by a few points, the rows of one seed together."""
     for number, (name, ticks, _, ap) in enumerate(rows):
         for seed in range(seeds):
@@ -196,11 +210,12 @@ def write_complete(
             write_run(root, run_name(number, seed), role="student", row=name, seed=seed, ap=value, ticks=ticks)
     write_run(root, "7eac4e400000", role="teacher", row="", seed=0, ap=0.472)
     plan = made_up_plan(seeds, rows)
-    _write(root / "sweeps" / "losses.tiny.json", plan)
-    return Store(root), plan
+    store = Store(root)
+    store.save_plan(plan)
+    return store, plan
 
 
-def write_troubled(root: Path) -> tuple[Store, dict[str, Any]]:
+def write_troubled(root: Path) -> tuple[Store, SavedPlan]:
     """Three seeds with trouble: `SH` failed with seed 2, `KT` was stopped with seed 1, `VT` never began with seed 2."""
     store, plan = write_complete(root, seeds=3)
     failed, stopped, absent = root / run_name(2, 2), root / run_name(4, 1), root / run_name(5, 2)

@@ -7,20 +7,23 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from threading import Thread
-from typing import Any
 
 import pytest
 from browser import PATIENCE, chromium, needs_chromium
-from made_up_store import begin_run, run_name, write_run
+from made_up_store import against, begin_run, run_name, write_run
 from playwright.sync_api import expect
 
-from experiments.runs.saved_plan import SavedPlan
+from experiments.runs.saved_plan import SavedPlan, SavedRun
 from experiments.runs.store import Store
-from reports.sections import SectionMaker, results, runs, unfinished
+from reports.sections import SectionMaker
+from reports.sections.results import results
+from reports.sections.runs import runs
+from reports.sections.unfinished import unfinished
 from reports.watch import HOST, LiveReport, LiveServer, serve
 
-Sweep = tuple[Store, dict[str, Any]]
+Sweep = tuple[Store, SavedPlan]
 FEW: tuple[SectionMaker, ...] = (results, unfinished, runs)
 
 
@@ -40,22 +43,22 @@ def ask(server: LiveServer, path: str, *, method: str = "GET", host: str | None 
 def running(own_store: Sweep) -> Sweep:
     """Ten rows of one seed, of which the last two have not begun."""
     store, plan = own_store
-    plan["rows"] = [
-        {**plan["rows"][0], "name": f"row {place}", "runs": [{"run_id": run_name(place, 0), "seed": 0}]}
+    rows = [
+        replace(plan.rows[0], name=f"row {place}", runs=(SavedRun(run_id=run_name(place, 0), seed=0),))
         for place in range(10)
     ]
+    plan = against(replace(plan, rows=tuple(rows)), "row 0")
     for place in range(8):
         if not (store.root / run_name(place, 0)).exists():
             write_run(store.root, run_name(place, 0), role="student", row=f"row {place}", seed=0, ap=0.1 + place / 50)
-    plan["baseline"] = "row 0"
-    store.save_plan(SavedPlan.from_json(plan))
+    store.save_plan(plan)
     return store, plan
 
 
 @pytest.fixture
 def server(running: Sweep) -> Iterator[LiveServer]:
     store, plan = running
-    report = LiveReport(store, plan["sweep"], plan["profile"], pictures=False, sections=FEW)
+    report = LiveReport(store, plan.sweep, plan.profile, pictures=False, sections=FEW)
     with LiveServer(report) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -165,7 +168,7 @@ def test_a_port_that_is_taken_is_named(server: LiveServer) -> None:
 
 def test_the_version_changes_when_a_run_begins_validates_or_finishes(running: Sweep) -> None:
     store, plan = running
-    report = LiveReport(store, plan["sweep"], plan["profile"])
+    report = LiveReport(store, plan.sweep, plan.profile)
     versions = [report.version(), report.version()]
     begin_run(store.root, run_name(8, 0), role="student", row="row 8", seed=0, ap=0.3, epochs=6)
     versions.append(report.version())

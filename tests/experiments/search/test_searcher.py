@@ -20,7 +20,8 @@ from experiments.plan.plan import Plan
 from experiments.runs.store import Store
 from experiments.search.searcher import Searcher
 from experiments.sweep.sweep_file import SpecError
-from reports.numbers.aggregate import aggregate
+from reports.numbers.sweep import aggregate
+from reports.sections.search.numbers import search_numbers
 
 HERE = Path(__file__).parent
 SETTINGS = LaunchSettings(data_root=lambda data: Path("x"), poll_seconds=0.001, backoff_seconds=0)
@@ -262,9 +263,10 @@ def test_values_that_make_no_sense_together_are_refused_at_their_place(tmp_path:
 
 def test_the_report_reads_what_a_search_left(tmp_path: Path) -> None:
     _, plan = searched(tmp_path, CONFIRMED)
-    numbers = aggregate(Store(tmp_path / "runs"), plan.json())
-    assert numbers.search is not None
+    numbers = aggregate(Store(tmp_path / "runs"), plan.saved())
+    search = search_numbers(numbers)
+    assert search is not None
     assert [row.name for row in numbers.rows][:2] == ["ours", "none"]
     assert len(numbers.rows) == 3
-    assert len(numbers.search.trials) == 12
-    assert {trial.state for trial in numbers.search.trials} == {"finished", "pruned"}
+    assert len(search.trials) == 12
+    assert {trial.state for trial in search.trials} == {"finished", "pruned"}

@@ -10,8 +10,9 @@ from browser import CONTRASTS, PATIENCE, chromium, needs_chromium
 from playwright.sync_api import Browser, Page, expect
 
 from reports.formats.page import page_html
-from reports.numbers.sweep_numbers import SweepNumbers
+from reports.numbers.sweep import SweepNumbers
 from reports.sections import make_sections
+from reports.sections.verdict import opening
 
 pytestmark = needs_chromium
 
@@ -30,7 +31,7 @@ def report(troubled_numbers: SweepNumbers, tmp_path_factory: pytest.TempPathFact
 def written(numbers: SweepNumbers, folder: Path) -> Path:
     """The page of these numbers, in a file."""
     html = folder / "report.html"
-    html.write_text(page_html(numbers, make_sections(numbers)), encoding="utf-8")
+    html.write_text(page_html(opening(numbers), make_sections(numbers)), encoding="utf-8")
     return html
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from reports.gallery import Figure, gallery_page
+from reports.formats.gallery import Figure, gallery_page
 
 
 def test_pictures_are_inside_and_whatever_came_from_a_file_is_escaped(tmp_path: Path) -> None:

@@ -8,25 +8,26 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from matplotlib import rc_context
 
+from experiments.runs.saved_plan import SavedPlan
 from experiments.runs.store import Store
-from reports.formats.embed import embed_picture
-from reports.formats.markdown import markdown_report
-from reports.formats.page import page_html
-from reports.formats.svg import svg_file, svg_inline, svg_text
-from reports.numbers.aggregate import aggregate
-from reports.numbers.sweep_numbers import SweepNumbers
-from reports.plots.curves import curve_names, curves_figure
-from reports.plots.improvements import effect_figure
+from reports.formats.drawing import STYLE, svg_file, svg_inline, svg_text
+from reports.formats.gallery import embed_picture
+from reports.formats.page import markdown_report, page_html
+from reports.numbers.sweep import SweepNumbers, aggregate
 from reports.sections import make_sections
+from reports.sections.curves import curves, curves_figure, row_curves
+from reports.sections.improvements import improvements_drawing, improvements_figure
+from reports.sections.verdict import opening
+from reports.statistics.resampling import Interval
 from reports.write import write_report
 
-Sweep = tuple[Store, dict[str, Any]]
+Sweep = tuple[Store, SavedPlan]
 
 
 class Elements(HTMLParser):
@@ -55,11 +56,11 @@ class Elements(HTMLParser):
 
 
 def page_of(numbers: SweepNumbers) -> str:
-    return page_html(numbers, make_sections(numbers))
+    return page_html(opening(numbers), make_sections(numbers))
 
 
 def markdown_of(numbers: SweepNumbers) -> str:
-    return markdown_report(numbers, make_sections(numbers))
+    return markdown_report(opening(numbers), make_sections(numbers))
 
 
 @pytest.fixture(scope="module")
@@ -147,34 +148,31 @@ def test_an_unstarted_sweep_still_makes_a_page(empty_numbers: SweepNumbers) -> N
 
 
 def test_drawings_of_nothing_are_not_made(empty_numbers: SweepNumbers) -> None:
-    assert curve_names(empty_numbers) == ()
-    assert curves_figure(empty_numbers, "val/AP") is None
-    assert effect_figure(empty_numbers) is not None  # the paper's improvements remain
+    assert curves(empty_numbers) is None
+    assert improvements_drawing(empty_numbers) is not None  # the paper's improvements remain
 
 
 def test_drawings_show_every_row_by_name(complete_numbers: SweepNumbers) -> None:
-    figure = effect_figure(complete_numbers)
-    assert figure is not None
-    (axes,) = figure.axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == [row.name for row in complete_numbers.rows[1:]]
-    panels = curves_figure(complete_numbers, "val/AP")
-    assert panels is not None
-    assert [axes.get_title(loc="left") for axes in panels.axes] == [row.name for row in complete_numbers.rows]
+    names = [row.name for row in complete_numbers.rows]
+    (axes,) = improvements_figure(complete_numbers, complete_numbers.rows[1:]).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == names[1:]
+    found = {row.name: row_curves(row, complete_numbers)["val/AP"] for row in complete_numbers.rows}
+    with rc_context(STYLE):
+        panels = curves_figure(complete_numbers, "val/AP", found)
+    assert [axes.get_title(loc="left") for axes in panels.axes] == names
 
 
 def test_an_interval_past_the_edge_ends_in_an_arrowhead(complete_numbers: SweepNumbers) -> None:
-    first, second, *rest = complete_numbers.rows
+    _, second, *rest = complete_numbers.rows
     assert second.improvement is not None
-    wide = replace(second, improvement=replace(second.improvement, low=-100.0))
-    figure = effect_figure(replace(complete_numbers, rows=(first, wide, *rest)))
-    assert figure is not None
+    wide = replace(second, improvement=replace(second.improvement, interval=Interval(low=-100.0, high=1.0)))
+    figure = improvements_figure(complete_numbers, (wide, *rest))
     assert "<" in {str(line.get_marker()) for line in figure.axes[0].lines}
 
 
 def test_an_inline_drawing_takes_the_pages_colours_and_carries_its_key(complete_numbers: SweepNumbers) -> None:
-    figure = effect_figure(complete_numbers)
-    assert figure is not None
-    text = svg_inline(svg_text(figure, "one"), "one", title="<b> & more", colours={"#0072b2": "var(--ours)"})
+    figure = improvements_figure(complete_numbers, complete_numbers.rows[1:])
+    text = svg_inline(svg_text(figure, "one"), "one", title="<b> & more")
     root = ET.fromstring(text)
     assert root.get("aria-label") == "<b> & more"
     assert "var(--ours)" in text
@@ -183,8 +181,8 @@ def test_an_inline_drawing_takes_the_pages_colours_and_carries_its_key(complete_
 
 
 def test_the_same_figure_gives_the_same_file(complete_numbers: SweepNumbers) -> None:
-    drawn = [effect_figure(complete_numbers) for _ in range(2)]
-    assert len({svg_file(svg_text(figure, "key")) for figure in drawn if figure is not None}) == 1
+    drawn = [improvements_figure(complete_numbers, complete_numbers.rows[1:]) for _ in range(2)]
+    assert len({svg_file(svg_text(figure, "key")) for figure in drawn}) == 1
 
 
 def test_a_wide_picture_is_made_smaller(tmp_path: Path) -> None:
@@ -208,11 +206,11 @@ def test_a_file_that_is_no_picture_is_left_out(tmp_path: Path, content: bytes | 
 
 def test_all_files_are_written_and_the_markdown_finds_its_drawings(own_store: Sweep, tmp_path: Path) -> None:
     files = write_report(*own_store, tmp_path / "new" / "report")
-    for path in (files.markdown, files.html, files.latex, *files.tables, *files.drawings):
+    for path in (files.markdown, files.html, files.latex, *files.parts):
         assert path.stat().st_size > 0
     text = files.markdown.read_text(encoding="utf-8")
     named = re.findall(r"!\[.*?\]\((.*?)\)", text)
-    assert [files.markdown.parent / name for name in named] == list(files.drawings)
+    assert [files.markdown.parent / name for name in named] == [part for part in files.parts if part.suffix == ".svg"]
     assert "## Provenance" in text
     assert "c0ffee0123456789" in text
 
@@ -220,8 +218,8 @@ def test_all_files_are_written_and_the_markdown_finds_its_drawings(own_store: Sw
 def test_the_same_store_gives_the_same_bytes(own_store: Sweep, tmp_path: Path) -> None:
     first, second = (write_report(*own_store, tmp_path / name) for name in ("one", "two"))
     for ours, again in zip(
-        (first.markdown, first.html, *first.tables, *first.drawings),
-        (second.markdown, second.html, *second.tables, *second.drawings),
+        (first.markdown, first.html, *first.parts),
+        (second.markdown, second.html, *second.parts),
         strict=True,
     ):
         assert ours.read_bytes() == again.read_bytes()

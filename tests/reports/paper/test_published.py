@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from distilpose.data.coco2017 import coco2017
 from distilpose.data.codecs import gaussian_heatmaps
 from distilpose.evaluation.decode import decode_heatmaps
 from experiments.build.data import data_facts
+from experiments.runs.saved_plan import SavedData
 from experiments.sweep.recipe import DataChoice, EvaluationChoice
-from reports.numbers.aggregate import aggregate
+from reports.numbers.sweep import aggregate
 from reports.paper import setting as published
 from reports.paper.setting import (
     COCO_ANNOTATIONS,
@@ -27,8 +29,9 @@ from reports.paper.setting import (
     setting,
 )
 from reports.sections import make_sections
+from reports.sections.paper import as_published, deviations_of
 
-COCO = {"name": "anything", "annotations": list(COCO_ANNOTATIONS)}
+COCO = SavedData(name="anything", annotations=COCO_ANNOTATIONS)
 IN_DETECTIONS = {"evaluation": {"boxes": DETECTIONS}, "model": {"patch": [4, 3]}}
 
 
@@ -95,7 +98,7 @@ def test_the_teacher_is_compared_too() -> None:
 
 
 def test_what_is_small_beside_the_crop_is_said() -> None:
-    small = setting(recipe("teacher", 0), {"model": {"patch": [4, 3]}}, {})
+    small = setting(recipe("teacher", 0), {"model": {"patch": [4, 3]}}, None)
     found = {one.setting: (one.paper, one.here) for one in deviations([], [small], seeds=0)}
     assert found["teacher's target sigma"] == ("2 of 48 heatmap columns (4 %)", "2 of 12 heatmap columns (17 %)")
     assert found["teacher's DARK kernel"] == ("11 of 48 heatmap columns (23 %)", "11 of 12 heatmap columns (92 %)")
@@ -109,10 +112,10 @@ def test_sigma_and_kernel_are_those_of_the_code() -> None:
 
 def test_data_are_told_without_where_they_lie() -> None:
     here = {"root": "/home/someone/data/lspet", "train": "train", "val": "val"}
-    assert data_words(here, {}) == "lspet, train / val"
-    assert data_words(here, {"name": "moved"}) == "moved, train / val"
-    assert data_words(recipe("student", 0)["data"], {}).startswith("synthetic people: 1,200")
-    assert data_words(None, {}) == "unknown"
+    assert data_words(here, None) == "lspet, train / val"
+    assert data_words(here, SavedData(name="moved", annotations=())) == "moved, train / val"
+    assert data_words(recipe("student", 0)["data"], None).startswith("synthetic people: 1,200")
+    assert data_words(None, None) == "unknown"
 
 
 def test_a_recipe_without_a_field_is_not_said_to_differ_in_it() -> None:
@@ -152,11 +155,13 @@ def test_cocos_files_are_known_by_the_checksums_that_downloads_are_held_to() -> 
 
 def test_coco_is_known_by_content_and_not_by_name() -> None:
     named_alike = published_recipe()
-    assert not on_published_data(setting(named_alike, IN_DETECTIONS, {"name": "coco", "annotations": ["sha256:0"] * 2}))
-    assert not on_published_data(setting(named_alike, IN_DETECTIONS, {}))
+    assert not on_published_data(
+        setting(named_alike, IN_DETECTIONS, SavedData(name="coco", annotations=("sha256:0",) * 2))
+    )
+    assert not on_published_data(setting(named_alike, IN_DETECTIONS, None))
     named_otherwise = published_recipe() | {"data": {"root": "data/coco2017", "train": "a", "val": "b"}}
     assert on_published_data(setting(named_otherwise, IN_DETECTIONS, COCO))
-    assert not on_published_data(setting(recipe("student", 0), {}, {}))
+    assert not on_published_data(setting(recipe("student", 0), {}, None))
 
 
 def test_coco_in_other_boxes_is_not_measured_as_published() -> None:
@@ -175,7 +180,7 @@ def test_a_plan_says_by_which_files_data_are_known(
     """A folder of COCO's names and layout is not COCO; a stand-in's own checksums, in the table, make it so."""
     data = DataChoice(root="data/coco", train="train2017", val="val2017")
     facts = data_facts(data, EvaluationChoice(), root=coco_mini_dir, runs=tmp_path)
-    told = {"name": facts.name, "annotations": list(facts.annotations)}
+    told = SavedData(name=facts.name, annotations=facts.annotations)
     words = data_words({"root": "data/coco", "train": "train2017", "val": "val2017"}, told)
     assert words == "coco_mini, train2017 / val2017 (not COCO's annotation files)"
     monkeypatch.setattr(published, "COCO_ANNOTATIONS", facts.annotations)
@@ -184,10 +189,10 @@ def test_a_plan_says_by_which_files_data_are_known(
 
 def test_a_report_of_a_folder_named_coco_shows_no_published_comparison(tmp_path: Path) -> None:
     store, plan = write_coco(tmp_path)
-    assert aggregate(store, plan).as_published
-    plan["data"]["c0c0"]["annotations"] = ["sha256:1", "sha256:2"]
-    numbers = aggregate(store, plan)
-    assert not numbers.as_published
+    assert as_published(aggregate(store, plan))
+    other = SavedData(name="coco", annotations=("sha256:1", "sha256:2"))
+    numbers = aggregate(store, replace(plan, data={"c0c0": other}))
+    assert not as_published(numbers)
     assert "comparison" not in {section.key for section in make_sections(numbers)}
-    said = {one.setting: one.here for one in numbers.deviations}
+    said = {one.setting: one.here for one in deviations_of(numbers)}
     assert said["data"] == "coco, train2017 / val2017 (not COCO's annotation files)"

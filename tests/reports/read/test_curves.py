@@ -5,7 +5,8 @@ import math
 import pytest
 
 from experiments.runs.journal import MetricRow
-from reports.read.curves import mean_curve, run_curves
+from reports.read.curves import run_curves
+from reports.sections.curves import mean_curve
 
 
 def row(step: int, epoch: float | None, **values: float) -> MetricRow:

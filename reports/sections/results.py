@@ -1,0 +1,212 @@
+"""The sweep's own table, laid out as the papers print theirs, and its drawings."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+from reports.formats.cells import Cell, change, gap, number, seeds, text, tick
+from reports.formats.page import Section, there
+from reports.formats.table import Column, Table, fill
+from reports.formats.words import signed
+from reports.numbers.sweep import RowNumbers, SweepNumbers
+from reports.paper.literature import of_model
+from reports.read.reader import ON, RunNumbers, metric_digits
+from reports.sections.confounds import pairing_sentences
+from reports.sections.improvements import improvements_drawing
+from reports.sections.matrix import matrix_drawing, matrix_factors
+from reports.sections.row_cells import baseline_column, cost_columns, measured, name_column, single
+from reports.statistics.differences import mean_difference
+
+_LAST = ", last epoch"
+
+
+class Layout(NamedTuple):
+    """A table of rows: the title of their names, the columns that tell them apart, and whether teachers come first."""
+
+    columns: Callable[[SweepNumbers], list[Column[RowNumbers]]]
+    names: str = "row"
+    teachers: bool = False
+
+
+def results(numbers: SweepNumbers) -> Section:
+    """The sweep's table, and its drawings."""
+    left = (
+        f"Drawings and pictures are of “{numbers.plan.baseline}” and the best of the others, {len(numbers.drawn)} of "
+        f"{len(numbers.rows)} rows; the tables hold all.",
+    )
+    drawings = (matrix_drawing(numbers) if numbers.plan.table == "matrix" else None, improvements_drawing(numbers))
+    return Section(
+        key="results",
+        title="Results",
+        short="Results",
+        text=left if len(numbers.drawn) < len(numbers.rows) else (),
+        blocks=there(results_table(numbers), *drawings),
+    )
+
+
+def results_table(numbers: SweepNumbers) -> Table:
+    """The table in the layout that its plan names; a name without a layout of its own gives the table of rows."""
+    factors = matrix_factors(numbers) if numbers.plan.table == "matrix" else None
+    if factors is not None:
+        return _matrix(numbers, *factors)
+    layout = LAYOUTS.get(numbers.plan.table, LAYOUTS["rows"])
+    columns = [name_column(layout.names), *layout.columns(numbers), *_results(numbers)]
+    table = fill(columns, numbers.rows, name="results", caption=numbers.plan.title)
+    teachers = [
+        (text(one.row), *(_teacher_cell(one, numbers, column) for column in table.columns[1:]))
+        for one in (numbers.teachers if layout.teachers else ())
+    ]
+    return replace(table, rows=(*teachers, *table.rows), notes=_notes(numbers, table.columns))
+
+
+def _losses(numbers: SweepNumbers) -> list[Column[RowNumbers]]:
+    """A tick for each loss in use."""
+
+    def column(name: str) -> Column[RowNumbers]:
+        return Column(name, lambda row: tick(row.ticks.get(name, False)), "tick", "losses in use")
+
+    return [column(name) for name in dict.fromkeys(name for row in numbers.rows for name in row.ticks)]
+
+
+def _factors(numbers: SweepNumbers, group: str = "factors", without: str = "") -> list[Column[RowNumbers]]:
+    """A column for each factor."""
+
+    def column(name: str) -> Column[RowNumbers]:
+        return Column(name, lambda row: text(row.factors[name]) if name in row.factors else gap(), group=group)
+
+    names = dict.fromkeys(name for row in numbers.rows for name in row.factors)
+    return [column(name) for name in names if name != without]
+
+
+def _costs(numbers: SweepNumbers) -> list[Column[RowNumbers]]:
+    """The factors and the cost of each model."""
+    costs: list[Column[RowNumbers]] = cost_columns("cost", lambda row: row.cost)
+    return [*_factors(numbers, group="", without="model"), *costs]
+
+
+def _roles(_: SweepNumbers) -> list[Column[RowNumbers]]:
+    """Whether simulated heatmaps were distilled, and the part played."""
+    return [
+        Column("simulated heatmaps", lambda row: tick(row.ticks.get("SH", False)), "tick"),
+        Column("role", lambda row: text("student" if row.losses else "alone")),
+    ]
+
+
+LAYOUTS: Mapping[str, Layout] = {
+    "losses": Layout(_losses),
+    "rows": Layout(_factors),
+    "sdpose": Layout(_costs),
+    "generalisation": Layout(_roles, names="model", teachers=True),
+}
+
+
+def _teacher_cell(teacher: RunNumbers, numbers: SweepNumbers, column: Column[RowNumbers]) -> Cell:
+    """A teacher in the table of its students: one run, so one seed."""
+    if column.title == "role":
+        return text("teacher")
+    if column.kind == "measured":
+        metric = column.title.removesuffix(_LAST)
+        values = teacher.metrics if metric == column.title else teacher.last
+        return single(teacher, values.get(metric), metric_digits(metric))
+    published = of_model(teacher.row) if column.group == "paper" and column.title == "AP" else None
+    return number(published.ap if published else None)
+
+
+def _results(numbers: SweepNumbers) -> list[Column[RowNumbers]]:
+    """The columns that every table of rows ends with: ours, the improvement, the paper's two, our other metrics."""
+    metric, digits, theirs = numbers.metric, numbers.digits, numbers.paper_metric
+    compared = any(row.baseline is not None for row in numbers.rows)
+    best = _best(numbers)
+
+    def last(row: RowNumbers) -> Cell:
+        return gap() if row.last is None else seeds(row.last, len(row.runs), digits)
+
+    found = [Column[RowNumbers](metric, lambda row: measured(row, metric, digits, best), "measured", "ours")]
+    if any(row.last is not None for row in numbers.rows):
+        found.append(Column(metric + _LAST, last, "measured", "ours"))
+    if compared:
+        found += baseline_column(numbers, "ours")
+        found.append(Column(numbers.over, lambda row: change(row.improvement, digits), "change", "ours"))
+    if any(theirs in row.paper for row in numbers.rows):
+        found.append(Column(theirs, lambda row: number(row.paper.get(theirs), digits), "number", "paper"))
+        if compared:
+            ours = partial(number, digits=digits, signed=True)
+            found.append(Column(numbers.over, lambda row: ours(row.paper_improvement), "number", "paper"))
+    others = ((name, partial(measured, metric=name, digits=metric_digits(name))) for name in numbers.other_metrics)
+    return [*found, *(Column(name, cell, "measured", "ours") for name, cell in others)]
+
+
+def _best(numbers: SweepNumbers) -> float | None:
+    """The best mean, worth marking only where there is more than one."""
+    means = [found.mean for found in numbers.measured.values()]
+    return max(means, key=lambda mean: numbers.sign * mean) if len(means) > 1 else None
+
+
+def _matrix(numbers: SweepNumbers, down: str, across: str) -> Table:
+    """Students down, teachers across, ours beside the paper's."""
+    metric, theirs, digits, best = numbers.metric, numbers.paper_metric, numbers.digits, _best(numbers)
+    placed = {(row.factors[down], row.factors[across]): row for row in numbers.rows}
+
+    def ours(student: str, teacher: str) -> Cell:
+        row = placed.get((student, teacher))
+        return gap() if row is None else measured(row, metric, digits, best)
+
+    def paper(student: str, teacher: str) -> Cell:
+        row = placed.get((student, teacher))
+        return number(None if row is None else row.paper.get(theirs), digits)
+
+    columns: list[Column[str]] = [Column(f"{down} \\ {across}", text)]
+    for teacher in dict.fromkeys(row.factors[across] for row in numbers.rows):
+        columns += [
+            Column(f"{metric}, ours", partial(ours, teacher=teacher), "measured", teacher),
+            Column(f"{theirs}, paper", partial(paper, teacher=teacher), "number", teacher),
+        ]
+    students = dict.fromkeys(row.factors[down] for row in numbers.rows)
+    table = fill(columns, students, name="results", caption=numbers.plan.title)
+    return replace(table, notes=_notes(numbers, table.columns))
+
+
+def _notes(numbers: SweepNumbers, columns: Sequence[Column[Any]]) -> tuple[str, ...]:
+    """What must be known to read the numbers: the meaning of ±, which validation, one seed, what is incomplete."""
+    counts = [found.n for found in numbers.measured.values()]
+    said = []
+    if counts and max(counts) > 1:
+        teacher = " or of the teacher, which they share" if any(row.shares_teacher for row in numbers.rows) else ""
+        said.append(
+            "Mean ± sample standard deviation over seeds, in parentheses how many seeds. ± covers random seeds only, "
+            f"not the choice of validation images{teacher}."
+        )
+    if counts:
+        said.append(
+            f"{numbers.metric} is that of each run's best validation, chosen on the validation split itself."
+            + _best_over_last(numbers)
+        )
+    if 1 in counts:
+        which = "Every row was" if max(counts) == 1 else "Rows with n = 1 were"
+        said.append(f"{which} trained with one seed: one seed has no spread, and its order may be chance.")
+    if sets := [column.title for column in columns if column.title in numbers.other_metrics and ON in column.title]:
+        said.append(f"{', '.join(sets)}: the same weights in another set's annotated boxes, by the joints both label.")
+    if any(column.kind == "change" for column in columns):
+        said += pairing_sentences(numbers)
+    if any(numbers.metric in row.measured and row.measured[numbers.metric].n < len(row.runs) for row in numbers.rows):
+        said.append("A fraction of seeds, such as 1/2, means that some of those asked for have not finished.")
+    return tuple(said)
+
+
+def _best_over_last(numbers: SweepNumbers) -> str:
+    """How much more the best validation has than the last, from the row with the least to that with the greatest."""
+    digits = numbers.digits + 1
+    found = [
+        (gap, row.name)
+        for row in numbers.rows
+        if row.last is not None
+        and numbers.metric in row.measured
+        and (gap := mean_difference(row.measured[numbers.metric].values, row.last.values)) is not None
+    ]
+    if not found:
+        return ""
+    (low, least), (high, most) = min(found), max(found)
+    if signed(low, digits) == signed(high, digits):
+        return f" Best minus last epoch: {signed(low, digits)} in every row."
+    return f" Best minus last epoch: {signed(low, digits)} (“{least}”) to {signed(high, digits)} (“{most}”)."

@@ -1,0 +1,1 @@
+"""Statistics of a handful of seeds; nothing here knows of sweeps."""
