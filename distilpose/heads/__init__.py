@@ -67,6 +67,27 @@ HEADS: Mapping[str, Head] = {
         exports=("keypoints", "scores", "heatmaps"),
         gives=("heatmaps",),
     ),
+    "rle": Head(
+        on_tokens="distilpose.heads.rle:RLEHead",
+        on_features="distilpose.heads.rle:RLERegression",
+        output="distilpose.heads.rle:RLEOutput",
+        exports=("keypoints", "scores", "deviations"),
+        gives=("keypoints", "scores", "sigmas", "deviations"),
+    ),
+    "simcc": Head(
+        on_tokens="distilpose.heads.simcc:SimCCHead",
+        on_features="distilpose.heads.simcc:SimCC",
+        output="distilpose.heads.simcc:SimCCOutput",
+        exports=("keypoints", "scores", "bins_x", "bins_y"),
+        gives=("bins_x", "bins_y"),
+    ),
+    "ipr": Head(
+        on_tokens="distilpose.heads.ipr:ipr_head",
+        on_features="distilpose.heads.ipr:IPR",
+        output="distilpose.heads.ipr:IPROutput",
+        exports=("keypoints", "scores", "probabilities"),
+        gives=("keypoints", "probabilities"),
+    ),
     "prtr": Head(
         on_tokens="",
         on_features="distilpose.heads.prtr:PRTR",

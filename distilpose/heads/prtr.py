@@ -53,9 +53,7 @@ class PRTROutput(NamedTuple):
         probabilities = self.logits[..., :-1].float().softmax(-1)
         return take(probabilities, queries).diagonal(dim1=1, dim2=2)
 
-    def merged(
-        self, mirrored: "PRTROutput", partners: Sequence[int], width: int, how: FlipTest
-    ) -> RegressionOutput:
+    def merged(self, mirrored: "PRTROutput", partners: Sequence[int], width: int, how: FlipTest) -> RegressionOutput:
         """Return the means of points and scores with those of the mirrored crop."""
         ours, theirs = (RegressionOutput(one.keypoints.float(), one.scores) for one in (self, mirrored))
         return ours.merged(theirs, partners, width, how)
@@ -203,8 +201,6 @@ def match(cost: Float[Tensor, "batch queries joints"]) -> Tensor:
     return torch.stack([torch.from_numpy(linear_sum_assignment(one)[1]) for one in costs]).to(cost.device)
 
 
-def take(
-    values: Float[Tensor, "batch queries numbers"], queries: Tensor
-) -> Float[Tensor, "batch joints numbers"]:
+def take(values: Float[Tensor, "batch queries numbers"], queries: Tensor) -> Float[Tensor, "batch joints numbers"]:
     """Return the rows of the chosen queries [batch, joints]."""
     return values.gather(1, queries[..., None].expand(-1, -1, values.shape[-1]))

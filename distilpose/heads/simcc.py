@@ -1,15 +1,16 @@
-"""What a model says that classifies the x and the y of each joint (SimCC, Li et al., ECCV 2022)."""
+"""The SimCC head: each joint's x and y by classification, in bins finer than a pixel (Li et al., ECCV 2022)."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from distilpose.evaluation.decode import Points, Refinement
 from distilpose.evaluation.flip import FlipTest
+from distilpose.heads.heatmap import SimpleBaseline
 
 
 class SimCCOutput(NamedTuple):
@@ -51,6 +52,51 @@ class SimCCOutput(NamedTuple):
         return product / product.amax((-2, -1), keepdim=True)
 
     def exported(self) -> dict[str, Tensor]:
-        """Return the points and their scores."""
+        """Return the points, their scores and the logits."""
         points = self.points()
-        return {"keypoints": points.keypoints, "scores": points.scores}
+        return {"keypoints": points.keypoints, "scores": points.scores, "bins_x": self.bins_x, "bins_y": self.bins_y}
+
+
+class SimCCHead(nn.Module):
+    """LayerNorm and two linear maps, from a joint's token to the bins of x and to those of y."""
+
+    def __init__(self, dim: int, input_size: tuple[int, int], *, split_ratio: float = 2.0) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.x, self.y = _maps(dim, input_size, split_ratio)
+
+    def forward(self, tokens: Float[Tensor, "batch joints dim"]) -> SimCCOutput:
+        """Return the logits."""
+        tokens = self.norm(tokens)
+        return SimCCOutput(self.x(tokens), self.y(tokens))
+
+
+class SimCC(nn.Module):
+    """The same from SimpleBaseline's heatmaps, each read whole, as mmpose builds it: no tokens."""
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        channels: int,
+        joints: int,
+        input_size: tuple[int, int],
+        heatmap_size: tuple[int, int],
+        *,
+        split_ratio: float = 2.0,
+    ) -> None:
+        super().__init__()
+        self.heatmapper = SimpleBaseline(backbone, channels, joints)
+        self.x, self.y = _maps(heatmap_size[0] * heatmap_size[1], input_size, split_ratio)
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"], *, attention: bool = False) -> SimCCOutput:
+        """Return the logits without tokens, and so without attention."""
+        read = self.heatmapper(images).heatmaps.flatten(2)
+        return SimCCOutput(self.x(read), self.y(read))
+
+
+def _maps(features: int, input_size: tuple[int, int], split_ratio: float) -> tuple[nn.Linear, nn.Linear]:
+    """Return the maps to `split_ratio` bins a pixel of the crop's width and height."""
+    width, height = (int(size * split_ratio) for size in input_size)
+    if min(width, height) < 1:
+        raise ValueError(f"split_ratio: must give at least one bin, got {split_ratio}")
+    return nn.Linear(features, width), nn.Linear(features, height)

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from distilpose.data.skeleton import COCO
 from distilpose.data.stream import Batch
+from distilpose.heads import HEADS, load, signature_of
 from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.losses.criteria import Load, LossCriterion
 from distilpose.losses.table import STUDENT_ASKS
 from distilpose.losses.use import Losses, LossUse
+from distilpose.models.specs import STRIDE
+from distilpose.models.stemnet import StemNet
 
 PEOPLE, SIZE, DIM, VISUAL = 3, (12, 16), 8, 6
 OF_STUDENT = tuple(name for name in STUDENT_ASKS if name != "learn")
@@ -28,21 +34,33 @@ class Finding:
     fault: str | None = None
 
 
-@dataclass
-class _Student:
+class _Student(SimpleNamespace):
     """All that a student of any kind can give."""
 
     keypoints: Tensor
-    scores: Tensor
-    sigmas: Tensor
-    heatmaps: Tensor
-    keypoint_tokens: Tensor
-    visual_tokens: Tensor
 
     def learn(self, batch: Batch) -> Tensor:
         """A loss of the student's own."""
         seen = batch.visible[..., None]
         return ((self.keypoints - batch.keypoints) * seen).square().mean()
+
+
+@cache
+def _shapes() -> dict[str, tuple[int, ...]]:
+    """The shape, people apart, of each field that a student of some head gives."""
+    width, height = SIZE
+    given: dict[str, Any] = {"joints": COCO.num_joints, "skeleton": COCO, "dim": DIM, "score": True, "sigma": True}
+    given |= {"heatmap_size": SIZE, "input_size": (STRIDE * width, STRIDE * height)}
+    shapes: dict[str, tuple[int, ...]] = {"keypoint_tokens": (COCO.num_joints, DIM), "visual_tokens": (VISUAL, DIM)}
+    for head in HEADS.values():
+        part = head.on_tokens or head.on_features
+        with torch.device("meta"):
+            backbone = StemNet(DIM // 4)
+            given |= {"backbone": backbone, "channels": backbone.channels}
+            read = (COCO.num_joints, DIM) if head.on_tokens else (3, STRIDE * height, STRIDE * width)
+            output = load(part)(**{ask: given[ask] for ask in signature_of(part).asks})(torch.empty(1, *read))
+        shapes |= {name: tuple(getattr(output, name).shape[1:]) for name in head.gives if name not in shapes}
+    return shapes
 
 
 def check_loss(use: LossUse, load: Load | None = None) -> Iterator[Finding]:
@@ -73,14 +91,7 @@ def _world(dtype: torch.dtype, seed: int = 0, people: int = PEOPLE) -> tuple[_St
         return torch.rand(people, *shape, generator=draw, dtype=torch.float64).to(dtype)
 
     joints, (width, height) = COCO.num_joints, SIZE
-    student = _Student(
-        keypoints=0.1 + 0.8 * some(joints, 2),
-        scores=some(joints),
-        sigmas=1 + some(joints, 2),
-        heatmaps=some(joints, height, width),
-        keypoint_tokens=some(joints, DIM),
-        visual_tokens=some(VISUAL, DIM),
-    )
+    student = _Student(**{name: 0.1 + 0.8 * some(*_shapes()[name]) for name in OF_STUDENT})
     visible = (some(joints) > 0.3).to(dtype)
     batch = Batch(
         images=some(3, 4 * height, 4 * width),
@@ -159,7 +170,7 @@ def _masked(criterion: LossCriterion) -> str | None:
     total = _value(criterion, _with(student, inputs), batch, teacher)
     gradients = torch.autograd.grad(total, list(inputs.values()), allow_unused=True)
     for name, gradient in zip(inputs, gradients, strict=True):
-        if gradient is None or name == "visual_tokens":
+        if gradient is None or gradient.shape[1] != batch.visible.shape[1]:  # of no joint
             continue
         of_hidden = gradient[batch.visible == 0]
         if of_hidden.any():

@@ -8,7 +8,7 @@ from typing import Any
 from distilpose.heads import HEADS
 from distilpose.parts.signature import Signature, read_signature
 
-_SHOWN = (*(name for head in HEADS.values() for name in head.gives), "keypoint_tokens", "visual_tokens")
+_SHOWN = (*dict.fromkeys(name for head in HEADS.values() for name in head.gives), "keypoint_tokens", "visual_tokens")
 STUDENT_ASKS = (*_SHOWN, "learn")
 """What a student gives: fields of its output; `learn` is its own loss, called with the batch."""
 TEACHER_ASKS = ("teacher", *(f"teacher_{name}" for name in _SHOWN))
@@ -60,6 +60,10 @@ LOSSES = {
     "CWD": BuiltIn(source="features.py:channel_distillation_loss", equal_tokens=True),
     "PKD": BuiltIn(source="features.py:pearson_distillation_loss", equal_tokens=True, mixes_people={}),
     "RKD": BuiltIn(source="relations.py:relation_loss", mixes_people={}),
+    "RLE": BuiltIn(source="rle.py:RLE"),
+    "SimCC": BuiltIn(source="simcc.py:simcc_loss", mixes_people={"form": "mmpose"}),
+    "DWPose": BuiltIn(source="simcc.py:dwpose_loss"),
+    "JS": BuiltIn(source="jensen_shannon.py:jensen_shannon_loss"),
     "OKS": BuiltIn(source="oks.py:oks_loss"),
     "bone": BuiltIn(source="bone.py:bone_loss", mixes_people={"form": "mmpose"}),
     "wing": BuiltIn(source="wing.py:wing_loss"),

@@ -10,6 +10,7 @@ from distilpose.data.foreign import shown
 from distilpose.heads.heatmap import HeatmapHead, SimpleBaseline
 from distilpose.heads.prtr import PRTR
 from distilpose.heads.regression import DeepPose, RegressionHead
+from distilpose.heads.rle import RLERegression
 from distilpose.heads.transpose import TransPose
 from distilpose.models.token_models import TokenModel
 
@@ -49,6 +50,12 @@ _RENAMED: dict[type, tuple[tuple[str, str], ...]] = {
         ("kpt_embed.layers.", "detr.kpt_embed."),
         ("", "detr."),
     ),
+    RLERegression: (
+        ("preact.", "backbone."),
+        ("fc_coord.linear.", "coordinates."),
+        ("fc_sigma.linear.", "deviations."),
+        ("", ""),
+    ),
     TransPose: (
         ("reduce.", "reduce."),
         ("global_encoder.", "encoder."),
@@ -86,6 +93,8 @@ def load_official(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
         if key.rpartition(".")[2] == _POSITIONS and (ours := positions_of(model)) is not None:
             problems += _compare_positions(ours, key, value)
             continue
+        if isinstance(model, RLERegression) and key.startswith("flow."):
+            continue  # the loss's
         name = official_name(model, key)
         if name is None or name not in wanted:
             problems.append(f"unknown: {shown(key)} {tuple(value.shape)}")

@@ -228,6 +228,20 @@ _SPECS = (
     replace(_RESNET, name="transpose_r_a4", head="transpose", head_options={"layers": 4}, stages=2, multiple=8),
     replace(
         _RESNET,
+        name="rle_r50",
+        head="rle",
+        multiple=STRIDE,
+        published=Published(parameters_m=23.6, gflops=4.04, ap=70.5),
+    ),
+    replace(
+        _BARE_HRNET,
+        name="rle_w48",
+        head="rle",
+        merged=True,
+        published=Published(parameters_m=75.6, gflops=15.76, ap=74.2),
+    ),
+    replace(
+        _RESNET,
         name="prtr_r50",
         head="prtr",
         head_options={"frozen": True},

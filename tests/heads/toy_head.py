@@ -12,8 +12,8 @@ from distilpose.heads import Head
 
 
 class ToyOutput(NamedTuple):
-    bins_x: Tensor
-    bins_y: Tensor
+    columns: Tensor
+    rows: Tensor
     visual_tokens: Tensor | None = None
     keypoint_tokens: Tensor | None = None
     attention: Tensor | None = None
@@ -24,7 +24,7 @@ class ToyOutput(NamedTuple):
 
     def merged(self, mirrored: "ToyOutput", partners: Sequence[int], width: int, how: FlipTest) -> "ToyOutput":
         back = [bins[:, list(partners)] for bins in mirrored[:2]]
-        return ToyOutput((self.bins_x + back[0].flip(-1)) / 2, (self.bins_y + back[1]) / 2)
+        return ToyOutput((self.columns + back[0].flip(-1)) / 2, (self.rows + back[1]) / 2)
 
     def points(self, refinement: Refinement = "dark") -> Points:
         maxima = [bins.softmax(-1).max(-1) for bins in self[:2]]
@@ -32,11 +32,11 @@ class ToyOutput(NamedTuple):
         return Points(torch.stack(places, -1), maxima[0].values * maxima[1].values)
 
     def drawn(self, size: tuple[int, int]) -> Tensor:
-        return self.bins_y.softmax(-1)[..., :, None] * self.bins_x.softmax(-1)[..., None, :]
+        return self.rows.softmax(-1)[..., :, None] * self.columns.softmax(-1)[..., None, :]
 
     def exported(self) -> dict[str, Tensor]:
         points = self.points()
-        return {"keypoints": points.keypoints, "scores": points.scores, "bins_x": self.bins_x, "bins_y": self.bins_y}
+        return {"keypoints": points.keypoints, "scores": points.scores, "columns": self.columns, "rows": self.rows}
 
 
 class ToyHead(nn.Module):
@@ -52,6 +52,6 @@ TOY = Head(
     on_tokens="toy_head:ToyHead",
     on_features="",
     output="toy_head:ToyOutput",
-    exports=("keypoints", "scores", "bins_x", "bins_y"),
-    gives=("bins_x", "bins_y"),
+    exports=("keypoints", "scores", "columns", "rows"),
+    gives=("columns", "rows"),
 )

@@ -1,13 +1,19 @@
 """The losses of other methods: mmpose's own numbers and gradients, and cases by hand."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from distilpose.data.codecs import gaussian_heatmaps
 from distilpose.data.skeleton import COCO
 from distilpose.data.stream import Batch
+from distilpose.heads.heatmap import HeatmapOutput
+from distilpose.heads.ipr import integrated
+from distilpose.heads.simcc import SimCCOutput
 from distilpose.integrations.mmpose import import_mmpose
 from distilpose.losses.bone import bone_loss
 from distilpose.losses.features import (
@@ -18,19 +24,25 @@ from distilpose.losses.features import (
 )
 from distilpose.losses.hard_joints import hard_joints_loss
 from distilpose.losses.heatmap_distillation import heatmap_distillation_loss
+from distilpose.losses.jensen_shannon import jensen_shannon_loss
 from distilpose.losses.oks import oks_loss
 from distilpose.losses.relations import relation_loss
+from distilpose.losses.rle import RLE
+from distilpose.losses.simcc import dwpose_loss, simcc_loss
 from distilpose.losses.teacher_points import teacher_coordinate_loss, teacher_score_loss
 from distilpose.losses.wing import adaptive_wing_loss, soft_wing_loss, wing_loss
 
 DRAW = torch.Generator().manual_seed(0)
 POINTS, TRUTH = (torch.rand(4, 17, 2, generator=DRAW, dtype=torch.float64) for _ in range(2))
 VISIBLE = (torch.rand(4, 17, generator=DRAW) > 0.3).double()
+BINS_X, BINS_Y = (torch.randn(4, 17, n, generator=DRAW, dtype=torch.float64) for n in (96, 128))
 MAPS, TRUE_MAPS = (torch.rand(4, 17, 8, 6, generator=DRAW, dtype=torch.float64) for _ in range(2))
 SCALE = 50 + 100 * torch.rand(4, 2, generator=DRAW, dtype=torch.float64)
 
 
-def same(ours: Callable[[Tensor], Tensor], theirs: Callable[[Tensor], Tensor], start: Tensor) -> None:
+def same(
+    ours: Callable[[Tensor], Tensor], theirs: Callable[[Tensor], Tensor], start: Tensor, atol: float = 1e-9
+) -> None:
     """Both give the same number and the same gradient."""
     found = []
     for loss in (ours, theirs):
@@ -38,8 +50,8 @@ def same(ours: Callable[[Tensor], Tensor], theirs: Callable[[Tensor], Tensor], s
         value = loss(leaf)
         value.backward()
         found.append((value.detach(), leaf.grad))
-    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-5, atol=1e-9)
-    torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-5, atol=1e-9)
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-5, atol=atol)
+    torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-5, atol=atol)
 
 
 class TestAgainstMMPose:
@@ -109,6 +121,84 @@ class TestAgainstMMPose:
             POINTS,
         )
 
+    def test_residual_log_likelihood(self) -> None:
+        theirs, ours = self.losses.RLELoss(use_target_weight=True).double(), RLE().double()
+        ours.flow.load_state_dict(theirs.flow_model.state_dict(), strict=False)
+        weight = VISIBLE[..., None].expand(-1, -1, 2)
+        raw = torch.randn(4, 17, 2, generator=DRAW, dtype=torch.float64)
+        same(
+            lambda points: ours(points, raw.sigmoid(), TRUTH, VISIBLE),
+            lambda points: theirs(points, raw, TRUTH, weight.clone()),
+            POINTS,
+        )
+        same(
+            lambda raw: ours(POINTS, raw.sigmoid(), TRUTH, VISIBLE),
+            lambda raw: theirs(POINTS, raw, TRUTH, weight.clone()),
+            raw,
+        )
+        for name, parameter in theirs.flow_model.named_parameters():
+            torch.testing.assert_close(ours.flow.get_parameter(name).grad, parameter.grad, rtol=1e-5, atol=1e-9)
+
+    @pytest.mark.parametrize(("label_beta", "beta", "sigmas"), [(0, 1, (6, 6)), (10, 10, (4.9, 5.66))])
+    def test_bins_of_simcc(self, label_beta: float, beta: float, sigmas: tuple[float, float]) -> None:
+        from mmpose.codecs import SimCCLabel
+
+        codec = SimCCLabel((48, 64), sigma=sigmas, normalize=not label_beta)
+        made = [
+            codec.encode((person * torch.tensor([48, 64])).numpy()[None], np.ones((1, 17), np.float32))
+            for person in TRUTH
+        ]
+        targets = [
+            torch.cat([torch.as_tensor(one[f"keypoint_{axis}_labels"]).double() for one in made]) for axis in "xy"
+        ]
+        theirs = self.losses.KLDiscretLoss(beta=beta, label_softmax=bool(label_beta))
+        options = {"sigma_x": sigmas[0], "sigma_y": sigmas[1], "label_beta": label_beta, "beta": beta}
+        same(
+            lambda bins: simcc_loss(bins, BINS_Y, TRUTH, VISIBLE, **options, form="mmpose"),
+            lambda bins: theirs((bins, BINS_Y), targets, VISIBLE),
+            BINS_X,
+            atol=1e-7,  # mmpose's targets are fp32
+        )
+        ours = [simcc_loss(BINS_X, BINS_Y, TRUTH, VISIBLE, **options, form=form) for form in ("mmpose", "mean")]
+        torch.testing.assert_close(ours[0], 4 * ours[1])
+
+    def test_bins_of_dwpose(self) -> None:
+        from mmpose.models.losses.logit_dis_loss import KDLoss
+
+        teacher = SimCCOutput(BINS_X.flip(0), BINS_Y.flip(0))
+        same(
+            lambda bins: 0.1 * dwpose_loss(BINS_X, bins, teacher, beta=2),
+            lambda bins: KDLoss(name="", use_this=True, weight=0.1)((BINS_X, bins), teacher[:2], 2, VISIBLE),
+            BINS_Y,
+        )
+
+    def test_probabilities_of_dsnt(self) -> None:
+        everyone, maps = torch.ones_like(VISIBLE), MAPS.flatten(2).softmax(-1).reshape(MAPS.shape)
+        truth = gaussian_heatmaps(TRUTH, everyone, (6, 8))
+        truth = truth / truth.sum((-2, -1), keepdim=True)
+        theirs = self.losses.JSDiscretLoss()
+        torch.testing.assert_close(jensen_shannon_loss(maps, TRUTH, VISIBLE), theirs(maps, truth, VISIBLE))
+        same(  # of invisible joints mmpose's gradient is not a number
+            lambda maps: jensen_shannon_loss(maps, TRUTH, everyone),
+            lambda maps: theirs(maps, truth, everyone),
+            maps,
+        )
+
+    @pytest.mark.parametrize("part", [0, 1], ids=["points", "probabilities"])
+    @pytest.mark.parametrize(("beta", "debias"), [(1, False), (10, True)])
+    def test_integral_regression(self, beta: float, debias: bool, part: int) -> None:
+        from mmpose.models.heads import IntegralRegressionHead
+
+        theirs = IntegralRegressionHead(
+            17, (6, 8), 17, debias=debias, beta=beta, deconv_out_channels=None, final_layer=None
+        ).double()
+        same(
+            lambda maps: integrated(3 * maps, beta=beta, debias=debias)[part].pow(3).sum(),
+            lambda maps: theirs((3 * maps,))[part].pow(3).sum(),
+            MAPS,
+            atol=1e-6,  # mmpose's places are fp32
+        )
+
     def test_features_of_dwpose(self) -> None:
         from mmpose.models.losses.fea_dis_loss import FeaLoss
 
@@ -124,6 +214,23 @@ class TestAgainstMMPose:
             lambda maps: theirs(maps, teacher),
             student,
         )
+
+
+def test_residual_log_likelihood_of_the_authors_code(parity_dir: Path) -> None:
+    """The value, and every gradient, the flow's too."""
+    recorded = torch.load(parity_dir / "peers" / "fixtures" / "losses_rle.pt", weights_only=True)
+    loss = RLE(form="official")
+    loss.flow.load_state_dict(recorded["flow"])
+    points, raw = (recorded[name].clone().requires_grad_() for name in ("keypoints", "sigma_raw"))
+    seen = recorded["target_weight"][..., 0]
+    value = loss(points, raw.sigmoid(), recorded["target"], seen)
+    value.backward()
+    torch.testing.assert_close(value, recorded["loss"], rtol=1e-5, atol=0)
+    gradients = {"keypoints": points.grad, "sigma_raw": raw.grad}
+    gradients |= {f"flow/{name}": one.grad for name, one in loss.flow.named_parameters()}
+    for name, gradient in gradients.items():
+        wanted = recorded["grad_flow"][name[5:]] if "/" in name else recorded[f"grad_{name}"]
+        torch.testing.assert_close(gradient, wanted, rtol=1e-5, atol=1e-5 * float(wanted.abs().max()))
 
 
 TREE = ((0, 1), (0, 2), (1, 3), (2, 4), (5, 7), (7, 9), (6, 8), (8, 10), (11, 13), (13, 15), (12, 14), (14, 16))
@@ -204,3 +311,22 @@ def test_other_dims_are_for_fitnet_and_attention_transfer() -> None:
     assert attention_transfer_loss(tokens, wider) > 0
     with pytest.raises(ValueError, match="same number and dim"):
         channel_distillation_loss(tokens, wider)
+
+
+def test_a_heatmap_teacher_teaches_bins_by_its_rows_and_columns() -> None:
+    """Two bins a heatmap pixel; the peak of a heatmap at (3, 5) is at the bins (6, 10)."""
+    heatmaps = torch.zeros(1, 1, 8, 6)
+    heatmaps[0, 0, 5, 3] = 1
+    teacher = HeatmapOutput(heatmaps)
+    x, y = (torch.zeros(1, 1, n, requires_grad=True) for n in (12, 16))
+    dwpose_loss(x, y, teacher, heatmap_beta=20).backward()
+    assert (int(x.grad.argmin()), int(y.grad.argmin())) == (6, 10)
+    torch.testing.assert_close(x.grad[0, 0, 5], x.grad[0, 0, 7])
+    best = [torch.full((1, 1, n), -20.0) for n in (12, 16)]
+    for bins, place in zip(best, (6, 10), strict=True):
+        bins[..., place - 1 : place + 2] = torch.tensor([0.25, 0.5, 0.25]).log()
+    assert float(dwpose_loss(*best, teacher, heatmap_beta=20)) == pytest.approx(0, abs=1e-4)
+    with pytest.raises(ValueError, match=r"must have as many bins, got \(1, 1, 12\) and \(1, 1, 14\)"):
+        dwpose_loss(x, y, SimCCOutput(torch.zeros(1, 1, 14), y))
+    with pytest.raises(ValueError, match="a teacher of SimCC or heatmaps"):
+        dwpose_loss(x, y, None)

@@ -18,7 +18,10 @@ SMALL = {
     "image": {"input_size": (32, 48), "patch": (12, 8), **TOKENS},
     "resnet50": {"input_size": (32, 64), "width": 2},
 }
-SMALL_HEADS = {"transpose": {"d_model": 8, "layers": 1, "nhead": 2, "dim_feedforward": 8}}
+SMALL_HEADS = {
+    "transpose": {"d_model": 8, "layers": 1, "nhead": 2, "dim_feedforward": 8},
+    "prtr": {"d_model": 8, "layers": 2, "nhead": 2, "dim_feedforward": 8, "queries": 10},
+}
 
 
 def small(name: str) -> dict:
