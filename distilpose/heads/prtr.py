@@ -179,9 +179,9 @@ class PRTR(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch 3 height width"], *, attention: bool = False) -> PRTROutput:
         """Return what the queries say; they are no keypoint tokens whose attention could be shown."""
-        *earlier, last = self.detr(self.backbone(images))
+        *earlier, (logits, coords) = self.detr(self.backbone(images))
         said = torch.stack([torch.cat(one, -1) for one in earlier], 1) if earlier else None
-        return PRTROutput(*last, earlier=said)
+        return PRTROutput(logits, coords, said)
 
 
 def _freeze_norms(module: nn.Module) -> None:
