@@ -63,7 +63,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     explain.explain,
     bench.bench,
 )
-DATA_COMMANDS: tuple[Callable[..., None], ...] = (data.check, data.coco, data.synthetic)
+DATA_COMMANDS: tuple[Callable[..., None], ...] = (data.check, data.coco, data.synthetic, data.teachers)
 WANDB_COMMANDS: tuple[Callable[..., None], ...] = (wandb.sync, wandb.replay, wandb.dashboard)
 for _command in COMMANDS:
     app.command()(_command)
