@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from distilpose.losses.table import LOSSES
-from distilpose.models.specs import ModelSpec
+from distilpose.models.specs import RESNETS, ModelSpec
 from distilpose.parts.code import code_digest
 
 HERE = Path(__file__).parent
@@ -62,13 +62,13 @@ CIRCULATION = Code(version=1, files=("losses/circulation.py",))
 BACKBONES = {
     "stemnet": Code(version=1, files=("models/stemnet.py",)),
     "hrnet": Code(version=1, files=("models/hrnet.py",)),
-    "resnet50": Code(version=1, files=("models/resnet.py",)),
+    **{name: Code(version=1, files=("models/resnet.py",)) for name in RESNETS},
     "timm": Code(version=1, files=("models/timm_backbone.py",)),
     "image": Code(version=1, files=()),
     "mmpose": Code(version=1, files=("integrations/mmpose_student.py",)),
 }
 TOKENS = Code(version=1, files=("models/encoder.py", "models/positions.py", "models/token_models.py"))
-HEADS = Code(version=1, files=("heads/*.py",))
+HEADS = Code(version=1, files=("heads/*.py", "models/post_norm.py"))
 LOSS_CODE = {name: Code(version=loss.version, files=(f"losses/{loss.file.name}",)) for name, loss in LOSSES.items()}
 
 ALL = {

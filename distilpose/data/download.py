@@ -28,7 +28,7 @@ _BLOCK = 1 << 20
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remote:
     """A file to be had at `url`: its length in bytes, None where it is not known, and its checksum, `md5:...` or
-    `sha256:...`.
+    `sha256:...`, or as much of its beginning as is known.
     """
 
     url: str
@@ -51,7 +51,7 @@ def matches(file: Path, remote: Remote) -> bool:
     """Whether the file is there, whole and unchanged."""
     if not file.is_file() or remote.size not in (None, file.stat().st_size):
         return False
-    return checksum(file, remote.checksum.partition(":")[0]) == remote.checksum
+    return checksum(file, remote.checksum.partition(":")[0]).startswith(remote.checksum)
 
 
 def fetch(

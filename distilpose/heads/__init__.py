@@ -88,6 +88,20 @@ HEADS: Mapping[str, Head] = {
         exports=("keypoints", "scores", "probabilities"),
         gives=("keypoints", "probabilities"),
     ),
+    "prtr": Head(
+        on_tokens="",
+        on_features="distilpose.heads.prtr:PRTR",
+        output="distilpose.heads.prtr:PRTROutput",
+        exports=("keypoints", "scores", "logits", "coords"),
+        gives=("keypoints", "scores", "logits", "coords"),
+    ),
+    "transpose": Head(
+        on_tokens="",
+        on_features="distilpose.heads.transpose:TransPose",
+        output="distilpose.heads.heatmap:HeatmapOutput",
+        exports=("keypoints", "scores", "heatmaps"),
+        gives=("heatmaps",),
+    ),
 }
 
 

@@ -10,6 +10,7 @@ from distilpose.evaluation.decode import Points, Refinement, decode_heatmaps
 from distilpose.evaluation.flip import FlipTest, merge_heatmaps
 
 DECONVOLUTION_CHANNELS = 256
+STRIDE = 4
 
 
 class HeatmapOutput(NamedTuple):
@@ -69,21 +70,27 @@ def heatmap_head(dim: int, heatmap_size: tuple[int, int]) -> HeatmapHead:
 
 
 class SimpleBaseline(nn.Module):
-    """Heatmaps by three deconvolutions (Xiao et al., ECCV 2018): no tokens."""
+    """Heatmaps by deconvolutions up to 1/4 (Xiao et al., ECCV 2018), none of them after HRNet: no tokens."""
 
     def __init__(self, backbone: nn.Module, channels: int, joints: int) -> None:
         super().__init__()
         self.backbone = backbone
-        layers: list[nn.Module] = []
+        stride: int = backbone.stride  # type: ignore[assignment]
         # As many channels as published, at the published width; a narrower ResNet has narrower deconvolutions.
-        out = channels * DECONVOLUTION_CHANNELS // 2048
-        for _ in range(3):
-            deconvolution = nn.ConvTranspose2d(channels, out, 4, stride=2, padding=1, bias=False)
-            layers += [deconvolution, nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
-            channels = out
-        self.deconvolutions = nn.Sequential(*layers)
-        self.final = nn.Conv2d(channels, joints, 1)
+        out = channels if stride <= STRIDE else max(1, channels * DECONVOLUTION_CHANNELS // 2048)
+        self.deconvolutions = deconvolutions(stride, channels, out)
+        self.final = nn.Conv2d(out, joints, 1)
 
     def forward(self, images: Float[Tensor, "batch 3 height width"], *, attention: bool = False) -> HeatmapOutput:
         """Return heatmaps without tokens, and so without attention."""
         return HeatmapOutput(self.final(self.deconvolutions(self.backbone(images))))
+
+
+def deconvolutions(stride: int, channels: int, out: int) -> nn.Sequential:
+    """Return the deconvolutions, each with batch normalisation and ReLU, from features of this stride to 1/4."""
+    layers: list[nn.Module] = []
+    while stride > STRIDE:
+        deconvolution = nn.ConvTranspose2d(channels, out, 4, stride=2, padding=1, bias=False)
+        layers += [deconvolution, nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
+        channels, stride = out, stride // 2
+    return nn.Sequential(*layers)

@@ -1,4 +1,4 @@
-"""mmpose 1.x: its heatmap models as teachers of ours, and its Runner, which trains ours by `mmpose_plugin`.
+"""mmpose 1.x: its models of heatmaps or SimCC as teachers of ours, and its Runner, which trains ours by a plugin.
 
 These two files alone import mmpose, this one only once something is asked of it: registering its modules takes seconds.
 """
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from distilpose.data.normalise import IMAGENET_MEAN, IMAGENET_STD
 from distilpose.heads.heatmap import HeatmapOutput
+from distilpose.heads.simcc import SimCCOutput
 from distilpose.integrations.mmpose_configs import MMPoseMissingError, check_installed, config_file
 from distilpose.integrations.mmpose_stand_ins import stand_ins
 from distilpose.models.conversion import read_official
@@ -149,7 +150,7 @@ class ChannelChanger(nn.Module):
 
 
 class MMPoseTeacher(nn.Module):
-    """An mmpose estimator, frozen in eval mode, that returns heatmaps in the order of our joints."""
+    """An mmpose estimator, frozen in eval mode, that returns heatmaps, or SimCC's lines, in the order of our joints."""
 
     def __init__(self, estimator: nn.Module, *, order: Sequence[int], change: ChannelChange) -> None:
         super().__init__()
@@ -158,8 +159,11 @@ class MMPoseTeacher(nn.Module):
         self.requires_grad_(False)
         self.eval()
 
-    def forward(self, images: Float[Tensor, "batch 3 height width"], *, attention: bool = False) -> HeatmapOutput:
-        """Return heatmaps at a quarter of the crop, and tokens where the estimator itself returns a HeatmapOutput.
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"], *, attention: bool = False
+    ) -> HeatmapOutput | SimCCOutput:
+        """Return heatmaps at a quarter of the crop, and tokens where the estimator itself returns a HeatmapOutput; of
+        an estimator of SimCC its logits.
 
         It shows no attention.
 
@@ -169,6 +173,8 @@ class MMPoseTeacher(nn.Module):
         """
         height, width = images.shape[-2:]
         output = self.estimator(self.change(images), None, mode="tensor")
+        if _is_simcc(output):
+            return SimCCOutput(*(bins[:, self.order] for bins in output))
         heatmaps = _heatmaps(output)
         if heatmaps.shape[-2:] != (height // STRIDE, width // STRIDE):
             got = "{}x{}".format(*reversed(heatmaps.shape[-2:]))
@@ -181,6 +187,10 @@ class MMPoseTeacher(nn.Module):
             tokens = None if output.keypoint_tokens is None else output.keypoint_tokens[:, self.order]
             return HeatmapOutput(heatmaps, visual_tokens=output.visual_tokens, keypoint_tokens=tokens)
         return HeatmapOutput(heatmaps)
+
+
+def _is_simcc(output: Any) -> bool:
+    return isinstance(output, tuple) and len(output) == 2 and all(getattr(one, "ndim", 0) == 3 for one in output)
 
 
 def _heatmaps(output: Any) -> Tensor:
@@ -196,8 +206,8 @@ def _heatmaps(output: Any) -> Tensor:
             except MMPoseTeacherError:
                 continue
     raise MMPoseTeacherError(
-        "mmpose: the model must return heatmaps [batch, joints, height, width]; choose a top-down heatmap estimator, "
-        "not one of coordinates or SimCC"
+        "mmpose: the model must return heatmaps [batch, joints, height, width] or SimCC's two lines a joint; choose a "
+        "top-down estimator of these, not one of coordinates"
     )
 
 
@@ -241,10 +251,11 @@ def build_teacher(
     change = channel_change(cfg.model.get("data_preprocessor") or {})
     teacher = MMPoseTeacher(estimator, order=[names.index(name) for name in joints], change=change)
     with torch.no_grad(), quietly():
-        heatmaps = _heatmaps(estimator(torch.zeros(1, 3, input_size[1], input_size[0]), None, mode="tensor"))
-        if heatmaps.shape[1] != len(names):
+        output = estimator(torch.zeros(1, 3, input_size[1], input_size[0]), None, mode="tensor")
+        maps = output[0] if _is_simcc(output) else _heatmaps(output)
+        if maps.shape[1] != len(names):
             raise MMPoseTeacherError(
-                f"{config}: must give one heatmap for each of its {len(names)} joints, got {heatmaps.shape[1]}"
+                f"{config}: must give one heatmap for each of its {len(names)} joints, got {maps.shape[1]}"
             )
         teacher(torch.zeros(1, 3, input_size[1], input_size[0]))
     return teacher

@@ -129,8 +129,8 @@ class OnnxModel(nn.Module):
             raise ValueError(f"{self._file}: cannot be run on {len(images)} crops ({type(error).__name__})") from error
         shapes = [tuple(getattr(array, "shape", ())) for array in found]
         count = (len(images), self.joints)
-        if shapes[:2] != [(*count, 2), count] or any(shape[:2] != count for shape in shapes[2:]):
-            raise ValueError(f"{self._file}: must return points, scores and maps of {self.joints} joints, got {shapes}")
+        if shapes[:2] != [(*count, 2), count] or any(shape[:1] != count[:1] for shape in shapes[2:]):
+            raise ValueError(f"{self._file}: must return points and scores of {self.joints} joints, got {shapes}")
         return {
             name: torch.from_numpy(array).to(images.device) for name, array in zip(self.outputs, found, strict=True)
         }

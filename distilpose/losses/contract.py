@@ -20,6 +20,7 @@ from distilpose.losses.criteria import Load, LossCriterion
 from distilpose.losses.table import STUDENT_ASKS
 from distilpose.losses.use import Losses, LossUse
 from distilpose.models.specs import STRIDE
+from distilpose.models.stemnet import StemNet
 
 PEOPLE, SIZE, DIM, VISUAL = 3, (12, 16), 8, 6
 OF_STUDENT = tuple(name for name in STUDENT_ASKS if name != "learn")
@@ -52,10 +53,13 @@ def _shapes() -> dict[str, tuple[int, ...]]:
     given |= {"heatmap_size": SIZE, "input_size": (STRIDE * width, STRIDE * height)}
     shapes: dict[str, tuple[int, ...]] = {"keypoint_tokens": (COCO.num_joints, DIM), "visual_tokens": (VISUAL, DIM)}
     for head in HEADS.values():
+        part = head.on_tokens or head.on_features
         with torch.device("meta"):
-            module = load(head.on_tokens)(**{ask: given[ask] for ask in signature_of(head.on_tokens).asks})
-            output = module(torch.empty(1, COCO.num_joints, DIM))
-        shapes |= {name: tuple(getattr(output, name).shape[1:]) for name in head.gives}
+            backbone = StemNet(DIM // 4)
+            given |= {"backbone": backbone, "channels": backbone.channels}
+            read = (COCO.num_joints, DIM) if head.on_tokens else (3, STRIDE * height, STRIDE * width)
+            output = load(part)(**{ask: given[ask] for ask in signature_of(part).asks})(torch.empty(1, *read))
+        shapes |= {name: tuple(getattr(output, name).shape[1:]) for name in head.gives if name not in shapes}
     return shapes
 
 
@@ -166,7 +170,7 @@ def _masked(criterion: LossCriterion) -> str | None:
     total = _value(criterion, _with(student, inputs), batch, teacher)
     gradients = torch.autograd.grad(total, list(inputs.values()), allow_unused=True)
     for name, gradient in zip(inputs, gradients, strict=True):
-        if gradient is None or name == "visual_tokens":
+        if gradient is None or gradient.shape[1] != batch.visible.shape[1]:  # of no joint
             continue
         of_hidden = gradient[batch.visible == 0]
         if of_hidden.any():

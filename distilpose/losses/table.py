@@ -47,6 +47,7 @@ LOSSES = {
     "reg": BuiltIn(source="regression.py:regression_loss"),
     "heatmap": BuiltIn(source="heatmap.py:heatmap_loss"),
     "own": BuiltIn(source="own.py:own_loss", mixes_people={}),
+    "PRTR": BuiltIn(source="prtr.py:prtr_loss"),
     "CS": BuiltIn(source="confidence.py:confidence_loss"),
     "SH": BuiltIn(source="simulated_heatmap.py:simulated_heatmap_loss", mixes_people={"form": "official"}),
     "KT": BuiltIn(source="tokens.py:keypoint_token_loss", equal_tokens=True),

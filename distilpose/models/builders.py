@@ -13,8 +13,8 @@ from distilpose.models.encoder import TokenEncoder
 from distilpose.models.hrnet import HRNet
 from distilpose.models.init import initialise
 from distilpose.models.own_models import OwnBackbone, WithHead, check_output, made
-from distilpose.models.resnet import ResNet50
-from distilpose.models.specs import TIMM, ModelSpec, resolve_spec
+from distilpose.models.resnet import ResNet
+from distilpose.models.specs import RESNETS, TIMM, ModelSpec, resolve_spec
 from distilpose.models.stemnet import StemNet
 from distilpose.models.token_models import TokenModel
 from distilpose.parts.load import load_own
@@ -131,8 +131,8 @@ def _backbone(spec: ModelSpec, own: Callable[[OwnPart], nn.Module]) -> tuple[nn.
     if spec.own is not None:
         features = OwnBackbone(own(spec.own), spec.own.title, spec.input_size)
         return features, features.channels
-    if spec.backbone == "resnet50":
-        resnet = ResNet50(spec.width)
+    if spec.backbone in RESNETS:
+        resnet = ResNet(spec.backbone, spec.width, spec.stages)
         return resnet, resnet.channels
     if spec.backbone == "stemnet":
         stemnet = StemNet(spec.width)
@@ -144,5 +144,5 @@ def _backbone(spec: ModelSpec, own: Callable[[OwnPart], nn.Module]) -> tuple[nn.
 
         net = TimmBackbone(spec.name.removeprefix(TIMM))
         return net, net.channels
-    hrnet = HRNet(width=spec.width, stages=spec.stages, stem=spec.stem, mid=spec.mid)
+    hrnet = HRNet(width=spec.width, stages=spec.stages, stem=spec.stem, mid=spec.mid, merged=spec.merged)
     return hrnet, hrnet.channels

@@ -1,8 +1,11 @@
 """HRNet: branches of 1/4, 1/8, ... of the image kept side by side; the finest one is used. timm's parts, wired here.
 
 timm's own network carries all four stages and a classifier; pose models stop after stage 3 or 4 and need their last
-module to fuse into the first branch alone, so nothing of a coarser branch's end is made, or counted.
+module to fuse into the first branch alone, so nothing of a coarser branch's end is made, or counted. Those that regress
+from one vector (RLE, PRTR) take all four branches, merged as for classification.
 """
+
+from itertools import pairwise
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,16 +21,19 @@ class HRNet(nn.Module):
     """Backbone of stride 4 and `width` channels, stopping after stage 3 or 4.
 
     `stem` is the width of its two strided convolutions, `mid` of the bottlenecks after them (published: 64 and 64).
+    `merged` is the whole network for classification without its last linear map: stride 32, `32 * stem` channels.
     """
 
-    def __init__(self, *, width: int, stages: int, stem: int, mid: int) -> None:
+    def __init__(self, *, width: int, stages: int, stem: int, mid: int, merged: bool = False) -> None:
         super().__init__()
         assert stages in (3, 4), stages
+        assert stages == 4 or not merged
         # timm takes longer to import than all of this package, and only HRNet wants it.
         from timm.models.hrnet import HighResolutionModule, SequentialList
         from timm.models.resnet import BasicBlock
 
-        self.channels = width
+        self.channels, self.stride = (32 * stem, 32) if merged else (width, 4)
+        self.width, self.merged = width, merged
         self.conv1 = nn.Conv2d(3, stem, 3, stride=2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(stem)
         self.conv2 = nn.Conv2d(stem, stem, 3, stride=2, padding=1, bias=False)
@@ -49,17 +55,25 @@ class HRNet(nn.Module):
                     num_in_chs=list(branches),
                     num_channels=tuple(branches),
                     fuse_method="SUM",
-                    multi_scale_output=stage < stages or index < MODULES[stage] - 1,
+                    multi_scale_output=merged or stage < stages or index < MODULES[stage] - 1,
                 )
                 for index in range(MODULES[stage])
             ]
             self.add_module(f"stage{stage}", SequentialList(*modules))
             channels = branches
+        if merged:
+            ends = [max(1, stem // 2) * 2**branch for branch in range(4)]
+            self.incre_modules = nn.ModuleList(
+                nn.Sequential(Bottleneck(before, mid)) for before, mid in zip(channels, ends, strict=True)
+            )
+            wide = [EXPANSION * end for end in ends]
+            self.downsamp_modules = nn.ModuleList(_down(*pair) for pair in pairwise(wide))
+            self.final_layer = _down(wide[-1], self.channels, size=1)
 
     def forward(
         self, images: Float[Tensor, "batch 3 height width"]
-    ) -> Float[Tensor, "batch channels height/4 width/4"]:
-        """Return the first branch's features, at a quarter of the images' size."""
+    ) -> Float[Tensor, "batch channels height/stride width/stride"]:
+        """Return the first branch's features, or those of all branches merged."""
         x = self.relu(self.bn1(self.conv1(images)))
         x = self.relu(self.bn2(self.conv2(x)))
         branches = [self.layer1(x)]
@@ -72,7 +86,12 @@ class HRNet(nn.Module):
                 for index, step in enumerate(transition)
             ]
             branches = self.get_submodule(f"stage{stage}")(entered)
-        return branches[0]  # type: ignore[no-any-return]
+        if not self.merged:
+            return branches[0]  # type: ignore[no-any-return]
+        x, *rest = (grow(branch) for grow, branch in zip(self.incre_modules, branches, strict=True))
+        for branch, down in zip(rest, self.downsamp_modules, strict=True):
+            x = branch + down(x)
+        return self.final_layer(x)  # type: ignore[no-any-return]
 
 
 def _transition(before: list[int], after: list[int]) -> nn.ModuleList:
@@ -92,3 +111,9 @@ def _strided(channels: int, out: int, *, stride: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(channels, out, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True)
     )
+
+
+def _down(channels: int, out: int, *, size: int = 3) -> nn.Sequential:
+    """Return a step of the merging, a convolution with a bias: halving the size, or of `size` 1 keeping it."""
+    convolution = nn.Conv2d(channels, out, size, stride=2 if size == 3 else 1, padding=size // 2)
+    return nn.Sequential(convolution, nn.BatchNorm2d(out), nn.ReLU(inplace=True))

@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from distilpose.heads.transpose import Encoder as TransPoseEncoder
 from distilpose.models.encoder import TokenEncoder
 from distilpose.models.live_tensors import LiveTensors
 from distilpose.models.memory import Memory, Precision
@@ -60,9 +61,9 @@ def plain_forward(model: nn.Module, images: Tensor) -> Any:
 def count_parameters(model: nn.Module) -> tuple[int, int]:
     """Return (all parameters with the frozen sine table, those that are trained)."""
     parameters = list(model.parameters())
-    frozen = sum(
-        module.positions[:, module.joints :].numel() for module in model.modules() if isinstance(module, TokenEncoder)
-    )
+    modules = list(model.modules())
+    frozen = sum(one.positions[:, one.joints :].numel() for one in modules if isinstance(one, TokenEncoder))
+    frozen += sum(one.positions.numel() for one in modules if isinstance(one, TransPoseEncoder))
     trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
     return sum(parameter.numel() for parameter in parameters) + frozen, trainable
 

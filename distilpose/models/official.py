@@ -7,8 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from distilpose.data.foreign import shown
-from distilpose.heads.heatmap import HeatmapHead
-from distilpose.heads.regression import RegressionHead
+from distilpose.heads.heatmap import HeatmapHead, SimpleBaseline
+from distilpose.heads.prtr import PRTR
+from distilpose.heads.regression import DeepPose, RegressionHead
+from distilpose.heads.rle import RLERegression
+from distilpose.heads.transpose import TransPose
 from distilpose.models.token_models import TokenModel
 
 _POSITIONS_TOLERANCE = 1e-4
@@ -25,6 +28,43 @@ _HEADS: dict[type, tuple[str, dict[str, str]]] = {
     RegressionHead: ("tokenhead", {"mlp_head.0": "head.norm", "mlp_head.1": "head.linear"}),
     HeatmapHead: ("tokenpose", {f"mlp_head.{index}": f"head.layers.{index}" for index in range(4)}),
 }
+# Of the others, what the authors' names begin with and what ours begin with: the first that fits. SimpleBaseline and
+# HRNet are known under mmpose's names too.
+_RENAMED: dict[type, tuple[tuple[str, str], ...]] = {
+    SimpleBaseline: (
+        ("backbone.", "backbone."),
+        ("head.deconv_layers.", "deconvolutions."),
+        ("head.final_layer.", "final."),
+        ("deconv_layers.", "deconvolutions."),
+        ("final_layer.", "final."),
+        ("", "backbone."),
+    ),
+    DeepPose: (("backbone.", "backbone."), ("head.fc.", "linear."), ("", "")),
+    PRTR: (
+        ("backbone.0.body.", "backbone."),
+        ("backbone.0.", "backbone."),
+        ("transformer.encoder.layers.", "detr.encoder."),
+        ("transformer.decoder.layers.", "detr.decoder."),
+        ("transformer.decoder.norm.", "detr.norm."),
+        ("query_embed.weight", "detr.queries"),
+        ("kpt_embed.layers.", "detr.kpt_embed."),
+        ("", "detr."),
+    ),
+    RLERegression: (
+        ("preact.", "backbone."),
+        ("fc_coord.linear.", "coordinates."),
+        ("fc_sigma.linear.", "deviations."),
+        ("", ""),
+    ),
+    TransPose: (
+        ("reduce.", "reduce."),
+        ("global_encoder.", "encoder."),
+        ("deconv_layers.", "deconvolutions."),
+        ("final_layer.", "final."),
+        ("", "backbone."),
+    ),
+}
+_POSITIONS = "pos_embedding"
 _LAYER = re.compile(r"transformer(?:_layer1)?\.layers\.(\d+)\.(.+)\.(weight|bias)")
 
 
@@ -44,15 +84,17 @@ def load_official(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
         ValueError: there is no official form of this model.
 
     """
-    if not isinstance(model, TokenModel) or type(model.head) not in _HEADS:
-        raise ValueError(f"model: must be one of the token models, got a {type(model).__name__}")
+    if not _is_known(model):
+        raise ValueError(f"model: must be one whose authors' names are known, got a {type(model).__name__}")
     wanted = model.state_dict()
     found: dict[str, str] = {}
     problems = []
     for key, value in state_dict.items():
-        if key == f"keypoint_head.{_HEADS[type(model.head)][0]}.pos_embedding":
-            problems += _compare_positions(model, key, value)
+        if key.rpartition(".")[2] == _POSITIONS and (ours := positions_of(model)) is not None:
+            problems += _compare_positions(ours, key, value)
             continue
+        if isinstance(model, RLERegression) and key.startswith("flow."):
+            continue  # the loss's
         name = official_name(model, key)
         if name is None or name not in wanted:
             problems.append(f"unknown: {shown(key)} {tuple(value.shape)}")
@@ -72,8 +114,23 @@ def load_official(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
         wanted[name].copy_(state_dict[key])
 
 
-def official_name(model: TokenModel, key: str) -> str | None:
+def _is_known(model: nn.Module) -> bool:
+    return type(model) in _RENAMED or (isinstance(model, TokenModel) and type(model.head) in _HEADS)
+
+
+def positions_of(model: nn.Module) -> Tensor | None:
+    """Return the sine table of a model's visual tokens, in the shape that the authors' has; None where it has none."""
+    if isinstance(model, TokenModel):
+        return model.encoder.positions[:, model.encoder.joints :]
+    return model.encoder.positions.transpose(0, 1) if isinstance(model, TransPose) else None
+
+
+def official_name(model: nn.Module, key: str) -> str | None:
     """Return our name of the official `key`, None where it is no part of such a model."""
+    if type(model) in _RENAMED:
+        theirs, ours = next(pair for pair in _RENAMED[type(model)] if key.startswith(pair[0]))
+        return ours + key.removeprefix(theirs)
+    assert isinstance(model, TokenModel)
     if key.startswith("backbone."):
         return key
     head, parts = _HEADS[type(model.head)]
@@ -92,8 +149,7 @@ def official_name(model: TokenModel, key: str) -> str | None:
     return f"{parts[part]}.{leaf}" if part in parts else None
 
 
-def _compare_positions(model: TokenModel, key: str, table: Tensor) -> list[str]:
-    ours = model.encoder.positions[:, model.encoder.joints :]
+def _compare_positions(ours: Tensor, key: str, table: Tensor) -> list[str]:
     if table.shape != ours.shape:
         return [f"shape: {key} is {tuple(table.shape)}, the model's is {tuple(ours.shape)}"]
     difference = float((table.to(ours) - ours).abs().max())

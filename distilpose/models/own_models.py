@@ -25,7 +25,7 @@ def made(found: Any, title: str, asked: Mapping[str, Any], options: Mapping[str,
 
 
 class OwnBackbone(nn.Module):
-    """A user's own backbone; its `channels` are seen on an empty crop of `input_size`, (width, height).
+    """A user's own backbone; its `channels` and `stride` are seen on an empty crop of `input_size`, (width, height).
 
     Raises:
         PartError: it returns no features.
@@ -43,6 +43,7 @@ class OwnBackbone(nn.Module):
                 'says what it gives, such as gives = ("keypoints",)'
             )
         self.channels: int = found.shape[1]
+        self.stride = round(input_size[1] / found.shape[2])
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch channels rows columns"]:
         """Return the last features."""

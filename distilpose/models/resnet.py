@@ -1,29 +1,34 @@
-"""ResNet-50: the backbone of DeepPose, a student, and of SimpleBaseline, a teacher."""
+"""ResNet: the backbone of DeepPose, RLE and PRTR, of SimpleBaseline and, cut short, of TransPose-R."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-BLOCKS = (3, 4, 6, 3)
+BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet152": (3, 8, 36, 3)}
+"""How many bottlenecks each layer has."""
 
 
-class ResNet50(nn.Module):
+class ResNet(nn.Module):
     """Backbone of stride 32 and `32 * width` channels, of torchvision's blocks under torchvision's names.
 
-    At the published width 64 it is torchvision's resnet50 without its classifier; torchvision's own has that one width.
+    At the published width 64 it is torchvision's network `name` without its classifier; torchvision's own has that one
+    width. With fewer than 4 `layers` it stops there: after 2, stride 8 and `8 * width` channels.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, name: str, width: int, layers: int = 4) -> None:
         super().__init__()
         # torchvision takes seconds to import, and only these models want it.
         from torchvision.models.resnet import Bottleneck
 
-        self.channels = 8 * width * Bottleneck.expansion
+        self.name = name
+        self.channels = width * 2 ** (layers - 1) * Bottleneck.expansion
+        self.stride = 2 ** (layers + 1)
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         channels = width
-        for index, count in enumerate(BLOCKS):
+        self.layers = range(1, layers + 1)
+        for index, count in enumerate(BLOCKS[name][:layers]):
             planes, stride = width * 2**index, 1 if index == 0 else 2
             out = planes * Bottleneck.expansion
             shortcut = nn.Sequential(nn.Conv2d(channels, out, 1, stride=stride, bias=False), nn.BatchNorm2d(out))
@@ -34,9 +39,9 @@ class ResNet50(nn.Module):
 
     def forward(
         self, images: Float[Tensor, "batch 3 height width"]
-    ) -> Float[Tensor, "batch channels height/32 width/32"]:
+    ) -> Float[Tensor, "batch channels height/stride width/stride"]:
         """Return the last layer's features."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
-        for index in range(len(BLOCKS)):
-            x = self.get_submodule(f"layer{index + 1}")(x)
+        for layer in self.layers:
+            x = self.get_submodule(f"layer{layer}")(x)
         return x  # type: ignore[no-any-return]

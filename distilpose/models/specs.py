@@ -11,6 +11,7 @@ from distilpose.parts.own import OwnPart
 from distilpose.parts.signature import Option
 
 TIMM, MMPOSE = "timm:", "mmpose:"
+RESNETS = ("resnet50", "resnet101", "resnet152")
 STRIDE = 4
 """Every heatmap, and every backbone's features, are a quarter of the input."""
 
@@ -52,12 +53,14 @@ class ModelSpec:
     name: str
     head: str
     """Of `HEADS`; "" where the head is a user's own, or the model is whole without one."""
-    backbone: Literal["stemnet", "hrnet", "image", "resnet50", "timm", "mmpose", "own"]
+    backbone: Literal["stemnet", "hrnet", "image", "resnet50", "resnet101", "resnet152", "timm", "mmpose", "own"]
     multiple: int = STRIDE
     """Width and height of the input must be multiples of it, so that what was halved meets again: ResNet-50's features
     in the heatmaps, HRNet's branches in each other."""
     stages: int = 0
-    """HRNet only: 4, or 3 to stop after stage 3, whose last module then fuses into the first branch alone."""
+    """HRNet and ResNet: after which of 4 to stop; HRNet's last module then fuses into the first branch alone."""
+    merged: bool = False
+    """HRNet only: all four branches become one of 1/32, as for classification."""
     width: int = 64
     """Of the image itself: 3; see `SIZES` for this and the next."""
     stem: int = 0
@@ -139,8 +142,16 @@ class ModelSpec:
 
 _STEMNET = ModelSpec(name="", head="heatmap", backbone="stemnet")
 _HRNET = replace(_STEMNET, backbone="hrnet", stages=3, multiple=16, width=48, stem=64, mid=64)
-_RESNET = replace(_STEMNET, backbone="resnet50", dim=0, depth=0, heads=0, patch=(0, 0))
+_BARE = replace(_STEMNET, dim=0, depth=0, heads=0, patch=(0, 0))
+_RESNET = replace(_BARE, backbone="resnet50", stages=4, multiple=32)
+_BARE_HRNET = replace(_BARE, backbone="hrnet", stages=4, multiple=32, width=48, stem=64, mid=64)
+_TRANSPOSE_H = replace(_BARE_HRNET, head="transpose", stages=3, multiple=16)
 _DISTILLED = {"score": True, "sigma": True}
+
+
+def _transpose_h(d_model: int, layers: int) -> dict[str, int]:
+    return {"d_model": d_model, "layers": layers, "nhead": 1, "dim_feedforward": 2 * d_model}
+
 
 _SPECS = (
     replace(
@@ -190,8 +201,68 @@ _SPECS = (
         cycles=2,
         published=Published(parameters_m=13.2, gflops=5.2, ap=73.7),
     ),
-    replace(_RESNET, name="deeppose_r50", head="regression", published=Published(ap=52.6)),
-    replace(_RESNET, name="simplebaseline_r50", multiple=32, published=Published(ap=70.4)),
+    replace(_RESNET, name="deeppose_r50", head="regression", multiple=STRIDE, published=Published(ap=52.6)),
+    replace(_RESNET, name="simplebaseline_r50", published=Published(parameters_m=34.0, gflops=8.9, ap=70.4)),
+    replace(
+        _RESNET,
+        name="simplebaseline_r101",
+        backbone="resnet101",
+        published=Published(parameters_m=53.0, gflops=12.4, ap=71.4),
+    ),
+    replace(
+        _RESNET,
+        name="simplebaseline_r152",
+        backbone="resnet152",
+        published=Published(parameters_m=68.6, gflops=15.7, ap=72.0),
+    ),
+    replace(_BARE_HRNET, name="hrnet_w32", width=32, published=Published(parameters_m=28.5, gflops=7.1, ap=74.4)),
+    replace(_BARE_HRNET, name="hrnet_w48", published=Published(parameters_m=63.6, gflops=14.6, ap=75.1)),
+    replace(
+        _RESNET,
+        name="transpose_r_a3",
+        head="transpose",
+        stages=2,
+        multiple=8,
+        published=Published(parameters_m=5.0, gflops=5.4, ap=71.5),
+    ),
+    replace(_RESNET, name="transpose_r_a4", head="transpose", head_options={"layers": 4}, stages=2, multiple=8),
+    replace(
+        _RESNET,
+        name="rle_r50",
+        head="rle",
+        multiple=STRIDE,
+        published=Published(parameters_m=23.6, gflops=4.04, ap=70.5),
+    ),
+    replace(
+        _BARE_HRNET,
+        name="rle_w48",
+        head="rle",
+        merged=True,
+        published=Published(parameters_m=75.6, gflops=15.76, ap=74.2),
+    ),
+    replace(
+        _RESNET,
+        name="prtr_r50",
+        head="prtr",
+        head_options={"frozen": True},
+        published=Published(parameters_m=41.5, gflops=5.45, ap=63.7),
+    ),
+    replace(
+        _BARE_HRNET,
+        name="prtr_w32",
+        head="prtr",
+        width=32,
+        merged=True,
+        published=Published(parameters_m=57.2, gflops=10.23, ap=72.9),
+    ),
+    replace(_TRANSPOSE_H, name="transpose_h_w32_a4", width=32, head_options=_transpose_h(64, 4)),
+    replace(_TRANSPOSE_H, name="transpose_h_w48_a4", head_options=_transpose_h(96, 4)),
+    replace(
+        _TRANSPOSE_H,
+        name="transpose_h_w48_a6",
+        head_options=_transpose_h(96, 6),
+        published=Published(parameters_m=17.5, gflops=21.8, ap=75.8),
+    ),
 )
 
 MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in _SPECS}

@@ -38,7 +38,7 @@ class StemNet(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.channels = EXPANSION * width
+        self.channels, self.stride = EXPANSION * width, 4
         self.conv1 = nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, stride=2, padding=1, bias=False)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from distilpose.models.hrnet import HRNet
-from distilpose.models.resnet import ResNet50
+from distilpose.models.resnet import ResNet
 
 _log = logging.getLogger(__name__)
 
@@ -17,7 +17,10 @@ _IMAGENET = {
     ("hrnet", 32): "https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth",
     ("hrnet", 48): "https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w48-8ef0771d.pth",
     ("resnet50", 64): "https://download.pytorch.org/models/resnet50-0676ba61.pth",
+    ("resnet101", 64): "https://download.pytorch.org/models/resnet101-63fe2227.pth",
+    ("resnet152", 64): "https://download.pytorch.org/models/resnet152-394f9c45.pth",
 }
+_MAY_BE_FRESH = ("layer1.", "transition1.", "incre_modules.", "downsamp_modules.", "final_layer.")
 
 
 class WarmStartError(ValueError):
@@ -28,8 +31,8 @@ def load_imagenet(model: nn.Module, *, directory: str | None = None) -> tuple[st
     """Start the model's backbone from ImageNet; return the names of the parts that keep their fresh start.
 
     The file is downloaded once into torch hub's cache, or into `directory`, and its checksum compared; it is read with
-    `weights_only=True`. Parts may stay fresh only where the model's first layer is not the standard one (HRNet-W32 with
-    32 middle channels): everything else must be there.
+    `weights_only=True`. Parts may stay fresh where the model's first layer is not the standard one (HRNet-W32 with 32
+    middle channels), or the file lacks HRNet's merged branches: everything else must be there.
 
     Raises:
         WarmStartError: there are no such weights for this backbone, or they cannot be had.
@@ -37,9 +40,9 @@ def load_imagenet(model: nn.Module, *, directory: str | None = None) -> tuple[st
     """
     backbone = model.get_submodule("backbone")
     if isinstance(backbone, HRNet):
-        kind = ("hrnet", backbone.channels)
-    elif isinstance(backbone, ResNet50):
-        kind = ("resnet50", backbone.conv1.out_channels)
+        kind = ("hrnet", backbone.width)
+    elif isinstance(backbone, ResNet):
+        kind = (backbone.name, backbone.conv1.out_channels)
     else:
         kind = (type(backbone).__name__, 0)
     if kind not in _IMAGENET:
@@ -67,7 +70,7 @@ def load_imagenet(model: nn.Module, *, directory: str | None = None) -> tuple[st
         if not name.endswith("num_batches_tracked")  # older files do not count batches
         and (name not in state or state[name].shape != value.shape)
     )
-    bad = [name for name in fresh if not name.startswith(("layer1.", "transition1."))]
+    bad = [name for name in fresh if not name.startswith(_MAY_BE_FRESH)]
     if bad:
         raise WarmStartError(f"init: {url} lacks {len(bad)} parts of this backbone, such as {bad[0]}; start it fresh")
     _copy(backbone, {name: value for name, value in state.items() if name not in fresh})

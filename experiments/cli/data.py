@@ -3,12 +3,22 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from experiments.cli.options import USER_ERROR, AsJson, SkeletonName, console, print_json
+from experiments.cli.options import (
+    USER_ERROR,
+    AsJson,
+    Profile,
+    SkeletonName,
+    SweepName,
+    console,
+    print_json,
+    read_profile,
+)
 from experiments.terminal.output import print_line
 
 FAST_BYTES_PER_S = 100e6 / 8
@@ -92,6 +102,29 @@ def coco(
             console.print(f"`distilpose data check {path}` opens every picture and reads every record", soft_wrap=True)
     if problems:
         raise typer.Exit(USER_ERROR)
+
+
+def teachers(
+    sweep: SweepName,
+    profile: Profile = None,
+    server: Annotated[str | None, typer.Option(help="Another server with OpenMMLab's own paths.")] = None,
+) -> None:
+    """Fetch the checkpoints that mmpose publishes of a sweep's teachers, each checked, to where the sweep looks."""
+    from distilpose.data.download import fetch, matches
+    from distilpose.integrations.mmpose_checkpoints import published_checkpoint
+
+    given = [row.recipe.given_teacher for row in read_profile(sweep, profile).rows]
+    choices = dict.fromkeys(one for one in given if one is not None)
+    if not choices:
+        raise ValueError(f"{sweep}: no row of it has a teacher of mmpose's")
+    for choice in choices:
+        remote, file = published_checkpoint(choice.config, server=server), Path(choice.checkpoint)
+        if not matches(file, remote):
+            if file.exists():
+                raise ValueError(f"{file}: is there, and is not the published {remote.name}; move it away")
+            with _bytes_coming() as on_progress:
+                fetch(remote, file, on_progress=partial(on_progress, remote.name))
+        print_line(file)
 
 
 @contextmanager

@@ -71,6 +71,7 @@ DATA_COMMANDS: tuple[Callable[..., None], ...] = (
     data.check,
     data.coco,
     data.synthetic,
+    data.teachers,
     data_import.import_,
     data_edit.subset,
     data_edit.split,

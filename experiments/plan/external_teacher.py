@@ -22,7 +22,9 @@ def given_teacher_id(choice: MMPoseChoice) -> str:
     shipped = choice.config.startswith(SHIPPED)
     for field, file in (("config", choice.config), ("checkpoint", choice.checkpoint)):
         if not (shipped and field == "config") and not Path(file).is_file():
-            raise ValueError(f"teacher.mmpose.{field}: must be a file, got {file!r} and none there")
+            rule = f"must be a file, got {file!r} and none there"
+            hint = "; `distilpose data teachers SWEEP` fetches published ones" if field == "checkpoint" else ""
+            raise ValueError(f"teacher.mmpose.{field}: {rule}{hint}")
     try:
         sources = (
             [choice.config.encode()] if shipped else [file.read_bytes() for file in config_files(Path(choice.config))]

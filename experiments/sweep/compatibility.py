@@ -8,7 +8,7 @@ from functools import cache
 from distilpose.evaluation.metrics import PEOPLE_ASKS
 from distilpose.losses.table import LOSSES, STUDENT_ASKS, TEACHER_ASKS
 from distilpose.losses.use import LossUse
-from distilpose.models.specs import MODELS, SIZES, TIMM, ModelSpec
+from distilpose.models.specs import MODELS, RESNETS, SIZES, TIMM, ModelSpec
 from distilpose.parts.naming import nearest
 from distilpose.training.schedule import Schedule
 from experiments.sweep.recipe import ModelChoice, Recipe
@@ -181,8 +181,8 @@ def _role_faults(
             yield (role, "model"), f"must be a teacher's model, got {choice.model!r}, a student; {hint}"
         else:
             yield (role, "head"), f"must be heatmap, for a teacher gives heatmaps, got {choice.head!r}"
-    if choice.init == "imagenet" and spec.backbone not in ("hrnet", "resnet50"):
-        rule = f"there are ImageNet weights for HRNet and ResNet-50 alone, got 'imagenet' for {choice.model}"
+    if choice.init == "imagenet" and spec.backbone not in ("hrnet", *RESNETS):
+        rule = f"there are ImageNet weights for HRNet and ResNet alone, got 'imagenet' for {choice.model}"
         yield (role, "init"), f"{rule}; use fresh"
 
 

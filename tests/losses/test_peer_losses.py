@@ -13,6 +13,7 @@ from distilpose.data.skeleton import COCO
 from distilpose.data.stream import Batch
 from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.heads.ipr import integrated
+from distilpose.heads.prtr import PRTROutput
 from distilpose.heads.simcc import SimCCOutput
 from distilpose.integrations.mmpose import import_mmpose
 from distilpose.losses.bone import bone_loss
@@ -26,6 +27,7 @@ from distilpose.losses.hard_joints import hard_joints_loss
 from distilpose.losses.heatmap_distillation import heatmap_distillation_loss
 from distilpose.losses.jensen_shannon import jensen_shannon_loss
 from distilpose.losses.oks import oks_loss
+from distilpose.losses.prtr import prtr_loss
 from distilpose.losses.relations import relation_loss
 from distilpose.losses.rle import RLE
 from distilpose.losses.simcc import dwpose_loss, simcc_loss
@@ -231,6 +233,22 @@ def test_residual_log_likelihood_of_the_authors_code(parity_dir: Path) -> None:
     for name, gradient in gradients.items():
         wanted = recorded["grad_flow"][name[5:]] if "/" in name else recorded[f"grad_{name}"]
         torch.testing.assert_close(gradient, wanted, rtol=1e-5, atol=1e-5 * float(wanted.abs().max()))
+
+
+def test_the_loss_of_prtr_of_the_authors_code(parity_dir: Path) -> None:
+    """The value and every gradient of one layer; further layers add theirs."""
+    recorded = torch.load(parity_dir / "peers" / "fixtures" / "losses_prtr.pt", weights_only=True)
+    logits, coords = (recorded[name].clone().requires_grad_() for name in ("logits", "coords"))
+    truth = recorded["target"], recorded["target_weight"][..., 0]
+    value = prtr_loss(logits, coords, PRTROutput(logits, coords), *truth)
+    value.backward()
+    wanted = recorded["loss_ce"] + 5 * recorded["loss_kpts"]
+    torch.testing.assert_close(value, wanted, rtol=1e-5, atol=0)
+    torch.testing.assert_close(logits.grad, recorded["grad_logits"], rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(coords.grad, recorded["grad_coords"], rtol=1e-5, atol=1e-7)
+    layer = torch.cat([logits, coords], -1).detach()
+    layers = PRTROutput(logits, coords, earlier=torch.stack([layer, layer], 1))
+    torch.testing.assert_close(prtr_loss(logits, coords, layers, *truth), 3 * wanted)
 
 
 TREE = ((0, 1), (0, 2), (1, 3), (2, 4), (5, 7), (7, 9), (6, 8), (8, 10), (11, 13), (13, 15), (12, 14), (14, 16))

@@ -44,6 +44,13 @@ def official_weights(parity: Path, name: str) -> dict[str, Tensor]:
     return {key: torch.from_numpy(array) for key, array in arrays.items() if array is not None}
 
 
+def peer_weights(parity: Path, name: str) -> dict[str, Tensor]:
+    """Return the stand-in weights of another method's model, without the sine table."""
+    draw = runpy.run_path(str(parity / "peers" / "peer_weights.py"))["peer_state_dict"]
+    arrays = draw(parity / "peers" / "keys" / f"{name}.txt")
+    return {key: torch.from_numpy(array) for key, array in arrays.items() if array is not None}
+
+
 def official_outputs(parity: Path, name: str) -> dict[str, Tensor]:
     """Return what the authors' model returns for `fixture_images`."""
     with np.load(parity / "fixtures" / f"{name}.npz") as arrays:

@@ -1,10 +1,12 @@
-"""HRNet and ResNet-50 against the whole networks of timm and torchvision with the same weights."""
+"""HRNet and ResNet against the whole networks of timm and torchvision with the same weights."""
 
+import pytest
 import torch
 from torch import nn
+from torchvision.models import resnet
 
 from distilpose.models.hrnet import HRNet
-from distilpose.models.resnet import ResNet50
+from distilpose.models.resnet import BLOCKS, ResNet
 
 
 def _randomise(model: nn.Module) -> None:
@@ -80,13 +82,37 @@ def test_hrnet_makes_nothing_of_the_coarse_branches_ends() -> None:
         assert {name.split(".")[3] for name in names if name.startswith(last)} == {"0"}
 
 
-def test_resnet_equals_torchvisions() -> None:
-    from torchvision.models import resnet50
+def test_merged_hrnet_equals_timms_for_classification() -> None:
+    from timm.models.hrnet import HighResolutionNet
 
-    ours, theirs = ResNet50(64).eval(), resnet50().eval()
-    state = {name: value for name, value in theirs.state_dict().items() if not name.startswith("fc.")}
-    ours.load_state_dict(state)
+    ours, theirs = HRNet(width=8, stages=4, stem=64, mid=16, merged=True).eval(), HighResolutionNet(_w8()).eval()
+    _randomise(ours)
+    theirs.load_state_dict(ours.state_dict(), strict=False)
+    images = torch.randn(1, 3, 64, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(images), theirs.forward_features(images))
+    assert (ours.channels, ours.stride) == (2048, 32)
+    assert set(theirs.state_dict()) - set(ours.state_dict()) == {"classifier.weight", "classifier.bias"}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_resnet_has_the_names_and_shapes_of_torchvisions(name: str) -> None:
+    with torch.device("meta"):
+        ours, theirs = ResNet(name, 64), getattr(resnet, name)()
+    shapes = {key: value.shape for key, value in theirs.state_dict().items() if not key.startswith("fc.")}
+    assert {key: value.shape for key, value in ours.state_dict().items()} == shapes
+
+
+@pytest.mark.parametrize("layers", [2, 4])
+def test_resnet_equals_torchvisions_as_far_as_it_goes(layers: int) -> None:
+    ours, theirs = ResNet("resnet50", 64, layers).eval(), resnet.resnet50().eval()
+    state = theirs.state_dict()
+    ours.load_state_dict({name: state[name] for name in ours.state_dict()})
+    for index in range(layers + 1, 5):
+        setattr(theirs, f"layer{index}", nn.Identity())
     theirs.avgpool, theirs.fc = nn.Identity(), nn.Identity()
     images = torch.randn(1, 3, 64, 32)
     with torch.no_grad():
-        assert torch.equal(ours(images).flatten(1), theirs(images))
+        features = ours(images)
+        assert torch.equal(features.flatten(1), theirs(images))
+    assert features.shape[1:] == (ours.channels, 64 // ours.stride, 32 // ours.stride)

@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from distilpose.models import MODELS, HeatmapOutput, RegressionOutput, build_model, resolve_spec
+from distilpose.heads import HEADS, load
+from distilpose.models import MODELS, build_model, resolve_spec
+from distilpose.models.specs import RESNETS, model_options
 
 TOKENS = {"dim": 16, "depth": 2, "heads": 2}
 SMALL = {
@@ -16,22 +18,34 @@ SMALL = {
     "image": {"input_size": (32, 48), "patch": (12, 8), **TOKENS},
     "resnet50": {"input_size": (32, 64), "width": 2},
 }
+SMALL_HEADS = {
+    "transpose": {"d_model": 8, "layers": 1, "nhead": 2, "dim_feedforward": 8},
+    "prtr": {"d_model": 8, "layers": 2, "nhead": 2, "dim_feedforward": 8, "queries": 10},
+}
+
+
+def small(name: str) -> dict:
+    """The options of a small one of a model."""
+    spec = MODELS[name]
+    options = SMALL["resnet50" if spec.backbone in RESNETS else spec.backbone]
+    known = {"input_size", *model_options(spec)}
+    return {**{key: value for key, value in options.items() if key in known}, **SMALL_HEADS.get(spec.head, {})}
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_small_one_of_every_model_runs_in_its_declared_shape(name: str) -> None:
-    options = SMALL[MODELS[name].backbone]
+    options = small(name)
     model = build_model(name, joints=5, **options).train()
     spec = resolve_spec(name, joints=5, **options)
     output = model(torch.randn(2, 3, options["input_size"][1], options["input_size"][0]))
     assert spec.role == MODELS[name].role
     assert spec.heatmap_size == (8, options["input_size"][1] // 4)
+    assert isinstance(output, load(HEADS[spec.head].output))
     if spec.role == "student":
-        assert isinstance(output, RegressionOutput)
         assert output.keypoints.shape == (2, 5, 2)
+    if spec.head == "regression":
         assert (output.scores is not None) == (output.sigmas is not None) == name.startswith("distilpose")
     else:
-        assert isinstance(output, HeatmapOutput)
         assert output.heatmaps.shape == (2, 5, *reversed(spec.heatmap_size))
     assert spec.has_tokens == (output.keypoint_tokens is not None)
     if output.keypoint_tokens is not None:
@@ -39,7 +53,7 @@ def test_a_small_one_of_every_model_runs_in_its_declared_shape(name: str) -> Non
         assert output.visual_tokens.shape == (2, spec.visual_tokens, spec.dim)
     assert output.attention is None
     sum(part.square().sum() for part in output if part is not None).backward()
-    unused = [key for key, value in model.named_parameters() if value.grad is None]
+    unused = [key for key, value in model.named_parameters() if value.grad is None and value.requires_grad]
     assert unused == []
 
 
@@ -56,7 +70,7 @@ def test_published_shapes_let_every_student_learn_from_every_token_teacher() -> 
 )
 @pytest.mark.parametrize("name", ["distilpose_s", "deeppose_r50"])
 def test_heads_have_only_the_outputs_asked_for(name: str, score: bool, sigma: bool, rows: int) -> None:
-    options = SMALL[MODELS[name].backbone]
+    options = small(name)
     model = build_model(name, joints=3, score=score, sigma=sigma, **options).eval()
     linear = next(module for key, module in model.named_modules() if key.endswith("linear"))
     assert linear.out_features == rows * (3 if name == "deeppose_r50" else 1)
@@ -154,9 +168,9 @@ def test_a_shape_is_known_without_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("name", ["distilpose_s", "teacher_tokenpose_l", "deeppose_r50"])
+@pytest.mark.parametrize("name", ["distilpose_s", "teacher_tokenpose_l", "deeppose_r50", "transpose_r_a3"])
 def test_the_layout_in_memory_changes_no_number(name: str) -> None:
-    options = SMALL[MODELS[name].backbone]
+    options = small(name)
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(2, 3, options["input_size"][1], options["input_size"][0], generator=generator).double()
 

@@ -1,11 +1,13 @@
 """Costs against the published figures (papers' tables; attention by hand)."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
 from torch import Tensor, nn
 
-from distilpose.models import build_model, count_costs
+from distilpose.heads.prtr import Decoder
+from distilpose.models import build_model, count_costs, count_parameters, resolve_spec
 
 # name: all parameters, trained ones, GFLOPs as published, multiply-adds with attention.
 PUBLISHED = {
@@ -38,6 +40,81 @@ def test_costs_equal_the_published_ones_to_the_last_digit(name: str) -> None:
     if name in ALL_CYCLES:
         costs = count_costs(model, (192, 256), forward=every_cycle)
         assert (round(costs.gflops, 4), round(costs.gmacs, 4)) == ALL_CYCLES[name]
+
+
+# The rows of the papers' main table: all parameters, trained ones.
+PEERS = {
+    "simplebaseline_r50": (33_999_697, 33_999_697),
+    "simplebaseline_r101": (52_991_825, 52_991_825),
+    "simplebaseline_r152": (68_635_473, 68_635_473),
+    "hrnet_w32": (28_536_113, 28_536_113),
+    "hrnet_w48": (63_595_745, 63_595_745),
+    "transpose_r_a3": (5_195_345, 4_998_737),
+    "transpose_h_w48_a6": (17_455_697, 17_160_785),
+    "prtr_r50": (41_505_236, 41_282_836),
+    "prtr_w32": (57_234_004, 57_234_004),
+    "rle_r50": (23_647_364, 23_647_364),
+    "rle_w48": (75_560_196, 75_560_196),
+}
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_parameters_of_other_methods_equal_the_published_ones(name: str) -> None:
+    assert count_parameters(build_model(name)) == PEERS[name]
+
+
+# Each paper counts in its own way; where the printed number cannot be had, what is nearest.
+COUNTED = {
+    "simplebaseline_r50": ("binary", 8.99),  # printed 8.9
+    "simplebaseline_r101": ("binary", 12.38),
+    "simplebaseline_r152": ("binary", 15.77),  # printed 15.7
+    "hrnet_w32": ("binary", 7.12),
+    "hrnet_w48": ("binary", 14.61),
+    "rle_w48": ("binary", 15.76),
+    "rle_r50": ("mmcv", 4.04),
+    "transpose_r_a3": ("products", 5.41),
+    "transpose_h_w48_a6": ("products", 21.28),  # printed 21.8
+    "prtr_r50": ("fvcore", 5.45),
+    "prtr_w32": ("fvcore", 10.23),
+}
+NOT_THE_PRINTED = {"simplebaseline_r50", "simplebaseline_r152", "transpose_h_w48_a6"}
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_gflops_of_other_methods_as_their_papers_count_them(name: str) -> None:
+    """mmcv: as `count_costs` does. products: with attention's. binary: in 2^30, of a deconvolution at every output.
+
+    fvcore: products, 5 a LayerNorm's element, 2 a batch normalisation's, 1 an upsampled one; all layers' heads.
+    """
+    convention, expected = COUNTED[name]
+    model = build_model(name)
+    seen: Counter[type] = Counter()
+
+    def every_layer(model: nn.Module, images: Tensor) -> Any:
+        for module in model.modules():
+            module.register_forward_hook(lambda one, _, output: seen.update({type(one): _numbers(one, output)}))
+            if isinstance(module, Decoder):
+                module.training = convention == "fvcore"
+        return model(images)
+
+    costs = count_costs(model, (192, 256), forward=every_layer)
+    found = {
+        "mmcv": costs.gflops,
+        "products": costs.gmacs,
+        "binary": (costs.gmacs * 1e9 + seen[nn.ConvTranspose2d]) / 2**30,
+        "fvcore": costs.gmacs + (5 * seen[nn.LayerNorm] + 2 * seen[nn.BatchNorm2d] + seen[nn.Upsample]) / 1e9,
+    }[convention]
+    assert round(found, 2) == expected
+    printed = resolve_spec(name).published.gflops
+    digits = 1 if round(printed, 1) == printed else 2
+    assert (round(found, digits) == printed) == (name not in NOT_THE_PRINTED)
+
+
+def _numbers(module: nn.Module, output: Any) -> int:
+    """The numbers a module gives; of a deconvolution, the products with the zeros that it puts between its inputs."""
+    if isinstance(module, nn.ConvTranspose2d):
+        return 3 * output[0, 0].numel() // 4 * module.weight.numel()
+    return output.numel() if isinstance(output, Tensor) else 0
 
 
 def test_counting_leaves_the_model_as_it_was() -> None:

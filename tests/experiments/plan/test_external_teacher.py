@@ -44,7 +44,8 @@ def test_an_id_is_of_the_content_and_not_of_the_place(files: MMPoseChoice, tmp_p
 def test_files_that_are_not_there_are_a_problem_of_the_plan_said_once(files: MMPoseChoice, tmp_path: Path) -> None:
     Path(files.checkpoint).unlink()
     plan = small_plan(tmp_path, _text(files))
-    assert plan.problems == (f"teacher.mmpose.checkpoint: must be a file, got {files.checkpoint!r} and none there",)
+    rule = f"teacher.mmpose.checkpoint: must be a file, got {files.checkpoint!r} and none there"
+    assert plan.problems == (f"{rule}; `distilpose data teachers SWEEP` fetches published ones",)
     Path(files.checkpoint).touch()
     (tmp_path / "base.py").unlink()
     assert "has the base 'base.py', and no such file is there" in small_plan(tmp_path, _text(files)).problems[0]
