@@ -1,4 +1,4 @@
-"""Finished runs and today's code: which were trained by other code, and stay apart; which may have been."""
+"""Finished runs and today's code: which were trained by other code, and which may have been."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from experiments.runs.store import Store
 
 
 def code_changes(plan: Plan, store: Store) -> list[str]:
-    """What a user should know before finished runs are skipped or trained again, one sentence each."""
+    """What a user should know before finished runs are skipped or trained again, a sentence each."""
     return [*_set_aside(plan, store), *_in_doubt(plan, store)]
 
 
 def _set_aside(plan: Plan, store: Store) -> Iterable[str]:
-    """The runs of the sweep's earlier plan that this one wants by other code."""
+    """Runs of the sweep's earlier plan that this one wants by other code."""
     if (plan.sweep, plan.profile) not in store.plans():
         return
     earlier = store.load_plan(plan.sweep, plan.profile)
@@ -38,7 +38,7 @@ def _set_aside(plan: Plan, store: Store) -> Iterable[str]:
 
 
 def _in_doubt(plan: Plan, store: Store) -> Iterable[str]:
-    """Finished runs of the plan whose code had the version of today's and was not the same."""
+    """Finished runs of the plan whose code had today's version and was not the same."""
     there = store.names()
     doubtful: Counter[str] = Counter()
     for run_id in plan.runs:

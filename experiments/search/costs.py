@@ -1,4 +1,4 @@
-"""What a student costs in use, known before it is trained: an objective of searches over sizes."""
+"""What a student costs in use, known before it is trained: objectives of searches over sizes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from experiments.sweep.recipe import RunRecipe
 
 
 def student_costs(recipe: RunRecipe, wanted: Sequence[str], *, device: str = "cpu") -> dict[str, float]:
-    """Those of `parameters` (trained ones), `gflops` (the papers' count) and `latency_ms` that are wanted.
-
-    Latency is the median of single pictures on `device` as it is now, whatever else runs there.
+    """The wanted ones of `parameters` (trained), `gflops` (the papers' count) and `latency_ms` (the median of single
+    pictures on `device`, whatever else runs there).
     """
     if not wanted:
         return {}

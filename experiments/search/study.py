@@ -1,7 +1,7 @@
-"""Optuna's part of a search, the one module that imports it: a study rebuilt from what the trials came to.
+"""Optuna's part of a search, the one module that imports it: a study rebuilt from the trials.
 
-Optuna suggests and judges; it stores nothing. Its own storages would be a second truth beside the runs, to be kept
-abreast of them through every kill; and its samplers of grids may repeat a cell, so grids are counted off here.
+Optuna suggests and judges; it stores nothing. Its own storages would be a second record beside the runs, to be kept
+equal through every kill. Its grid sampler may repeat a cell, so grids are enumerated here.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def suggest(
     epochs: int,
     sound: Callable[[Params], bool] = lambda params: True,
 ) -> list[Params]:
-    """New values to try, none of them tried before; fewer than `count` where the space has no more.
+    """New values to try, fewer than `count` where the space has no more.
 
-    What still runs counts as bad until it is known ("constant liar"), so that suggestions made together differ.
+    Running trials count as bad until known ("constant liar"), so that suggestions made together differ.
 
     Args:
         entry: the search.
@@ -41,7 +41,7 @@ def suggest(
         told: all trials so far, by number.
         count: how many are wanted.
         epochs: how long a trial trains.
-        sound: whether values make sense together; others are passed over.
+        sound: whether values make sense together; others are skipped.
     """
     told = list(told)
     taken = [one.trial.params for one in told]
@@ -92,7 +92,7 @@ def best(objectives: Sequence[str], told: Iterable[Told], count: int) -> list[To
 
 
 class _Rebuilt(NamedTuple):
-    """A study, its trials by run and, from a pruner that remembers what it said, what it said last of each."""
+    """The rebuilt study, its trials by run id and, for Hyperband, each trial's latest verdict."""
 
     study: optuna.Study
     trials: dict[str, optuna.Trial]
@@ -100,10 +100,10 @@ class _Rebuilt(NamedTuple):
 
 
 def _study(entry: SearchEntry, objectives: Sequence[str], told: Sequence[Told], epochs: int) -> _Rebuilt:
-    """The study as it stands; trials whose values lie outside the space now are left out.
+    """The study as it stands, without trials outside the present space.
 
-    What was measured is reported in the order in which it happened, since successive halving compares each rung with
-    those that reached it before.
+    Values are reported in the order in which they were measured: successive halving compares each rung with the earlier
+    ones.
     """
     import optuna
 
@@ -153,7 +153,7 @@ def _distributions(entry: SearchEntry) -> dict[str, Any]:
 
 
 def _sampler(entry: SearchEntry, known: int) -> optuna.samplers.BaseSampler:
-    """The sampler; its seed goes on with the trials, so that a batch asked later is not the first one again."""
+    """The sampler; its seed depends on the number of trials, so that batches differ."""
     import optuna
 
     if entry.sampler.random is not None:

@@ -1,4 +1,4 @@
-"""Whether teachers that come trained can teach what a sweep asks of them, tried once before anything starts."""
+"""Whether teachers that come trained can teach what a sweep asks, tried once before anything starts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def given_teacher_faults(recipes: Iterable[Recipe], *, root: Path | None, runs: 
 def _taught(
     choice: MMPoseChoice, data: DataChoice, input_size: tuple[int, int], *, root: Path | None, runs: Path
 ) -> HeatmapOutput:
-    """What the teacher shows for an empty crop. Torch is imported here: few sweeps have such teachers."""
+    """The teacher's output for an empty crop. Torch is imported here: few sweeps have such teachers."""
     import torch
 
     from distilpose.data.coco import load_pose_data

@@ -22,7 +22,7 @@ from experiments.runs.store import Store
 from experiments.trained.load import load_weights
 
 Command = Callable[..., Said]
-EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "onnx_example.py"
+EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "examples" / "onnx_example.py"
 
 
 @pytest.fixture(scope="module")
