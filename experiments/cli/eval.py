@@ -195,14 +195,13 @@ def _write(folder: Path, record: dict[str, Any], evaluation: "Evaluation", split
 
 def _table(measured: list[dict[str, Any]]) -> "Table":
     """The metrics in per cent, a line for each decoding."""
-    from rich.table import Table
+    from experiments.terminal.tables import plain_table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
     names = list(measured[0]["metrics"])
-    table.add_column("decoding" if names else "")
-    for name in names:
-        table.add_column(name, justify="right")
-    for record in measured:
-        values = [f"{PER_CENT * record['metrics'][name]:.1f}" for name in names]
-        table.add_row(record["protocol"]["refinement"] if names else "no labels, so no metrics", *values)
-    return table
+    if not names:
+        return plain_table([""], [["no labels, so no metrics"]] * len(measured))
+    rows = [
+        [record["protocol"]["refinement"], *(f"{PER_CENT * record['metrics'][name]:.1f}" for name in names)]
+        for record in measured
+    ]
+    return plain_table(["decoding", *names], rows)

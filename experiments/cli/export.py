@@ -93,15 +93,17 @@ def export(
 
 def _table(rows: list[dict[str, Any]]) -> "Table":
     """The times for people."""
-    from rich.table import Table
+    from experiments.terminal.tables import plain_table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("form", "device", "threads"):
-        table.add_column(heading)
-    for heading in ("ms a crop", "quartiles", "passes"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        quartiles = f"{row['low']:.2f} to {row['high']:.2f}"
-        threads = str(row["threads"]) if row["device"] == "cpu" else ""
-        table.add_row(row["form"], row["device"], threads, f"{row['milliseconds']:.2f}", quartiles, str(row["passes"]))
-    return table
+    lines = [
+        (
+            row["form"],
+            row["device"],
+            str(row["threads"]) if row["device"] == "cpu" else "",
+            f"{row['milliseconds']:.2f}",
+            f"{row['low']:.2f} to {row['high']:.2f}",
+            str(row["passes"]),
+        )
+        for row in rows
+    ]
+    return plain_table(("form", "device", "threads", "ms a crop", "quartiles", "passes"), lines, left=3)

@@ -1,4 +1,4 @@
-"""What the commands share: their options, where they print, how they end. Imports nothing heavy."""
+"""The options, output and endings that commands share. Imports nothing heavy."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -56,9 +56,8 @@ class Place:
 
 
 def read_profile(name: str, profile: str | None, data: Path | None = None) -> "Sweep":
-    """One profile of a sweep file, or of a shipped sweep by its name.
-
-    Raises ValueError for a folder of `data` that none of its rows would read.
+    """One profile of a sweep file or shipped sweep. Raises ValueError for a folder of `data` that none of its rows
+    reads.
     """
     from experiments.sweep.sweep_file import find_sweep, read_sweep
 
@@ -114,7 +113,7 @@ def searcher_of(sweep: "Sweep", place: Place) -> "Searcher | None":
 
 
 def say_changes(store: "Store", planned: "Plan", verb: str) -> None:
-    """Name what changed since the last launch: code of finished runs, and begun runs that no plan wants any more."""
+    """Name what changed since the last launch: code of finished runs, and begun runs that are no longer wanted."""
     from experiments.plan.code_changes import code_changes
     from experiments.runs.status import left_behind
     from experiments.terminal.tables import some_of

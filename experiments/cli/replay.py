@@ -107,15 +107,14 @@ def _train(ready: "Rerun") -> None:
 
 
 def _print_comparison(found: "Comparison") -> None:
-    from rich.table import Table
+    from experiments.terminal.tables import plain_table
 
     out = terminal(soft_wrap=True)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("metric", "recorded", "again", "difference"):
-        table.add_column(column, justify="left" if column == "metric" else "right")
-    for name, (recorded, again) in found.metrics.items():
-        table.add_row(name, f"{recorded:.6f}", f"{again:.6f}", "0" if recorded == again else f"{again - recorded:+.2g}")
-    out.print(table)
+    rows = [
+        (name, f"{recorded:.6f}", f"{again:.6f}", "0" if recorded == again else f"{again - recorded:+.2g}")
+        for name, (recorded, again) in found.metrics.items()
+    ]
+    out.print(plain_table(("metric", "recorded", "again", "difference"), rows))
     if found.parted is not None:
         step, name, recorded, again = found.parted
         out.print(f"The two first part at step {step}: {name} was {recorded:.9g} and is {again:.9g}.")

@@ -56,15 +56,11 @@ class LaunchProgress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(LaunchProgress):
     """How a launch ended."""
 
-    finished: frozenset[str]
-    failed: dict[str, str]
-    blocked: frozenset[str]
     unfinished: frozenset[str]
     interrupted: bool
-    pruned: frozenset[str] = frozenset()
 
     @property
     def complete(self) -> bool:

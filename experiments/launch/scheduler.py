@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from distilpose.whole_files import FencedError
@@ -101,16 +101,12 @@ class _Schedule:
             log.warning("stopping: %d processes write their checkpoints", len(self._active))
         finally:
             self._stop_all()
+        last = self._progress()
         if on_progress is not None:
-            on_progress(self._progress())
-        return Outcome(
-            finished=self._which("finished"),
-            failed=self._failed,
-            blocked=self._which("blocked"),
-            unfinished=frozenset(self._plan.runs.keys() - self._settled),
-            interrupted=interrupted,
-            pruned=self._which("pruned"),
-        )
+            on_progress(last)
+        told = {one.name: getattr(last, one.name) for one in fields(last)}
+        unfinished = frozenset(self._plan.runs.keys() - self._settled)
+        return Outcome(**told, unfinished=unfinished, interrupted=interrupted)
 
     def _keep_plan(self) -> None:
         self._plan.keep_parts(self._store)

@@ -1,4 +1,4 @@
-"""What this machine is doing now: its cores, its memory and, where nvidia-smi is, its GPUs."""
+"""What this machine is doing now: cores, memory and, where nvidia-smi is, GPUs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def machine_use() -> MachineUse:
 
 
 def gpu_use() -> tuple[GpuUse, ...]:
-    """Every GPU that nvidia-smi knows of; none where there is no nvidia-smi, or it has nothing to say."""
+    """Every GPU that nvidia-smi knows; none without nvidia-smi."""
     command = ["nvidia-smi", f"--query-gpu={','.join(_ASK)}", "--format=csv,noheader,nounits"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout

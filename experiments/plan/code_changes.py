@@ -1,4 +1,4 @@
-"""Finished runs and today's code: which were trained by other code, and stay apart; which may have been."""
+"""Finished runs and today's code: which were trained by other code, and which may have been."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def unmeasured(store: Store, metric: str | Mapping[str, Any] | None, run_ids: It
 
 
 def _set_aside(plan: Plan, store: Store) -> Iterable[str]:
-    """The runs of the sweep's earlier plan that this one wants by other code."""
+    """Runs of the sweep's earlier plan that this one wants by other code."""
     if (plan.sweep, plan.profile) not in store.plans():
         return
     earlier = store.load_plan(plan.sweep, plan.profile)
@@ -65,7 +65,7 @@ def _set_aside(plan: Plan, store: Store) -> Iterable[str]:
 
 
 def _in_doubt(plan: Plan, store: Store) -> Iterable[str]:
-    """Finished runs of the plan whose code had the version of today's and was not the same."""
+    """Finished runs of the plan whose code had today's version and was not the same."""
     there = store.names()
     doubtful: Counter[str] = Counter()
     for run_id in plan.runs:

@@ -1,6 +1,4 @@
-"""What a plan will cost: from steps measured, in finished runs or by themselves, where there are any, else from
-multiply-adds.
-"""
+"""The cost of a plan: from measured steps where there are any, else from multiply-adds."""
 
 import heapq
 import logging
@@ -115,7 +113,7 @@ def _guess(recipe: Mapping[str, Any], models: ModelCosts) -> _Step:
 
 
 def _measured(store: Store, kinds: Mapping[str, str], finished: set[str]) -> dict[str, _Step]:
-    """What a step took by kind of run: in one finished run of the plan, in the latest of other plans, or by itself."""
+    """A measured step by kind of run: of a finished run of the plan, of the latest of other plans, or by itself."""
     found: dict[str, _Step] = {}
     wanted = set(kinds.values())
     for run_id in finished:

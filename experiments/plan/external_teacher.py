@@ -1,4 +1,4 @@
-"""A teacher that comes trained: what it is, told from the content of its files and nothing else."""
+"""A teacher that comes trained, identified by the content of its files."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from experiments.sweep.recipe import MMPoseChoice
 
 
 def given_teacher_id(choice: MMPoseChoice) -> str:
-    """The id of the teacher in these files: equal for equal content, wherever they lie.
+    """The id of the teacher in these files: equal for equal content, wherever they are.
 
-    A configuration counts with those it names in `_base_`; the ones that mmpose itself ships (`mmpose::...`) count by
-    name.
-
-    Raises:
-        ValueError: a file is not there, or the configuration cannot be read as one.
+    A configuration counts with those in its `_base_`; those that mmpose ships (`mmpose::...`) count by name. Raises
+    ValueError where a file is missing, or the configuration cannot be read.
     """
     shipped = choice.config.startswith(SHIPPED)
     for field, file in (("config", choice.config), ("checkpoint", choice.checkpoint)):

@@ -1,4 +1,4 @@
-"""What models cost, asked of the models that recipes make and kept beside the runs: torch is imported only to ask."""
+"""What models cost, asked of the built models and kept beside the runs. Imports torch only to ask."""
 
 from __future__ import annotations
 
@@ -72,9 +72,8 @@ class ModelCosts:
         return Memory(**{**answer, "moments": moments(run.optimizer), "averaged": run.ema is not None})
 
     def of_process(self, plan: Plan, run_ids: Collection[str], *, micro_batch: int | None = None) -> int | None:
-        """The most bytes of tensors in a process that trains these runs together, validations included.
-
-        None where it is unknown: a teacher comes trained from elsewhere, or a model cannot be measured.
+        """The peak bytes of tensors in a process that trains these runs, validations included; None where a model
+        cannot be measured, or the teacher comes trained.
         """
         recipes = [plan.runs[run_id].recipe for run_id in run_ids]
         batch = int(recipes[0]["schedule"]["batch_size"])

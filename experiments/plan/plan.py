@@ -1,4 +1,4 @@
-"""A sweep planned: its rows' runs with their ids, the teachers they need, and the cohorts that train together."""
+"""A sweep planned: runs with their ids, the teachers they need, and the cohorts that train together."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _own_places(sweep: Sweep) -> dict[str, Place]:
 
 
 class _Data:
-    """The facts of every data set and given teacher a plan meets, looked up once, and what is wrong with them."""
+    """The facts of every data set and given teacher of a plan, looked up once, and their problems."""
 
     def __init__(self, lookup: FactsLookup) -> None:
         self._lookup = lookup
@@ -187,7 +187,7 @@ class _Data:
 def _planned(
     recipe: RunRecipe, seeds: Sequence[int], data: _Data, *, row: str | None, teacher_id: str | None
 ) -> tuple[PlannedRun, ...]:
-    """The recipe's run with each of these seeds, its own set aside. All but the seed is worked out once, and shared."""
+    """The recipe's run with each of these seeds. All but the seed is computed once."""
     facts = data.facts(recipe)
     values = to_json(recipe)
     identity = run_identity(recipe, facts, teacher_id, values)
@@ -209,9 +209,9 @@ def _planned(
 def _cohorts(
     rows: Iterable[Sequence[PlannedRun]], limit: int | None, *, trained: Collection[str]
 ) -> Iterator[SavedCohort]:
-    """Students grouped by all they must share; one that needs no teacher joins the first group that fits otherwise.
+    """Students grouped by all they must share; one without a teacher joins the first group that fits otherwise.
 
-    A cohort names its teacher where it has to wait for it: one of those `trained` by this plan.
+    A cohort names its teacher where it waits for it: one of those `trained` by this plan.
     """
     groups: dict[tuple[str, int], dict[str | None, dict[str, None]]] = {}
     for runs in rows:
@@ -242,7 +242,7 @@ def _settings(
     seeds: tuple[int, ...],
     known: Mapping[tuple[DataChoice, EvaluationChoice], DataFacts],
 ) -> dict[str, Any]:
-    """Short facts for people; where rows differ, every value that occurs."""
+    """Short facts for people; where rows differ, every value."""
 
     def each(values: Iterable[str]) -> str:
         return ", ".join(dict.fromkeys(values))

@@ -1,4 +1,4 @@
-"""What a step of training was measured to take, kept beside the runs: for plans of what has never been trained here."""
+"""The measured time of a training step, kept beside the runs, for plans of what was never trained here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILE = "step_times.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTime:
-    """Seconds of one optimiser step on a device; `how` says by what they were measured."""
+    """Seconds of one optimiser step on a device; `how` says how they were measured."""
 
     seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     device: str
@@ -35,6 +35,6 @@ def read_step_times(store: Store) -> dict[str, StepTime]:
 
 
 def keep_step_times(store: Store, times: Mapping[str, StepTime]) -> None:
-    """Keep these beside what is kept already; the latest of a kind stays."""
+    """Add these to those kept; the latest of a kind stays."""
     kept = {kind: asdict(found) for kind, found in (read_step_times(store) | dict(times)).items()}
     write_whole(store.root / FILE, json_text(kept))

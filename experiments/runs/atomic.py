@@ -1,4 +1,4 @@
-"""Text and JSON files that are whole or absent, and read as what they should be or refused by name."""
+"""Text and JSON files, whole or absent; a file of another content than expected is refused by name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHOWN = 200  # characters of why a file is damaged
 
 
 class DamagedError(ValueError):
-    """A file of the store cannot be read as what it should be: it is cut, say, or its JSON is of another shape."""
+    """A file of the store has another content than expected: it is cut, say, or its JSON has another shape."""
 
     def __init__(self, path: Path, why: str) -> None:
         self.path, self.why = path, why if len(why) <= _SHOWN else f"{why[:_SHOWN]}..."
@@ -31,18 +31,18 @@ class DamagedError(ValueError):
 
 
 class ForeignError(DamagedError):
-    """A file of the store is whole, and another run's, another sweep's or another version's."""
+    """A file of the store is whole, and another run's, sweep's or version's."""
 
 
 def json_text(value: Any) -> str:
-    """JSON for people and programs to read. NaN and infinity are refused: they are no JSON."""
+    """JSON, indented. Refuses NaN and infinity, which are no JSON."""
     return json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def read_json(path: Path, kind: type[Kind]) -> Kind | None:
-    """The value of a JSON file as a `kind` (a dataclass, a TypedDict, dict[str, str]); None where there is no file.
+    """The content of a JSON file as a `kind` (a dataclass, a TypedDict, dict[str, str]); None where there is no file.
 
-    Raises DamagedError, which names the file, for one that is cut, binary, nested too deep or of another shape.
+    Raises DamagedError, naming the file, for one that is cut, binary, nested too deep or of another shape.
     """
     try:
         with open_plain(path) as file:
@@ -62,7 +62,7 @@ def read_json(path: Path, kind: type[Kind]) -> Kind | None:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is a plain file of this name. Raises DamagedError for what is none."""
+    """Whether there is a plain file of this name. Raises DamagedError for anything else."""
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -75,10 +75,7 @@ def is_there(path: Path) -> bool:
 
 
 def open_plain(path: Path) -> FileIO:
-    """A file open for reading. Never waits: what is no plain file, a pipe or a device say, is a DamagedError.
-
-    Raises FileNotFoundError where there is none.
-    """
+    """A file open for reading. Raises FileNotFoundError, or DamagedError for a pipe, device or folder."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except NotADirectoryError as error:
@@ -101,7 +98,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def first_fault(error: ValidationError) -> str:
-    """The first thing that does not fit, with its place."""
+    """The first fault, with its place."""
     fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(map(str, fault["loc"]))
     return f"{where}: {fault['msg']}" if where else fault["msg"]

@@ -1,4 +1,4 @@
-"""One JSON text for equal values, and its digest: what ids are made of."""
+"""One JSON text for equal values, and its digest, from which ids are made."""
 
 import hashlib
 import json

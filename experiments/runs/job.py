@@ -1,4 +1,4 @@
-"""What one process is told: a file in the store that `experiments.train.run` reads; it can also be written by hand."""
+"""The job of one process: a file in the store that `experiments.train.run` reads. It can be written by hand."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Job:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The job that `to_json` made these values of. Raises TypeError for a missing or unknown field."""
+        """The job that `to_json` gave. Raises TypeError for a missing or unknown field."""
         job = cls(**values)
         typed = {
             "run_ids": tuple(job.run_ids),
@@ -58,7 +58,7 @@ class Job:
 
 
 def read_job(file: Path) -> Job | None:
-    """The job in a file, None where there is no file. Raises ValueError that names the file where it is no job."""
+    """The job in a file, None where there is no file. Raises ValueError, naming the file, for another content."""
     try:
         values = read_json(file, dict[str, Any])
         return None if values is None else Job.from_json(values)

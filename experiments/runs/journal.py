@@ -1,4 +1,4 @@
-"""The journal of a run: one JSON object a line, appended and fsynced; the truth about what the run did."""
+"""The journal of a run: one JSON object a line, appended and fsynced; the record of what the run did."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class PictureRow:
 
 
 class Journal:
-    """An append handle. It has the shape of a Tracker, and is the one that can be relied on.
+    """An append handle with the methods of a Tracker.
 
-    Metrics and pictures are written and fsynced together, about once in `sync_seconds`; starts, checkpoints, stops and
-    ends at once. `guard` is called before every write and raises where the writer has lost its lease.
+    Metrics and pictures are written and fsynced together, about once in `sync_seconds`; starts, checkpoints and ends at
+    once. `guard` is called before every write and raises once the lease is lost.
 
-    With `aside`, the folder of a lease (see `write_whole`), the journal is opened as a copy that replaces it, so that
-    the writer before, should it still be there, has a file open that no longer has a name.
+    With `aside`, the folder of a lease (see `write_whole`), the journal is replaced by a copy: the writer before,
+    should it still live, has a file open that no longer has a name.
     """
 
     def __init__(
@@ -81,9 +81,9 @@ class Journal:
         device: str | None = None,
         micro_batch: int | None = None,
     ) -> None:
-        """The run begins, or goes on from `step`: what was written about later steps is void.
+        """The run begins, or resumes from `step`: events about later steps are void.
 
-        `micro_batch` is how many people the memory takes at once, None for the whole batch.
+        `micro_batch` is how many people go through a model at once, None for the whole batch.
         """
         who = {"attempt": attempt, "host": socket.gethostname(), "pid": os.getpid(), "device": device}
         how = {} if micro_batch is None else {"micro_batch": micro_batch}
@@ -91,7 +91,7 @@ class Journal:
         self.sync()
 
     def note(self, message: str) -> None:
-        """Something that a reader of the run ought to know, a damaged checkpoint say."""
+        """Something a reader of the run should know, such as a damaged checkpoint."""
         self._write("note", {"message": message})
         self.sync()
 
@@ -113,7 +113,7 @@ class Journal:
         self._write("summary", {"values": safe})
 
     def checkpoint(self, *, step: int, epoch: float | None, path: Path | str, memory_bytes: int | None = None) -> None:
-        """A checkpoint is on disk: the run can go on from `step`. `memory_bytes` is its process's peak so far."""
+        """A checkpoint is on disk. `memory_bytes` is the peak of its process so far."""
         used = {} if memory_bytes is None else {"memory_bytes": memory_bytes}
         self._write("checkpoint", {"step": step, "epoch": epoch, "path": Path(path).as_posix(), **used})
         self.sync()
@@ -129,7 +129,7 @@ class Journal:
         self.sync()
 
     def close(self, status: Status | None = None) -> None:
-        """Write what waits and close; with a status, say first how the run ended. Closing twice is harmless."""
+        """Write what waits and close; with a status, note first how the run ended. Closing twice is harmless."""
         if self._closed:
             return
         try:
@@ -155,7 +155,7 @@ class Journal:
         self.close()
 
     def sync(self) -> None:
-        """Put everything written so far on the disk."""
+        """Write and fsync what waits."""
         if self._waiting:
             self._guard()
             self._append(("\n".join(self._waiting) + "\n").encode())
@@ -185,7 +185,7 @@ def _open(path: Path) -> int:
 
 
 def _take_over(path: Path, aside: Path) -> int:
-    """The handle of a copy that now has the journal's name."""
+    """The handle of a copy that takes the journal's name."""
     try:
         before = path.read_bytes()
     except FileNotFoundError:
@@ -216,14 +216,14 @@ def _write_synced(handle: int, block: bytes) -> None:
 def read_events(path: Path) -> list[dict[str, Any]]:
     """Every whole line of a journal, in order; none where there is no journal.
 
-    Lines that a killed writer left torn, and lines that are no event of a run, are passed over. Raises DamagedError
-    where the journal is no file or may not be read.
+    Skips lines that a killed writer left torn, and lines that are no event of a run. Raises DamagedError where the
+    journal is no file or may not be read.
     """
     return list(_whole_lines(_content(path)))
 
 
 def edge_events(path: Path, *, head_bytes: int = 1024, tail_bytes: int = 16384) -> list[dict[str, Any]]:
-    """The first and the last events of a journal, reading only its two ends: cheap for a journal of any length."""
+    """The first and last events of a journal, read from its two ends alone."""
     try:
         with open_plain(path) as file:
             size = file.seek(0, os.SEEK_END)
@@ -240,10 +240,7 @@ def edge_events(path: Path, *, head_bytes: int = 1024, tail_bytes: int = 16384) 
 
 
 def count_events(path: Path, *names: str) -> tuple[int, ...]:
-    """How often each of these events occurs, by a look through the whole journal that parses nothing.
-
-    A line that a killed writer left torn counts if its event can still be read.
-    """
+    """How often each of these events occurs, counted without parsing. A torn line counts if its event is readable."""
     text = _content(path)
     # Quotes inside a value are escaped, so this can be nothing but the field.
     return tuple(text.count(f'"event": "{name}"'.encode()) for name in names)
@@ -258,13 +255,13 @@ class JournalMark:
 
 
 def journal_mark(path: Path) -> JournalMark | None:
-    """The mark of a journal as it stands; None where there is no journal."""
+    """The mark of a journal; None where there is no journal."""
     text = _content(path)
     return JournalMark(bytes=len(text), sha256=hashlib.sha256(text).hexdigest()) if text else None
 
 
 def journal_fault(path: Path, mark: JournalMark) -> str | None:
-    """Why a journal does not belong to the result that has this mark; None where it does. It may have grown since."""
+    """Why a journal is not that of a result with this mark; None where it is. It may have grown since."""
     try:
         text = _content(path)
     except DamagedError as error:
@@ -285,7 +282,7 @@ def _content(path: Path) -> bytes:
 
 
 def recent_rate(events: list[dict[str, Any]]) -> float | None:
-    """Steps a second over the last attempt's measurements among these events; None where they do not tell."""
+    """Steps a second over the last attempt's measurements; None where they do not tell."""
     first: dict[str, Any] | None = None
     last: dict[str, Any] | None = None
     for event in events:
@@ -299,7 +296,7 @@ def recent_rate(events: list[dict[str, Any]]) -> float | None:
 
 
 def last_event(path: Path) -> dict[str, Any] | None:
-    """The last whole line, reading only the journal's ends."""
+    """The last whole line."""
     events = edge_events(path)
     return events[-1] if events else None
 
@@ -316,7 +313,7 @@ def _whole_lines(text: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _is_event(value: Any) -> bool:
-    """Whether a line's value has what readers of its event ask for, each of its kind."""
+    """Whether a value has the fields of its event, each of its type."""
     if not isinstance(value, dict) or not isinstance(value.get("event"), str) or not _is_number(value.get("t")):
         return False
     return all(name in value and fits(value[name]) for name, fits in _FIELDS.get(value["event"], ())) and all(

@@ -1,19 +1,19 @@
-"""Whose a run is: a lease that one process at a time holds, on a local or a shared disk.
+"""Which process holds a run: a lease on a local or shared disk.
 
-    lease/00000007/owner.json    who holds it, or held it last; touched as a heartbeat
-    lease/00000007/aside.<uuid>  where the holder writes files before they are put in their place
+    lease/00000007/owner.json    the holder, or the last one; touched as a heartbeat
+    lease/00000007/aside.<uuid>  where the holder writes files before they are put in place
 
-A claimant prepares the folder of the next number and renames it into place: a folder cannot be renamed onto one that
-has something in it, so of several claimants one wins, also on NFS. The number is the fencing token: the highest is the
-holder, for as long as its aside folder is there.
+A claimant prepares the folder of the next number and renames it into place. A folder cannot be renamed onto one with
+content, so one of several claimants wins, also on NFS. The number is the fencing token: the highest is the holder,
+while its aside folder exists.
 
-Everything a holder writes goes through that folder. Whoever takes the run over renames it away before reading anything.
-So a process that was paused, at whatever instruction, and replaced meanwhile, cannot put a file in its place any more:
-the file system refuses it. Checks before writes only make it notice sooner.
+A holder writes everything through that folder; whoever takes the run over first renames it away. So a process that was
+paused at any instruction, and replaced meanwhile, can put no file in place any more: the file system refuses. Checks
+before writes only make it notice sooner.
 
-When is a holder dead? On the same machine (boot and process namespace) the process table says so at once. Besides, one
-whose heartbeat has not *changed* for a timeout, by the clock of the process that watches it, may be evicted. No two
-clocks are ever compared, and no clock that can be set.
+When is a holder dead? On the same machine (boot and process namespace) the process table tells at once. Elsewhere it
+may be evicted when its heartbeat has not *changed* for a timeout, by the clock of the process that watches. Clocks of
+two machines are never compared, nor a clock that can be set.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ _LOOKS = 4  # a silence counts when it was seen at this many looks or more, spre
 
 
 class LeaseLostError(FencedError):
-    """Another process holds the run now, or may: this one must not write to it any more."""
+    """Another process may hold the run now: this one must not write to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Who holds a lease. `machine` is one boot and process namespace, `started` the process's start in it.
+    """The holder of a lease. `machine` is one boot and process namespace, `started` the process's start in it.
 
-    `since` is for people: nothing is decided by it. `aside` names the folder without which the lease is not held.
+    `since` is for people. `aside` names the folder that must exist for the lease to be held.
     """
 
     token: int
@@ -79,7 +79,7 @@ def _machine() -> str:
 
 
 def _process_start(pid: int) -> str | None:
-    """What tells a process from a later one of the same id; None where it is no more, or a zombie."""
+    """When a process started, which tells it from a later one of its id; None where it is gone, or a zombie."""
     if not Path("/proc/self/stat").exists():
         try:
             os.kill(pid, 0)
@@ -96,7 +96,7 @@ def _process_start(pid: int) -> str | None:
 
 
 def _last_token(directory: Path) -> int:
-    """The highest number there is, 0 for none."""
+    """The highest number, 0 for none."""
     try:
         return max((int(path.name) for path in directory.iterdir() if _TOKEN.fullmatch(path.name)), default=0)
     except (FileNotFoundError, NotADirectoryError):
@@ -108,7 +108,7 @@ def _folder(directory: Path, token: int) -> Path:
 
 
 def _take_away(folder: Path) -> None:
-    """Remove a folder: its name at once, then what is in it."""
+    """Remove a folder: first its name, then its content."""
     gone = folder.with_name(f".gone.{uuid4().hex}")
     try:
         folder.rename(gone)
@@ -118,7 +118,7 @@ def _take_away(folder: Path) -> None:
 
 
 def _look(directory: Path, token: int) -> tuple[Owner, int] | None:
-    """Who holds that number and the last heartbeat's stamp; None where nobody does, or a process that is dead."""
+    """The holder of that number and the stamp of its heartbeat; None where there is none, or it is dead."""
     folder = _folder(directory, token)
     file = folder / "owner.json"
     try:
@@ -141,7 +141,7 @@ def _look(directory: Path, token: int) -> tuple[Owner, int] | None:
 
 
 def holder(directory: Path) -> Owner | None:
-    """The process that holds the lease, or None where it is free to be taken."""
+    """The process that holds the lease, or None."""
     seen = _look(directory, _last_token(directory))
     return None if seen is None else seen[0]
 
@@ -155,10 +155,10 @@ class _Silence:
 
 
 class Watch:
-    """What one process has seen of others' heartbeats, by its own monotonic clock.
+    """The heartbeats that one process has seen, by its own monotonic clock.
 
-    A look after a long pause, of this process or of the whole machine, counts for no more than a quarter of the
-    timeout: a holder that slept as well gets the time to beat.
+    A pause between two looks counts for at most a quarter of the timeout: a holder that slept too gets the time to
+    beat.
     """
 
     def __init__(self, timeout: float = TIMEOUT_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
@@ -166,7 +166,7 @@ class Watch:
         self._silences: dict[Path, _Silence] = {}
 
     def evict(self, directory: Path) -> bool:
-        """Look at the holder, and throw it out if it has been silent for the timeout; whether the lease is free now."""
+        """Evict the holder if it was silent for the timeout; whether the lease is free now."""
         seen = _look(directory, _last_token(directory))
         if seen is None:
             self._silences.pop(directory, None)
@@ -193,7 +193,7 @@ class Watch:
 
 
 class Lease:
-    """A held lease; as a context it beats in a thread and gives itself back at the end."""
+    """A held lease; as a context it beats in a thread and releases itself at the end."""
 
     def __init__(self, directory: Path, owner: Owner) -> None:
         self.owner = owner
@@ -208,7 +208,7 @@ class Lease:
 
     @property
     def aside(self) -> Path:
-        """The folder to write files in before they are put in their place; gone once the lease is lost."""
+        """The folder to write files in before they are put in place; gone once the lease is lost."""
         return _folder(self._directory, self.token) / self.owner.aside
 
     @property
@@ -224,11 +224,11 @@ class Lease:
             )
 
     def beat(self) -> None:
-        """Say that this process lives. Raises FileNotFoundError once the run was taken over."""
+        """Touch the heartbeat. Raises FileNotFoundError once the run was taken over."""
         os.utime(_folder(self._directory, self.token) / "owner.json")
 
     def start_heartbeat(self, seconds: float = HEARTBEAT_SECONDS) -> None:
-        """Beat every so often from a thread, until given back or lost."""
+        """Beat from a thread until released or lost."""
         assert self._beating is None
         self._beating = threading.Thread(target=self._beat_on, args=(seconds,), daemon=True, name="lease heartbeat")
         self._beating.start()
@@ -243,7 +243,7 @@ class Lease:
                 log.warning("heartbeat of %s failed, going on: %s", self._directory, error)
 
     def release(self) -> None:
-        """Give the lease back; harmless when done twice or already lost."""
+        """Release the lease; harmless when done twice or lost."""
         if self._ended.is_set():
             return
         self._ended.set()
@@ -293,7 +293,7 @@ def acquire(directory: Path) -> Lease | None:
 
 
 def _claim(directory: Path, owner: Owner) -> bool:
-    """Whether the owner got its number: a folder prepared beside and renamed into place."""
+    """Whether the owner got its number."""
     folder = _folder(directory, owner.token)
     prepared = directory / f".claim.{owner.token:08d}.{uuid4().hex}"
     try:

@@ -1,7 +1,7 @@
-"""Where a result came from: code, lock, machine and versions, as far as they can be known.
+"""Where a result came from: code, lock file, machine and versions, as far as they are known.
 
-What is long and shared by many runs - the difference of the code from its commit, every installed package - is kept
-once beside the runs, in `provenance/`, and named by its own hash.
+Long texts shared by many runs, the difference of the code from its commit and the list of packages, are kept once in
+`provenance/`, named by their hash.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _VARIABLES = (
 
 
 def provenance(runs: Path | None = None) -> dict[str, Any]:
-    """Commit, lock hash, versions, hardware and command of this process; None for what cannot be known.
+    """Commit, lock hash, versions, hardware and command of this process; None for what is unknown.
 
     With the `runs` directory, the texts behind `diff` and `environment` are kept there.
     """
@@ -60,9 +60,9 @@ def provenance(runs: Path | None = None) -> dict[str, Any]:
 
 
 def code_state(runs: Path | None = None) -> dict[str, Any]:
-    """The commit of the code that runs, and whether it differs from it; `diff` is the hash of the difference.
+    """The commit of the running code, and whether the code differs from it; `diff` is the hash of the difference.
 
-    Files of our packages that git does not know yet are part of the difference: commit and diff make the code again.
+    New files of our packages are part of the difference: commit and diff restore the code.
     """
     commit = _git("rev-parse", "HEAD")
     if commit is None:
@@ -76,7 +76,7 @@ def code_state(runs: Path | None = None) -> dict[str, Any]:
 
 
 def kept_file(runs: Path, sha256: str, suffix: str) -> Path:
-    """Where a text of this hash is kept beside the runs: the `diff` of a provenance, or its `environment` (.txt)."""
+    """Where a text of this hash is kept: the `diff` of a provenance, or its `environment` (.txt)."""
     return runs / "provenance" / f"{sha256}{suffix}"
 
 
@@ -91,7 +91,7 @@ def _kept(runs: Path | None, text: str, suffix: str) -> str:
 
 
 def _difference() -> str:
-    """What `git apply` would need to make the code that runs from its commit."""
+    """The difference of the code from its commit, as `git apply` takes it."""
     parts = [_git("diff", "--binary", "HEAD") or ""]
     unknown = _git("ls-files", "--others", "--exclude-standard", "-z", "--", *_CODE) or ""
     for name in filter(None, unknown.split("\0")):
@@ -100,7 +100,7 @@ def _difference() -> str:
 
 
 def _git(*arguments: str, fine: tuple[int, ...] = (0,)) -> str | None:
-    """What git prints; None where it fails, or the code is in no repository of its own."""
+    """The output of git; None where it fails, or the code is in no repository of its own."""
     if not (_ROOT / ".git").exists():
         return None  # installed as a package: another repository above it is not ours
     command = ["git", "-C", str(_ROOT), *arguments]

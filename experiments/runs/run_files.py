@@ -1,4 +1,4 @@
-"""What the JSON files of a run's directory hold. Each is read as one of these, or refused by name."""
+"""The content of the JSON files in a run's directory. A file of another content is refused by name."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ RunId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
 
 @with_config(ConfigDict(extra="allow"))
 class ModelJson(TypedDict):
-    """A recipe's model, as far as all versions agree; sizes stand beside its name."""
+    """A recipe's model, the part that all versions share; sizes stand beside its name."""
 
     model: str
 
 
 @with_config(ConfigDict(extra="allow"))
 class ScheduleJson(TypedDict, total=False):
-    """A recipe's schedule, as far as all versions agree."""
+    """A recipe's schedule, the part that all versions share."""
 
     epochs: Count
     batch_size: Count
@@ -33,7 +33,7 @@ class ScheduleJson(TypedDict, total=False):
 
 @with_config(ConfigDict(extra="allow"))
 class RecipeJson(TypedDict):
-    """A run's recipe, as far as every version of it agrees; `RunDir.recipe` reads all of it."""
+    """A run's recipe, the part that all versions share; `RunDir.recipe` reads all of it."""
 
     model: ModelJson
     schedule: NotRequired[ScheduleJson]
@@ -54,14 +54,14 @@ class RunSpec(TypedDict):
 
 @with_config(ConfigDict(extra="allow"))
 class JobOrigin(TypedDict):
-    """Of a result's provenance: what the run's last process was told."""
+    """In a result's provenance: the job of the run's last process."""
 
     data_root: str
 
 
 @with_config(ConfigDict(extra="allow"))
 class Provenance(TypedDict, total=False):
-    """Where a result comes from: machine, packages, code, data, and how it was launched."""
+    """Where a result comes from: machine, packages, code, data and job."""
 
     device: str
     threads: Count
@@ -75,10 +75,10 @@ class Provenance(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """`result.json`: what the run came to.
+    """`result.json`: the outcome of a run; unknown values are None.
 
-    `metrics` are those of the best evaluation, `last` of the last. `journal` is the journal's mark when the run
-    finished. What an earlier writer did not say is None.
+    `metrics` are those of the best validation, `last` of the last; `journal` is the journal's mark when the run
+    finished.
     """
 
     run_id: RunId
@@ -99,16 +99,16 @@ class Result:
     provenance: Provenance = field(default_factory=lambda: Provenance())
 
     def json(self) -> dict[str, Any]:
-        """The result as plain values, without what was not said."""
+        """The result as plain values, without unknown ones."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """`failure.json`: why a run's last attempt failed, and how many failed in a row without getting further.
+    """`failure.json`: why a run's last attempt failed, and how many failed in a row without progress.
 
-    `step` is that of its newest checkpoint then. `did_not_fit` is the micro-batch for which there was too little
-    memory, in that attempt or one before.
+    `step` is that of its newest checkpoint then. `did_not_fit` is the micro-batch that ran out of memory, in that
+    attempt or an earlier one.
     """
 
     attempts: Count
@@ -133,7 +133,7 @@ class Measured(TypedDict):
 
 @with_config(ConfigDict(extra="allow"))
 class Pruning(TypedDict):
-    """`pruned.json`: where and by which search the run was ended early."""
+    """`pruned.json`: which search ended the run early, and at which epoch."""
 
     by: str
     epoch: int
@@ -141,7 +141,7 @@ class Pruning(TypedDict):
 
 @with_config(ConfigDict(extra="allow"))
 class SpeedJson(TypedDict):
-    """Of `cost.json`: images a second, their quartiles, and on what."""
+    """In `cost.json`: images a second, their quartiles, and the device."""
 
     fps: FiniteFloat
     low: FiniteFloat
@@ -160,7 +160,7 @@ class Cost(TypedDict):
 
 
 class CalibrationJson(TypedDict):
-    """Of `diagnosis.json`: people, mean score and mean OKS by score, and their rank correlation."""
+    """In `diagnosis.json`: people, mean score and mean OKS by score, and their rank correlation."""
 
     people: list[Count]
     score: list[FiniteFloat | None]
@@ -169,7 +169,7 @@ class CalibrationJson(TypedDict):
 
 
 class JointsJson(TypedDict):
-    """Of `diagnosis.json`: the joints, how often each was labelled, and the share found."""
+    """In `diagnosis.json`: the joints, how often each was labelled, and the share found."""
 
     names: list[str]
     seen: list[Count]

@@ -1,4 +1,4 @@
-"""A plan as the store keeps it, `sweeps/SWEEP.PROFILE.json`: all that status, reports and mirrors know of a sweep."""
+"""The saved plan, `sweeps/SWEEP.PROFILE.json`: all that status, reports and mirrors know of a sweep."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class SavedData:
 
 
 class SavedTrial(TypedDict):
-    """A trial of a search, as it was asked for."""
+    """A trial of a search."""
 
     number: Count
     row: str
@@ -81,7 +81,7 @@ class SavedRange(TypedDict):
 
 @with_config(ConfigDict(extra="allow"))
 class SavedEntry(TypedDict):
-    """A sweep file's `search`, as far as reports show it."""
+    """A sweep file's `search`, the part that reports show."""
 
     space: dict[str, SavedRange | Annotated[list[Any], Field(min_length=2)]]
     sampler: dict[str, Any]
@@ -97,7 +97,7 @@ class SavedConfirmation(TypedDict):
 
 @with_config(ConfigDict(extra="allow"))
 class SavedSearch(TypedDict):
-    """What a search asked so far."""
+    """The trials of a search so far."""
 
     entry: SavedEntry
     objectives: Annotated[list[str], Field(min_length=1)]
@@ -135,12 +135,12 @@ class SavedPlan:
 
     @property
     def name(self) -> str:
-        """`SWEEP.PROFILE`: neither holds a dot, so that no two plans have one name."""
+        """`SWEEP.PROFILE`; neither contains a dot, so the name is unique."""
         return f"{self.sweep}.{self.profile}"
 
     @property
     def run_names(self) -> dict[str, str]:
-        """What people call each run, by id; teachers first, each run once."""
+        """Each run's name for people, by id; teachers first."""
         names = {teacher.run_id: f"teacher {teacher.model}" for teacher in self.teachers}
         for row in self.rows:
             for run in row.runs:

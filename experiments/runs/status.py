@@ -1,4 +1,4 @@
-"""Where the runs of a saved plan stand, read from what is on disk; and the proof that each is there once."""
+"""Where the runs of a saved plan stand, and the proof that each is there once."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ _LOG_LINES = 3
 class Standing:
     """Where one run stands.
 
-    `value` is the table's metric: of a finished run its best, else what was last measured. `since` is when its process
-    took it, `seconds_left` what is left at its present speed; both for running ones. `log` are the last lines of a
-    failed one's log.
+    `value` is the table's metric, the best of a finished run, else the last measured. Of a running one, `since` is when
+    its process took it and `seconds_left` what is left at its present speed. `log` is the end of a failed one's log.
     """
 
     run_id: str
@@ -49,10 +48,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What is in the store beside or against its plans.
+    """What in the store is orphaned, duplicated or damaged.
 
-    `orphaned` are the ids of runs that no saved plan wants, None where a damaged plan hides what it wants. `duplicates`
-    say, a line each, what was done or kept twice; `damaged` which files cannot be read, or do not belong together.
+    `orphaned` are ids of runs that no saved plan wants, None where a damaged plan leaves that unknown. `duplicates` and
+    `damaged` are a line each.
     """
 
     orphaned: tuple[str, ...] | None
@@ -60,19 +59,19 @@ class Proof:
     damaged: tuple[str, ...] = ()
 
 
-def standings(store: Store, plan: SavedPlan) -> list[Standing]:
-    """Where every run of a saved plan stands, in the plan's order."""
-    there = store.names()
+def standings(store: Store, plan: SavedPlan, before: Iterable[Standing] = ()) -> list[Standing]:
+    """Where every run of a saved plan stands, in the plan's order; those that were finished `before` are not read."""
+    there, finished = store.names(), {one.run_id: one for one in before if one.state == "finished"}
     return [
-        standing(store.run(run_id), what, plan.metric)
-        if run_id in there
-        else Standing(run_id=run_id, what=what, state="planned")
+        finished.get(run_id) or standing(store.run(run_id), what, plan.metric, begun=run_id in there)
         for run_id, what in plan.run_names.items()
     ]
 
 
-def standing(run: RunDir, what: str, metric: str) -> Standing:
+def standing(run: RunDir, what: str, metric: str, *, begun: bool = True) -> Standing:
     """Where one run stands."""
+    if not begun:
+        return Standing(run_id=run.run_id, what=what, state="planned")
     try:
         return _standing(run, what, metric)
     except DamagedError as error:
@@ -120,15 +119,12 @@ def _standing(run: RunDir, what: str, metric: str) -> Standing:
 
 
 def counts(found: Iterable[Standing]) -> dict[State, int]:
-    """How many runs are in each state that occurs."""
+    """How many runs are in each state."""
     return dict(Counter(one.state for one in found))
 
 
 def wanted(store: Store) -> set[str] | None:
-    """The ids of all runs that any saved plan wants, teachers among them.
-
-    None where one of the plans is damaged: nothing tells then which runs it wants.
-    """
+    """The ids of all runs that any saved plan wants, with teachers; None where a damaged plan leaves that unknown."""
     plans, damaged = store.read_plans()
     return None if damaged else _wanted_by(plans)
 
@@ -138,10 +134,7 @@ def _wanted_by(plans: Iterable[SavedPlan]) -> set[str]:
 
 
 def left_behind(store: Store, sweep: str, profile: str, kept: Iterable[str]) -> list[str]:
-    """The begun runs that would have no plan any more, once this sweep's saved plan wants `kept` alone.
-
-    None are named where a saved plan is damaged.
-    """
+    """The begun runs that no plan would want once this sweep wants `kept` alone; none where a plan is damaged."""
     plans, damaged = store.read_plans()
     if damaged:
         return []
@@ -152,7 +145,7 @@ def left_behind(store: Store, sweep: str, profile: str, kept: Iterable[str]) -> 
 
 
 def proof(store: Store, run_ids: Iterable[str]) -> Proof:
-    """What is in the store twice, unwanted or damaged; of these runs the journals are read too."""
+    """What in the store is duplicated, orphaned or damaged; of these runs the journals are read too."""
     plans, unreadable = store.read_plans()
     known = None if unreadable else _wanted_by(plans)
     damaged: list[str] = list(map(str, unreadable))
@@ -180,7 +173,7 @@ def proof(store: Store, run_ids: Iterable[str]) -> Proof:
 
 
 def _is_copy(run: RunDir) -> bool:
-    """Whether a directory says it is a run of another name: a run's id follows from what it is, so each has one."""
+    """Whether a directory holds another run's `run.json`."""
     try:
         run.spec()
     except ForeignError:
@@ -191,10 +184,9 @@ def _is_copy(run: RunDir) -> bool:
 
 
 def _done_twice(run: RunDir) -> str | None:
-    """Why a run was finished more than once; None as a rule.
+    """Why a run counts as finished twice; None as a rule.
 
-    One that was killed between the last line of its journal and its result says again that it ends. That is no work
-    done twice, and has no measurement after the first end.
+    One killed between the last line of its journal and its result writes that line again: no work done twice.
     """
     if count_events(run.path / "journal.jsonl", "finish")[0] < 2:
         return None

@@ -1,4 +1,4 @@
-"""What a student costs in use, known before it is trained: an objective of searches over sizes."""
+"""What a student costs in use, known before it is trained: objectives of searches over sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A search's word, inside the process that trains its trials, on which of them are not worth going on with."""
+"""A search's verdict, in the process that trains its trials, on which of them to end early."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from experiments.sweep.search_space import entry_from_json
 
 
 class Pruning:
-    """Judges runs by the journals of all trials, their own included, in whatever process those were trained.
+    """Judges runs by the journals of all trials, whichever process trains them.
 
     Args:
         store: where the runs are.
-        search: what a plan says of its search, and which runs of the job are `prunable`.
+        search: the search as in a plan, with the `prunable` runs of the job.
         epochs: how long a trial trains.
     """
 

@@ -1,7 +1,7 @@
-"""A search carried out: batches of trials asked for as slots come free, each planned as a cohort of ordinary runs.
+"""A search carried out: batches of trials asked for as slots become free, each planned as a cohort of ordinary runs.
 
-The plan of a search is what was asked so far. It grows: `Searcher.grow` asks for the next batch while the launch has
-room, and when every trial is settled it plans the confirmation, the best ones again from other seeds.
+The plan of a search is what was asked so far. `Searcher.grow` asks for the next batch while a slot is free; when every
+trial is settled it plans the confirmation, the best ones again from other seeds.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ CostsOf = Callable[[RunRecipe, Sequence[str]], Mapping[str, float]]
 class Searcher:
     """One profile of a sweep file that has a `search`, in a store.
 
-    The trials of a search are those asked for one base recipe, data and set of fields: change any of these and another
-    search begins, in which the runs that are the same are not trained again. Everything else (trials, ranges, sampler,
-    pruner, cohort, confirmation) may change while it goes on.
+    A search is one base recipe, data and set of fields: change any of these and another search begins, which shares the
+    runs that stay the same. Everything else (trials, ranges, sampler, pruner, cohort, confirmation) may change while it
+    goes on.
 
     Args:
         sweep: what is wanted.
-        store: where the runs are, and what was asked.
+        store: where the runs are, and the trials.
         facts: as of `make_plan`.
         costs: what a run's model costs in use, by the names of `COSTS`.
     """
@@ -63,7 +63,7 @@ class Searcher:
         self._spent = self._confirming = False
 
     def plan(self) -> Plan:
-        """Everything that was asked so far, by whichever launcher, and the confirmation once all that is settled."""
+        """Everything asked so far, by any launcher, and the confirmation once all of it is settled."""
         batches = self._trials.batches()
         self._taken = len(batches)
         trials = [trial for batch in batches for trial in batch]
@@ -102,19 +102,15 @@ class Searcher:
         )  # fmt: skip
 
     def begin(self) -> Plan:
-        """The plan to launch with: at least one batch is asked, so that the file's own rows train with it."""
+        """The plan to launch with: with at least one batch, so that the file's own rows train with it."""
         if not self._fixed.problems and not self._trials.batches():
             self._ask(frozenset())
         return self.plan()
 
     def grow(self, settled: Set[str]) -> Plan | None:
-        """The plan with more in it, or None while there is nothing to add.
+        """The longer plan, or None while there is nothing to add. `settled` are the runs that need nothing more.
 
-        New trials come first; what other launchers asked for is taken up when no more may be asked, should they have
-        died over it; and the confirmation comes last.
-
-        Args:
-            settled: the runs for which nothing more will be done.
+        New trials come first; then those of other launchers, which may have died; the confirmation comes last.
         """
         if self._ask(settled) or len(self._trials.batches()) > self._taken:
             return self.plan()
@@ -125,7 +121,7 @@ class Searcher:
         return longer if self._confirming else None
 
     def _ask(self, settled: Set[str]) -> bool:
-        """Whether a new batch was asked: by this launcher, or by one that was quicker."""
+        """Whether a new batch was asked, by this launcher or by a quicker one."""
         batches = self._trials.batches()
         if self._is_over(sum(map(len, batches))):
             return False
@@ -218,7 +214,7 @@ def _trial(number: int, row: RowSpec, run_id: str) -> Trial:
 
 
 def _again(trial: Trial) -> str:
-    """The row in which a trial is trained again, from seeds that had no part in choosing it."""
+    """The row that trains a trial again, from seeds that did not choose it."""
     return f"{trial.row} again"
 
 

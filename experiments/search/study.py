@@ -1,7 +1,7 @@
-"""Optuna's part of a search, the one module that imports it: a study rebuilt from what the trials came to.
+"""Optuna's part of a search, the one module that imports it: a study rebuilt from the trials.
 
-Optuna suggests and judges; it stores nothing. Its own storages would be a second truth beside the runs, to be kept
-abreast of them through every kill; and its samplers of grids may repeat a cell, so grids are counted off here.
+Optuna suggests and judges; it stores nothing. Its own storages would be a second record beside the runs, to be kept
+equal through every kill. Its grid sampler may repeat a cell, so grids are enumerated here.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def suggest(
     lower_is_better: Collection[str] = COSTS,
     sound: Callable[[Params], bool] = lambda params: True,
 ) -> list[Params]:
-    """New values to try, none of them tried before; fewer than `count` where the space has no more.
+    """New values to try, fewer than `count` where the space has no more.
 
-    What still runs counts as bad until it is known ("constant liar"), so that suggestions made together differ.
+    Running trials count as bad until known ("constant liar"), so that suggestions made together differ.
 
     Args:
         entry: the search.
@@ -102,7 +102,7 @@ def best(
 
 
 class _Rebuilt(NamedTuple):
-    """A study, its trials by run and, from a pruner that remembers what it said, what it said last of each."""
+    """The rebuilt study, its trials by run id and, for Hyperband, each trial's latest verdict."""
 
     study: optuna.Study
     trials: dict[str, optuna.Trial]
@@ -114,8 +114,8 @@ def _study(
 ) -> _Rebuilt:
     """The study as it stands; trials whose values lie outside the space now are left out.
 
-    What was measured is reported in the order in which it happened, since successive halving compares each rung with
-    those that reached it before.
+    Values are reported in the order in which they were measured: successive halving compares each rung with the earlier
+    ones.
     """
     import optuna
 
@@ -165,7 +165,7 @@ def _distributions(entry: SearchEntry) -> dict[str, Any]:
 
 
 def _sampler(entry: SearchEntry, known: int) -> optuna.samplers.BaseSampler:
-    """The sampler; its seed goes on with the trials, so that a batch asked later is not the first one again."""
+    """The sampler; its seed depends on the number of trials, so that batches differ."""
     import optuna
 
     if entry.sampler.random is not None:

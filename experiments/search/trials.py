@@ -1,9 +1,8 @@
-"""The trials of a search: who suggested what, kept in the store; how each fares is read off its run.
+"""The trials of a search: the suggestions, kept in the store, and the state of each, read from its run.
 
-Suggestions are made in batches, and every batch is one file named by its number, linked into place: of several
-launchers that ask at once one wins, on a shared disk too, and the others read what it asked. There is no other state:
-values, prunings and failures are those of the runs, so nothing can be lost or told twice, and a study is rebuilt from
-the store whenever it is needed.
+Each batch is one file named by its number and linked into place: of several launchers that ask at once one wins, also
+on a shared disk, and the others read its batch. Values, prunings and failures are those of the runs, so nothing can be
+lost or counted twice.
 """
 
 from __future__ import annotations
@@ -25,9 +24,8 @@ TrialState = Literal["running", "finished", "pruned", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """A suggestion: the values, the run that tries them, and what is known without training, such as its size.
-
-    `row` is the row of the table it is: one of the sweep file's own, or `trial N`.
+    """A suggestion: its values, its run, and costs known without training. `row` is one of the file's own, or `trial
+    N`.
     """
 
     number: int
@@ -39,9 +37,9 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """How a trial fares. `values` are its objectives once it has finished, `steps` (time, epoch, value) on the way.
+    """The state of a trial. `values` are its objectives once it has finished, `steps` (time, epoch, value) on the way.
 
-    One that has not begun, or is interrupted, counts as running: it will go on.
+    One that has not begun, or is interrupted, counts as running.
     """
 
     trial: Trial
@@ -51,7 +49,7 @@ class Told:
 
 
 class _Batch(TypedDict):
-    """A file of trials, as far as it is read."""
+    """A file of trials, the part that is read."""
 
     trials: list[Trial]
 
@@ -64,7 +62,7 @@ class Trials:
         self._read: list[tuple[Trial, ...]] = []
 
     def batches(self) -> list[tuple[Trial, ...]]:
-        """All suggestions so far, batch by batch, in the order of their numbers. Each is read once: none changes."""
+        """All batches so far, in order. Each is read once: none changes."""
         while (batch := read_json(self._file(len(self._read)), _Batch)) is not None:
             self._read.append(tuple(batch["trials"]))
         return list(self._read)
@@ -83,14 +81,14 @@ class Trials:
 
 
 class Teller:
-    """Reads how trials fare; what is over is read once."""
+    """Reads the state of trials; finished ones once."""
 
     def __init__(self, store: Store, objectives: Sequence[str]) -> None:
         self._store, self._objectives = store, tuple(objectives)
         self._over: dict[str, Told] = {}
 
     def tell(self, trial: Trial) -> Told:
-        """How the trial fares now."""
+        """The state of the trial now."""
         if trial.run_id in self._over:
             return self._over[trial.run_id]
         run = self._store.run(trial.run_id)

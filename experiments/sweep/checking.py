@@ -1,4 +1,4 @@
-"""Located YAML against typed records: every fault with its place, its rule and the nearest valid name."""
+"""Located YAML checked against typed records: every fault with its place, its rule and the nearest valid name."""
 
 from __future__ import annotations
 
@@ -45,9 +45,8 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 def checked(
     kind: type[Kind], node: Node, file: str, values: Any = None
 ) -> tuple[Kind | None, list[tuple[Path_, Problem]]]:
-    """The record a node describes and no faults, or None and every fault with its path.
-
-    `values` are the node's, where parts of them were read already.
+    """The record a node describes and no faults, or None and every fault with its path. `values` replace the node's
+    own.
     """
     record_kind: Any = kind
     try:
@@ -63,13 +62,13 @@ def checked(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Mark:
-    """A step of pydantic's path that stands for no field: a key, or which record of several is meant."""
+    """A step of pydantic's path that is no field: a key, or the kind of record meant."""
 
     name: str
 
 
 def _steps(node: Node, loc: Sequence[str | int]) -> list[str | int | _Mark]:
-    """Pydantic's path, its marks told from keys that look like them: those are in the file."""
+    """Pydantic's path, its marks told from keys that look like them."""
     steps: list[str | int | _Mark] = []
     at: Node | None = node
     for step in loc:

@@ -1,12 +1,13 @@
-"""From a sweep's base, factors, rows and axes to whole recipes, still as located YAML: one per row of the table."""
+"""From base, factors, rows and axes of a sweep to whole recipes, still as located YAML: one per row of the table."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge, Le, MinLen
@@ -18,7 +19,7 @@ from distilpose.parts.reference import is_reference
 from distilpose.training.optimizers import OPTIMIZERS
 from experiments.sweep.checking import field_of
 from experiments.sweep.recipe import FORBID, Name, PrintedMetric, Recipe, fields_of_model
-from experiments.sweep.yaml_nodes import Node, Place, Problem, SpecError, dotted, merge, put, shown, steps_of
+from experiments.sweep.yaml_nodes import Node, Place, Problem, SpecError, merge, put, shown, steps_of
 
 MAX_RUNS = 100_000
 
@@ -28,7 +29,7 @@ Percent = Annotated[float, Strict(), Ge(0), Le(100)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowEntry:
-    """A row as written: its name, the factor levels it picks, what it sets, the paper's numbers (in per cent).
+    """A row as written: its name, factor levels, changes, and the paper's numbers (in per cent).
 
     `baseline` is the row its improvement is measured against, where that is not the sweep's.
     """
@@ -44,7 +45,7 @@ class RowEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhenEntry:
-    """A conditional axis: applies where every field of `given` has the value, or one of the values, said there."""
+    """A conditional axis: applies where every field of `given` has that value, or one of those values."""
 
     __pydantic_config__ = FORBID
 
@@ -64,6 +65,24 @@ class AxesEntry:
     when: tuple[WhenEntry, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A sweep's document with one profile merged in; the folder of its file, and what is wrong with it so far."""
+
+    node: Node
+    file: str
+    folder: Path
+    problems: list[Problem]
+
+    def get(self, *path: str) -> Node | None:
+        """What stands at a path, or None."""
+        return self.node.get(*path)
+
+    def fault(self, place: Place, field: str, message: str, *rows: str) -> None:
+        """Note a mistake."""
+        self.problems.append(Problem(self.file, place, field, message, rows))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpandedRow:
     """A row of the table with its whole recipe; `paper` only where no axis changes the published row."""
@@ -79,32 +98,32 @@ class ExpandedRow:
 Assignments = tuple[tuple[str, Node], ...]
 
 
-def expand(sheet: Node, file: str, problems: list[Problem]) -> list[ExpandedRow]:
-    """Every row of a sheet (a sweep's document with its profile merged in), in the order of the file; axes vary last
-    first.
+def expand(sheet: Sheet) -> list[ExpandedRow]:
+    """Every row of a sheet, in the order of the file; axes vary last first. Wrong axes give no rows.
 
-    What is wrong with names, axes and levels is added to `problems`; wrong axes give no rows. Raises SpecError, before
-    they are made, where there would be more than MAX_RUNS runs.
+    Raises SpecError, before they are made, for more than MAX_RUNS runs.
     """
     axes, rows, each = sheet.get("axes"), sheet.get("rows"), _seeds(sheet)
     entries: Sequence[Node | None] = [None] if rows is None or rows.value is None else rows.items
-    if axes is not None and (faults := list(_axes_faults(axes, sheet, file))):
-        problems += faults
-        return []
-    refuse_too_many(len(entries) * each * (1 if axes is None else _size(axes)), axes or rows or sheet, file)
+    if axes is not None:
+        before = len(sheet.problems)
+        _check_axes(axes, sheet)
+        if len(sheet.problems) > before:
+            return []
+    refuse_too_many(len(entries) * each * (1 if axes is None else _size(axes)), axes or rows or sheet.node, sheet.file)
     expanded: list[ExpandedRow] = []
     for entry in entries:
-        start = _start(sheet, entry, file, problems)
+        start = _start(sheet, entry)
         written: dict[str, Any] = {} if entry is None else entry.plain
         name, factors, paper = written.get("row", ""), written.get("factors") or {}, written.get("paper") or {}
-        points = [()] if axes is None else _points(axes, start, factors, sheet, file, problems)
-        refuse_too_many((len(expanded) + len(points)) * each, axes or rows or sheet, file)
+        points = [()] if axes is None else _points(axes, start, factors, sheet)
+        refuse_too_many((len(expanded) + len(points)) * each, axes or rows or sheet.node, sheet.file)
         labels = _labels([*factors, *(field for point in points for field, _ in point)])
         for point in points:
-            recipe = assigned(start, point, sheet, file, problems)
+            recipe = assigned(start, point, sheet)
             said = [f"{labels[field]}={_text(value.plain)}" for field, value in point]
             full_name = " ".join([name, *said] if entry is not None else said) or "base"
-            problems += _overwritten(point, recipe, full_name, sheet, file)
+            _check_overwritten(point, recipe, full_name, sheet)
             expanded.append(
                 ExpandedRow(
                     name=full_name,
@@ -112,32 +131,30 @@ def expand(sheet: Node, file: str, problems: list[Problem]) -> list[ExpandedRow]
                     factors={**factors, **{labels[field]: value.plain for field, value in point}},
                     paper=paper if not paper or recipe.plain == start.plain else {},
                     baseline=None if entry is None else entry.get("baseline"),
-                    place=sheet.place if entry is None else entry.mapping["row"].place,
+                    place=sheet.node.place if entry is None else entry.mapping["row"].place,
                 )
             )
-    _refuse_doubles(expanded, file, problems)
+    _check_doubles(expanded, sheet)
     return expanded
 
 
-def _points(
-    axes: Node, start: Node, factors: Mapping[str, Any], sheet: Node, file: str, problems: list[Problem]
-) -> list[Assignments]:
+def _points(axes: Node, start: Node, factors: Mapping[str, Any], sheet: Sheet) -> list[Assignments]:
     """The points of the axes of a row that starts as `start` and picked these levels of factors."""
     points = _crossed(axes)
     for condition in _conditions(axes):
-        recipes = (assigned(start, point, sheet, file, problems) for point in points)
+        recipes = (assigned(start, point, sheet) for point in points)
         holds = [
             _holds(condition, recipe, {**factors, **{field: value.plain for field, value in point}}, sheet)
             for point, recipe in zip(points, recipes, strict=True)
         ]
-        refuse_too_many((len(points) + sum(holds) * (_size(condition) - 1)) * _seeds(sheet), condition, file)
+        refuse_too_many((len(points) + sum(holds) * (_size(condition) - 1)) * _seeds(sheet), condition, sheet.file)
         more = [_crossed(condition) if held else [()] for held in holds]
         points = [(*point, *last) for point, lasts in zip(points, more, strict=True) for last in lasts]
     return points
 
 
 def refuse_too_many(count: int, node: Node, file: str) -> None:
-    """Raise SpecError for more runs than a file may ask for; `node` is what asks for them."""
+    """Raise SpecError for more runs than a file may ask for; `node` asks for them."""
     if count > MAX_RUNS:
         message = f"must make at most {MAX_RUNS:,} runs (rows x points of the axes x seeds), got {count:,}"
         raise SpecError([Problem(file, node.place, "", message)])
@@ -183,53 +200,48 @@ def with_whole_teacher(recipe: Node) -> Node:
     return recipe.with_items(teacher=teacher.with_items(**whole))
 
 
-def _start(sheet: Node, entry: Node | None, file: str, problems: list[Problem]) -> Node:
-    recipe = sheet.mapping["base"]
+def _start(sheet: Sheet, entry: Node | None) -> Node:
+    recipe = sheet.node.mapping["base"]
     if entry is None:
         return recipe
     picked = entry.get("factors")
     for factor, level in (picked.mapping if picked is not None else {}).items():
-        recipe = _apply_one(recipe, factor, level, sheet, file, problems, factors_only=True)
+        recipe = _apply_one(recipe, factor, level, sheet, factors_only=True)
     change = entry.get("set")
     return recipe if change is None else merged(recipe, change)
 
 
-def assigned(recipe: Node, point: Assignments, sheet: Node, file: str, problems: list[Problem]) -> Node:
+def assigned(recipe: Node, point: Assignments, sheet: Sheet) -> Node:
     """The recipe with values put at fields, or the levels that they name of factors."""
     for field, value in point:
-        recipe = _apply_one(recipe, field, value, sheet, file, problems)
+        recipe = _apply_one(recipe, field, value, sheet)
     return recipe
 
 
-def _apply_one(
-    recipe: Node,
-    field: str,
-    value: Node,
-    sheet: Node,
-    file: str,
-    problems: list[Problem],
-    *,
-    factors_only: bool = False,
-) -> Node:
+def _apply_one(recipe: Node, field: str, value: Node, sheet: Sheet, *, factors_only: bool = False) -> Node:
     levels = sheet.get("factors", field)
     if levels is not None:
         level = levels.get(_text(value.plain))
         if level is not None:
             return merged(recipe, level)
-        hint = nearest(value.plain, levels.mapping)
-        problems.append(Problem(file, value.place, field, f"no such level, got {shown(value.plain)}; {hint}"))
+        _no_level(value, levels, field, sheet)
     elif factors_only:
         declared = sheet.get("factors")
         names = () if declared is None else declared.mapping
-        problems.append(Problem(file, value.key, field, f"no such factor, {nearest(field, names)}"))
+        sheet.fault(value.key, field, f"no such factor, {nearest(field, names)}")
     else:
         return put(recipe, steps_of(field), value, _another)
     return recipe
 
 
-def field_fault(field: str, sheet: Node) -> str | None:
-    """Why an axis has a name that is neither a factor's nor a field's; None where it is one."""
-    if sheet.get("factors", field) is not None:
+def _no_level(value: Node, levels: Node, field: str, sheet: Sheet) -> None:
+    sheet.fault(value.place, field, f"no such level, got {shown(value.plain)}; {nearest(value.plain, levels.mapping)}")
+
+
+def field_fault(field: str, sheet: Sheet) -> str | None:
+    """Why a name is neither a factor nor a field; None where it is one."""
+    factors = sheet.get("factors")
+    if factors is not None and factors.get(field) is not None:
         return None
     try:
         steps = steps_of(field)
@@ -237,7 +249,6 @@ def field_fault(field: str, sheet: Node) -> str | None:
         if len(steps) > 1 and steps[0] == "losses" and not (steps[1] in LOSSES or is_reference(steps[1])):
             raise ValueError(f"no such loss, {nearest(steps[1], LOSSES)}")
     except ValueError as error:
-        factors = sheet.get("factors")
         return f"{error}" if factors is None else f"{error}; or a factor: {', '.join(factors.mapping)}"
     return None
 
@@ -254,22 +265,22 @@ def _conditions(axes: Node) -> Sequence[Node]:
     return [] if conditions is None else conditions.items
 
 
-def _axes_faults(axes: Node, sheet: Node, file: str) -> Iterator[Problem]:
-    """What is wrong with axes before any row is made from them."""
+def _check_axes(axes: Node, sheet: Sheet) -> None:
+    """Note what is wrong with axes before any row is made from them."""
     for part in (axes, *_conditions(axes)):
         for kind in ("given", "grid", "zip"):
             for field, values in _fields(part, kind).items():
+                levels = sheet.get("factors", field)
                 if (fault := field_fault(field, sheet)) is not None:
-                    yield Problem(file, values.key, field, fault)
-                elif kind == "given" and (levels := sheet.get("factors", field)) is not None:
+                    sheet.fault(values.key, field, fault)
+                elif kind == "given" and levels is not None:
                     for value in values.items or [values]:
                         if _text(value.plain) not in levels.mapping:
-                            rule = f"no such level, got {shown(value.plain)}; {nearest(value.plain, levels.mapping)}"
-                            yield Problem(file, value.place, field, rule)
+                            _no_level(value, levels, field, sheet)
         lengths = {field: len(values.items) for field, values in _fields(part, "zip").items()}
         if len(set(lengths.values())) > 1:
             said = ", ".join(f"{field} has {length}" for field, length in lengths.items())
-            yield Problem(file, part.mapping["zip"].key, "zip", f"all lists must be of one length, got: {said}")
+            sheet.fault(part.mapping["zip"].key, "zip", f"all lists must be of one length, got: {said}")
 
 
 def _fields(axes: Node, kind: str) -> dict[str, Node]:
@@ -277,7 +288,7 @@ def _fields(axes: Node, kind: str) -> dict[str, Node]:
     return {} if node is None else node.mapping
 
 
-def _seeds(sheet: Node) -> int:
+def _seeds(sheet: Sheet) -> int:
     """How many runs each row has."""
     seeds = sheet.get("seeds")
     return 1 if seeds is None else max(1, len(seeds.items))
@@ -305,24 +316,24 @@ def _crossed(axes: Node) -> list[Assignments]:
     return [tuple(itertools.chain(*parts)) for parts in itertools.product(*choices)]
 
 
-def _overwritten(point: Assignments, recipe: Node, row: str, sheet: Node, file: str) -> Iterator[Problem]:
-    """The axes whose value a later axis of the same point takes away: the row would not train what its name says."""
+def _check_overwritten(point: Assignments, recipe: Node, row: str, sheet: Sheet) -> None:
+    """Note axes whose value a later axis of the point overwrites: the row would not train what its name says."""
     for index, (field, value) in enumerate(point):
         later = any(field == other for other, _ in point[index + 1 :])
         is_factor = sheet.get("factors", field) is not None
         if later or not (is_factor or _stands(value, recipe.get(*steps_of(field)))):
-            yield Problem(file, value.key, field, "must be set by one axis alone: a later one sets it too", (row,))
+            sheet.fault(value.key, field, "must be set by one axis alone: a later one sets it too", row)
 
 
 def _stands(value: Node, found: Node | None) -> bool:
-    """Whether what was put into a recipe is still there."""
+    """Whether a value put into a recipe is still there."""
     if found is None or not value.mapping:
         return found is not None and (found is value or value.value == {})
     return all(_stands(item, found.get(name)) for name, item in value.mapping.items())
 
 
-def _holds(condition: Node, recipe: Node, chosen: Mapping[str, Any], sheet: Node) -> bool:
-    """Whether a condition applies to a recipe, whose row and axes have `chosen` these factor levels and fields."""
+def _holds(condition: Node, recipe: Node, chosen: Mapping[str, Any], sheet: Sheet) -> bool:
+    """Whether a condition applies to a recipe whose row and axes chose these levels and fields."""
     for field, wanted in _fields(condition, "given").items():
         if field not in chosen and sheet.get("factors", field) is not None:
             return False
@@ -334,7 +345,7 @@ def _holds(condition: Node, recipe: Node, chosen: Mapping[str, Any], sheet: Node
 
 
 def _value(recipe: Node, path: Sequence[str]) -> Any:
-    """What a recipe has at a path: what is written there, or else the field's default; None where there is neither."""
+    """The value at a path of a recipe, or else the field's default; None where there is neither."""
     found, around = recipe.get(*path), recipe.get(*path[:-1])
     is_loss = len(path) == 2 and path[0] == "losses"
     if found is not None:
@@ -353,7 +364,7 @@ def _value(recipe: Node, path: Sequence[str]) -> Any:
 
 
 def _labels(fields: Sequence[str]) -> dict[str, str]:
-    """For every field the shortest end of its dotted name that no other field shares, or else the whole."""
+    """For every field the shortest end of its dotted name that no other field shares."""
     ends: dict[str, list[str]] = {}
     for field in fields:
         steps = steps_of(field)
@@ -370,10 +381,10 @@ def _text(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _refuse_doubles(rows: Sequence[ExpandedRow], file: str, problems: list[Problem]) -> None:
+def _check_doubles(rows: Sequence[ExpandedRow], sheet: Sheet) -> None:
     seen: dict[str, Place] = {}
     for row in rows:
         if row.name in seen:
             message = f"must name one row, got {shown(row.name)} again (first in line {seen[row.name].line})"
-            problems.append(Problem(file, row.place, dotted(("rows", "row")), message))
+            sheet.fault(row.place, "rows.row", message)
         seen.setdefault(row.name, row.place)

@@ -1,4 +1,4 @@
-"""The `search` section of a sweep file: which fields are searched, for what, by which means; and what is amiss."""
+"""The `search` section of a sweep file: which fields are searched, for what and how; and its faults."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _Choice = Annotated[str, Strict()] | Switch | Annotated[int, Strict()] | _Real
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RangeEntry:
-    """All numbers from `low` to `high`: evenly, or by their logarithm; with `step`, whole numbers that far apart.
+    """Numbers from `low` to `high`: even, logarithmic, or with `step` whole numbers that far apart.
 
-    `points` is how many of them a grid takes, both ends among them.
+    `points` is how many of them a grid takes, both ends included.
     """
 
     __pydantic_config__ = FORBID
@@ -97,7 +97,7 @@ class SamplerEntry:
 class MedianEntry:
     """Ends a trial that is below the median of the finished ones at the same epoch.
 
-    None is ended before `startup` trials have finished, nor before it has trained `warmup` epochs.
+    Not before `startup` trials have finished, nor before it has trained `warmup` epochs.
     """
 
     __pydantic_config__ = FORBID
@@ -108,9 +108,7 @@ class MedianEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HyperbandEntry:
-    """Brackets of successive halving: at every rung the best one in `factor` goes on; the first is at `warmup` epochs
-    or later.
-    """
+    """Successive halving: at each rung the best one in `factor` goes on; the first is at `warmup` epochs or later."""
 
     __pydantic_config__ = FORBID
 
@@ -135,7 +133,7 @@ class PrunerEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmEntry:
-    """After the search: its `best` trials trained again from other seeds, and the file's rows with them."""
+    """After the search: its `best` trials trained again from other seeds, with the file's rows."""
 
     __pydantic_config__ = FORBID
 
@@ -176,7 +174,7 @@ class SearchEntry:
         return math.prod(map(_grid_count, self.space.values()))
 
     def placed(self, params: Mapping[str, Any]) -> Params | None:
-        """These values as the space writes them; None where it does not hold them."""
+        """These values as the space writes them; None where they lie outside."""
         if params.keys() != self.space.keys():
             return None
         found = {field: _placed(dimension, params[field]) for field, dimension in self.space.items()}
@@ -211,7 +209,7 @@ def grid_values(dimension: RangeEntry | tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _grid_count(dimension: RangeEntry | tuple[Any, ...]) -> int:
-    """How many values a grid takes of one field, none of them made."""
+    """How many values a grid takes of one field."""
     if isinstance(dimension, tuple):
         return len(dimension)
     if dimension.step is not None and dimension.points is None:
@@ -227,7 +225,7 @@ def grid(entry: SearchEntry) -> list[Params]:
 
 
 def rounded(dimension: RangeEntry | tuple[Any, ...], value: Any) -> Any:
-    """A suggested value as a person would write it: few digits, and inside its range all the same."""
+    """A suggested value with few digits, inside its range."""
     if isinstance(dimension, tuple):
         return value
     if dimension.step is not None:
@@ -236,7 +234,7 @@ def rounded(dimension: RangeEntry | tuple[Any, ...], value: Any) -> Any:
 
 
 def value_at(whole: Mapping[str, Any], field: str) -> Any:
-    """What stands at a dotted field of a recipe's plain values; None where nothing does, 0 for a loss that is off."""
+    """The value at a dotted field of a recipe's plain values; None where there is none, 0 for a loss that is off."""
     value: Any = whole
     steps = steps_of(field)
     for name in steps:
@@ -259,7 +257,7 @@ def _placed(dimension: RangeEntry | tuple[Any, ...], value: Any) -> Any:
 
 
 def ends(entry: SearchEntry) -> Iterator[Params]:
-    """The corners of the space, where a recipe that makes no sense is most likely met; not more than a few hundred."""
+    """The corners of the space, where recipes are most likely to make no sense; a few hundred at most."""
     sides = [
         one if isinstance(one, tuple) else (rounded(one, one.low), rounded(one, one.high))
         for one in entry.space.values()
@@ -269,7 +267,7 @@ def ends(entry: SearchEntry) -> Iterator[Params]:
 
 
 def search_faults(entry: SearchEntry, seeds: tuple[int, ...]) -> Iterator[Fault]:
-    """Every reason why a well-formed search makes no sense: the field's path, and the rule with the value got."""
+    """Every reason why a well-formed search makes no sense: the path, and the rule with the value got."""
     faulty = False
     for field, dimension in entry.space.items():
         faults = _choice_faults(dimension) if isinstance(dimension, tuple) else _range_faults(entry, dimension)

@@ -1,9 +1,9 @@
-"""A sweep file, read: every profile of it as typed rows, or every mistake in it at once."""
+"""A sweep file, read: every profile as typed rows, or every mistake at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +17,7 @@ from experiments.sweep.expand import (
     AxesEntry,
     ExpandedRow,
     RowEntry,
+    Sheet,
     assigned,
     expand,
     field_fault,
@@ -55,10 +56,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowSpec:
-    """A row of the table: what each of its seeds does, and the paper's numbers (in per cent) where it has any.
-
-    `baseline` is the row its improvement is measured against, if any.
-    """
+    """A row of the table: its recipe, the paper's numbers (in per cent), and the row to compare it with, if any."""
 
     name: str
     recipe: Recipe
@@ -69,27 +67,25 @@ class RowSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What a profile searches, with the sheet whose `base` and `factors` the suggested values are put into."""
+    """A profile's search, with the sheet whose `base` and `factors` take the suggested values."""
 
     entry: SearchEntry
     objectives: tuple[str, ...]
     lower_is_better: tuple[str, ...]
     base: Recipe
     baseline: str | None
-    sheet: Node
-    source: str
-    folder: Path
+    sheet: Sheet
 
     def row(self, name: str, params: Params) -> RowSpec:
         """The row that trains `base` with these values. Raises SpecError where they make no sense together."""
-        problems: list[Problem] = []
-        recipe = _recipe(_trial(self.sheet, name, params, self.source, problems), self.source, self.folder, problems)
-        if recipe is None or problems:
-            raise SpecError(problems)
+        sheet = replace(self.sheet, problems=[])
+        recipe = _recipe(_trial(sheet, name, params), sheet)
+        if recipe is None or sheet.problems:
+            raise SpecError(sheet.problems)
         return RowSpec(name=name, recipe=recipe, factors=dict(params), paper={}, baseline=self.baseline)
 
     def params(self, row: RowSpec) -> Params | None:
-        """The values at which the search would suggest this row's very recipe; None where it never would."""
+        """The values at which the search would suggest this row's recipe; None where it never would."""
         whole = to_json(row.recipe)
         found = {field: row.factors.get(field, value_at(whole, field)) for field in self.entry.space}
         placed = self.entry.placed(found)
@@ -122,7 +118,7 @@ class SweepFile:
     profiles: dict[str, Sweep]
 
     def profile(self, name: str | None = None) -> Sweep:
-        """One profile; without a name, the only or first one. Raises ValueError for a name that is not there."""
+        """One profile, by default the first. Raises ValueError for an unknown name."""
         if name is None:
             return next(iter(self.profiles.values()))
         if name not in self.profiles:
@@ -131,7 +127,7 @@ class SweepFile:
 
 
 def find_sweep(name: str) -> Path:
-    """The file of a sweep: a path, or the name of one that is shipped. Raises ValueError naming those there are."""
+    """The file of a sweep: a path, or the name of a shipped one. Raises ValueError naming those."""
     path = Path(name)
     try:
         if path.is_file():
@@ -154,8 +150,8 @@ def read_sweep(path: Path | str, *, source: str | None = None) -> SweepFile:
     problems: list[Problem] = []
     problems += [problem for _, problem in _document(document, shown_as, Path(path).parent)[1]]
     sweeps: dict[str, Sweep] = {}
-    for name, sheet in _sheets(document, shown_as, problems):
-        sweep = _sweep(name, sheet, shown_as, Path(path).parent, problems)
+    for name, node in _sheets(document, shown_as, problems):
+        sweep = _sweep(name, Sheet(node, shown_as, Path(path).parent, problems))
         if sweep is not None:
             sweeps[name] = sweep
             refuse_too_many(sum(len(one.rows) * len(one.seeds) for one in sweeps.values()), document, shown_as)
@@ -165,9 +161,9 @@ def read_sweep(path: Path | str, *, source: str | None = None) -> SweepFile:
 
 
 def read_names(path: Path, profile: str | None, *, source: str) -> tuple[str, str]:
-    """The name of a file's sweep and of one profile, the first by default, without working out its rows.
+    """The name of a file's sweep and of one profile, by default the first, without expanding its rows.
 
-    Raises SpecError for what is no sweep file, ValueError for a profile that is not there.
+    Raises SpecError for what is no sweep file, ValueError for an unknown profile.
     """
     node = read_yaml(path, source)
     document, faults = _document(node, source, path.parent)
@@ -213,17 +209,17 @@ def _sheets(document: Node, file: str, problems: list[Problem]) -> list[tuple[st
     return sheets
 
 
-def _sweep(name: str, sheet: Node, file: str, folder: Path, problems: list[Problem]) -> Sweep | None:
-    before = len(problems)
-    document, faults = _document(sheet, file, folder)
-    problems += [problem for _, problem in faults]
+def _sweep(name: str, sheet: Sheet) -> Sweep | None:
+    before = len(sheet.problems)
+    document, faults = _document(sheet.node, sheet.file, sheet.folder)
+    sheet.problems.extend(problem for _, problem in faults)
     if any(path[0] in ("base", "factors", "rows", "axes") for path, _ in faults):
         return None
-    expanded = expand(sheet, file, problems)
+    expanded = expand(sheet)
     if not expanded:
         return None
-    recipes = [_recipe(row, file, folder, problems) for row in expanded]
-    problems += _baseline_problems(sheet.get("baseline"), expanded, file)
+    recipes = [_recipe(row, sheet) for row in expanded]
+    _check_baselines(expanded, sheet)
     if document is None:
         return None
     rows = []
@@ -232,12 +228,11 @@ def _sweep(name: str, sheet: Node, file: str, folder: Path, problems: list[Probl
             own = document.baseline if row.baseline is None else row.baseline.plain
             rows.append(RowSpec(name=row.name, recipe=recipe, factors=row.factors, paper=row.paper, baseline=own))
     if len(set(document.seeds)) < len(document.seeds):
-        message = f"must differ, got {shown(document.seeds)}"
-        problems.append(Problem(file, sheet.mapping["seeds"].place, "seeds", message))
+        sheet.fault(sheet.node.mapping["seeds"].place, "seeds", f"must differ, got {shown(document.seeds)}")
     if document.table == "matrix":
-        problems += _matrix_problems(expanded, file)
-    search = None if document.search is None else _search(document, document.search, sheet, file, folder, problems)
-    if len(problems) > before:
+        _check_matrix(expanded, sheet)
+    search = None if document.search is None else _search(document, document.search, sheet)
+    if len(sheet.problems) > before:
         return None
     return Sweep(
         sweep=document.sweep,
@@ -248,39 +243,35 @@ def _sweep(name: str, sheet: Node, file: str, folder: Path, problems: list[Probl
         baseline=document.baseline,
         seeds=document.seeds,
         rows=tuple(rows),
-        source=file,
-        folder=folder,
+        source=sheet.file,
+        folder=sheet.folder,
         search=search,
         evaluate_on=document.evaluate_on or {},
     )
 
 
-def _search(
-    document: Document, entry: SearchEntry, sheet: Node, file: str, folder: Path, problems: list[Problem]
-) -> Search | None:
+def _search(document: Document, entry: SearchEntry, sheet: Sheet) -> Search | None:
     """The search of a sheet, checked: its fields, its base by itself, and the corners of its space."""
-    node = sheet.mapping["search"]
-    found = [
-        Problem(file, node.nearest(path).place, dotted(("search", *path)), message)
-        for path, message in search_faults(entry, document.seeds)
-    ]
+    node, before = sheet.node.mapping["search"], len(sheet.problems)
+    for path, message in search_faults(entry, document.seeds):
+        sheet.fault(node.nearest(path).place, dotted(("search", *path)), message)
     if len(document.seeds) != 1:
         message = f"a trial is one run: a search has one seed, got {shown(document.seeds)}; `confirm` takes more"
-        found.append(Problem(file, (sheet.get("seeds") or node).place, "seeds", message))
+        sheet.fault((sheet.get("seeds") or node).place, "seeds", message)
     for field, where in node.mapping["space"].mapping.items():
         if (fault := field_fault(field, sheet)) is not None:
-            found.append(Problem(file, where.key, f"search.space.{field}", fault))
-    problems += found
-    if found:
+            sheet.fault(where.key, f"search.space.{field}", fault)
+    if len(sheet.problems) > before:
         return None
-    base = _recipe(_trial(sheet, "base", {}, file, problems), file, folder, problems)
+    base = _recipe(_trial(sheet, "base", {}), sheet)
     if base is None:
         return None
     for params in ends(entry):
-        recipe = _recipe(_trial(sheet, _said(params), params, file, problems), file, folder, problems)
+        said = ", ".join(f"{field}={shown(value)}" for field, value in params.items())
+        recipe = _recipe(_trial(sheet, said, params), sheet)
         if recipe is not None and recipe.data != base.data:
             message = "a search has one set of data, that of base: values from others say nothing of each other"
-            problems.append(Problem(file, node.mapping["space"].place, "search.space", message))
+            sheet.fault(node.mapping["space"].place, "search.space", message)
     metric = document.metric
     objectives = tuple(metric.title if name == metric.name else name for name in entry.objectives or (metric.name,))
     valid = [*METRICS, *COSTS, metric.title]
@@ -288,7 +279,7 @@ def _search(
         if name not in valid:
             path = ("search", "objectives", position)
             rule = f"must be one of the valid values, or the sweep's metric, got {shown(name)}; {nearest(name, valid)}"
-            problems.append(Problem(file, sheet.nearest(path).place, dotted(path), rule))
+            sheet.fault(sheet.node.nearest(path).place, dotted(path), rule)
     return Search(
         entry=entry,
         objectives=objectives,
@@ -296,8 +287,6 @@ def _search(
         base=base,
         baseline=document.baseline,
         sheet=sheet,
-        source=file,
-        folder=folder,
     )
 
 
@@ -307,53 +296,41 @@ def lower_is_better(*uses: MetricUse) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*ours, *(use.title for use in uses if not use.higher_is_better))))
 
 
-def _said(params: Params) -> str:
-    return ", ".join(f"{field}={shown(value)}" for field, value in params.items())
-
-
-def _trial(sheet: Node, name: str, params: Params, file: str, problems: list[Problem]) -> ExpandedRow:
-    space = sheet.mapping["search"].mapping["space"]
-    point = []
-    for field, value in params.items():
-        where = space.mapping[field]
-        point.append((field, Node(value, where.place, where.key)))
-    recipe = assigned(sheet.mapping["base"], tuple(point), sheet, file, problems)
+def _trial(sheet: Sheet, name: str, params: Params) -> ExpandedRow:
+    space = sheet.node.mapping["search"].mapping["space"]
+    places = [(field, value, space.mapping[field]) for field, value in params.items()]
+    point = tuple((field, Node(value, where.place, where.key)) for field, value, where in places)
+    recipe = assigned(sheet.node.mapping["base"], point, sheet)
     return ExpandedRow(name=name, recipe=recipe, factors=dict(params), paper={}, baseline=None, place=space.place)
 
 
-def _baseline_problems(common: Node | None, rows: Sequence[ExpandedRow], file: str) -> list[Problem]:
+def _check_baselines(rows: Sequence[ExpandedRow], sheet: Sheet) -> None:
     names = dict.fromkeys(row.name for row in rows)
-    named = [("baseline", common), *(("rows.baseline", row.baseline) for row in rows)]
+    named = [("baseline", sheet.get("baseline")), *(("rows.baseline", row.baseline) for row in rows)]
     wrong = {
         (field, node.place): node.plain  # axes repeat a row, and its mistake
         for field, node in named
         if node is not None and isinstance(node.plain, str) and node.plain not in names
     }
-    return [
-        Problem(file, place, field, f"must be one of the rows, got {shown(name)}; {nearest(name, names)}")
-        for (field, place), name in wrong.items()
-    ]
+    for (field, place), name in wrong.items():
+        sheet.fault(place, field, f"must be one of the rows, got {shown(name)}; {nearest(name, names)}")
 
 
-def _matrix_problems(rows: Sequence[ExpandedRow], file: str) -> list[Problem]:
-    problems = []
-    factors = list(rows[0].factors)
+def _check_matrix(rows: Sequence[ExpandedRow], sheet: Sheet) -> None:
     for row in rows:
-        if len(row.factors) != 2 or set(row.factors) != set(factors):
+        if len(row.factors) != 2 or set(row.factors) != set(rows[0].factors):
             got = ", ".join(row.factors) or "none"
             message = f"a matrix needs the same two factors in every row, got {got} in row {shown(row.name)}"
-            problems.append(Problem(file, row.place, "rows.factors", message))
-    return problems
+            sheet.fault(row.place, "rows.factors", message)
 
 
-def _recipe(row: ExpandedRow, file: str, folder: Path, problems: list[Problem]) -> Recipe | None:
+def _recipe(row: ExpandedRow, sheet: Sheet) -> Recipe | None:
     node = with_whole_teacher(row.recipe)
-    before = len(problems)
-    values, part_faults = with_parts(node.frozen, folder)
-    recipe, faults = checked(Recipe, node, file, values)
-    problems += [problem for _, problem in faults]
+    before = len(sheet.problems)
+    values, part_faults = with_parts(node.frozen, sheet.folder)
+    recipe, faults = checked(Recipe, node, sheet.file, values)
+    sheet.problems.extend(problem for _, problem in faults)
     whole = () if recipe is None or part_faults else recipe_faults(recipe)
     for path, message in (*part_faults, *whole):
-        place = node.nearest(path).place
-        problems.append(Problem(file, place, dotted(path), message, (row.name,)))
-    return recipe if len(problems) == before else None
+        sheet.fault(node.nearest(path).place, dotted(path), message, row.name)
+    return recipe if len(sheet.problems) == before else None

@@ -1,4 +1,4 @@
-"""YAML that remembers where every value stands, so that a mistake can be shown at its line and column."""
+"""YAML that keeps the line and column of every value, for messages about mistakes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake of a file's author, as `file:line:column: field: rule, got value`; with the rows it shows in."""
+    """One mistake of a file's author, as `file:line:column: field: rule, got value`, with the rows it occurs in."""
 
     file: str
     place: Place
@@ -62,7 +62,7 @@ class Problem:
 
 
 class SpecError(ValueError):
-    """Everything that is wrong with a sweep file, all at once."""
+    """Everything wrong with a sweep file, at once."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         same: dict[tuple[str, Place, str, str], list[Problem]] = {}
@@ -82,9 +82,9 @@ class SpecError(ValueError):
 
 @dataclass(frozen=True)
 class Node:
-    """A value and where it stands; `key` is where the key that names it stands.
+    """A value and its place; `key` is the place of its key.
 
-    The rows of a table share the nodes they do not change, and with them what is worked out of these once.
+    Rows share the nodes they do not change, and what is computed of these.
     """
 
     value: Scalar | dict[str, Node] | list[Node]
@@ -103,7 +103,7 @@ class Node:
 
     @cached_property
     def plain(self) -> Any:
-        """The value without its places, to be read only."""
+        """The value without places. Do not change it."""
         if isinstance(self.value, dict):
             return {name: item.plain for name, item in self.value.items()}
         if isinstance(self.value, list):
@@ -112,7 +112,7 @@ class Node:
 
     @cached_property
     def frozen(self) -> Any:
-        """The value without its places and with tuples for lists, as records want it; to be read only."""
+        """The value without places, with tuples for lists, as records want it. Do not change it."""
         if isinstance(self.value, dict):
             return {name: item.frozen for name, item in self.value.items()}
         if isinstance(self.value, list):
@@ -120,7 +120,7 @@ class Node:
         return self.value
 
     def get(self, *path: str | int) -> Node | None:
-        """What stands at a path below, or None."""
+        """The node at a path below, or None."""
         node: Node | None = self
         for step in path:
             if node is None:
@@ -132,7 +132,7 @@ class Node:
         return node
 
     def nearest(self, path: Path_) -> Node:
-        """What stands at a path, or else the innermost thing around it."""
+        """The node at a path, or else the innermost one around it."""
         node = self
         for step in path:
             below = node.get(step)
@@ -147,12 +147,12 @@ class Node:
 
 
 def shown(value: Any) -> str:
-    """A value as in a message: as YAML would write it, and not too long."""
+    """A value for a message: as YAML writes it, shortened."""
     return shortened(_written(value))
 
 
 def shortened(text: str) -> str:
-    """A text with its middle left out where it is long."""
+    """A long text with its middle left out."""
     half = MAX_SHOWN // 2
     return text if len(text) <= MAX_SHOWN else f"{text[:half]}...{text[-half:]} ({len(text):,} characters)"
 
@@ -181,10 +181,10 @@ Another = Callable[[Node, Node], bool]
 
 
 def merge(under: Node, over: Node, another: Another) -> Node:
-    """`under` with everything `over` says, mapping by mapping; lists and plain values are replaced.
+    """`under` with everything `over` says, mapping by mapping; `over`'s lists and plain values replace earlier ones.
 
-    So is a mapping where `another(under, over)`: it describes another thing, to which the earlier fields mean nothing.
-    A number that meets a mapping is its `weight`.
+    So does a mapping where `another(under, over)`: it describes another thing. A number that meets a mapping is its
+    `weight`.
     """
     under, over = _weighted(under, over), _weighted(over, under)
     if not isinstance(under.value, dict) or not isinstance(over.value, dict) or another(under, over):
@@ -212,16 +212,15 @@ def steps_of(field: str) -> list[str]:
 
 
 def put(node: Node, path: Sequence[str], value: Node, another: Another) -> Node:
-    """`node` with what stands at a path of names merged with `value`; mappings on the way are made where missing."""
+    """`node` with the node at a path of names merged with `value`; missing mappings on the way are made."""
     for name in reversed(path):
         value = Node({name: value}, value.place, value.key)
     return merge(node, value, another)
 
 
 def read_yaml(path: Path, shown_as: str) -> Node:
-    """The one YAML document of a file, bounded in size and depth, aliases expanded.
-
-    Raises SpecError, saying `shown_as` for the file's name.
+    """The one YAML document of a file, bounded in size and depth, aliases expanded. Raises SpecError, which names the
+    file `shown_as`.
     """
     if (size := path.stat().st_size) > MAX_BYTES:
         raise _refused(shown_as, Place(1, 1), f"must be a file of at most {MAX_BYTES:,} bytes, got {size:,}")
@@ -250,7 +249,7 @@ def _refused(file: str, place: Place, message: str) -> SpecError:
 
 
 class _Reader:
-    """A document on its way from YAML events to nodes: what its anchors name, how many values it has come to."""
+    """Turns YAML events into nodes, with the anchors and the number of values so far."""
 
     def __init__(self, text: str, file: str) -> None:
         self.problems: list[Problem] = []
@@ -313,7 +312,7 @@ class _Reader:
         return items
 
     def _until(self, end: type) -> Iterator[Any]:
-        """The next event at this level, until what is open ends."""
+        """The next events at this level, up to the end of what is open."""
         while not isinstance(event := next(self._events), end):
             yield event
 
@@ -373,6 +372,6 @@ def _place(event: Any) -> Place:
 
 
 def _extent(node: Node) -> tuple[int, int]:
-    """How many values a node has, itself among them, and on how many levels."""
+    """How many values a node has, itself included, and how many levels."""
     below = [_extent(item) for item in (*node.mapping.values(), *node.items)]
     return 1 + sum(values for values, _ in below), 1 + max((levels for _, levels in below), default=0)

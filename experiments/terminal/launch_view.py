@@ -1,4 +1,4 @@
-"""What the command line shows: tables of plans and runs, and the progress of a launch."""
+"""Plans, and the progress of a launch, on a terminal."""
 
 import time
 from collections import Counter
@@ -18,7 +18,7 @@ from experiments.launch.protocol import Slot
 from experiments.launch.records import LaunchProgress
 from experiments.machine.quantities import data_size, duration
 from experiments.plan.estimate import Costs, planned_steps
-from experiments.plan.plan import Plan, PlannedRun
+from experiments.plan.plan import Plan
 from experiments.runs.store import State
 from experiments.terminal.output import Plain, plain
 from experiments.terminal.tables import table_of, worth_showing
@@ -26,11 +26,6 @@ from experiments.terminal.tables import table_of, worth_showing
 _PLAIN_SECONDS = 15.0  # between two lines where there is no terminal to redraw
 _MEASURED = 0.1  # of the steps that a launch does, before it tells the time left
 _START_SECONDS = 8.0  # of a process, until its first step: imports, data, models; seen on two CPU cores
-
-
-def run_name(run: PlannedRun) -> str:
-    """How people call a run: its row (or the teacher's model) and its seed."""
-    return f"{run.row or 'teacher ' + run.recipe['model']['model']}, seed {run.seed}"
 
 
 def plan_tables(
@@ -41,7 +36,7 @@ def plan_tables(
     *,
     everything: bool = False,
 ) -> Iterator[Table | Text]:
-    """A plan for people: its settings, rows, cohorts, cost and what GPU memory cohorts need, where any does.
+    """A plan for people: settings, rows, cohorts, cost and, if any cohort needs it, GPU memory.
 
     Of a long one the runs that need attention come first.
     """
@@ -84,7 +79,7 @@ def _time(seconds: float | None) -> str:
 
 
 def _memory_lines(plan: Plan, found: Mapping[str, MemoryNeed | None]) -> Iterator[Text]:
-    """What cohorts need of a GPU, those alike counted, and which of them would not fit one that is here."""
+    """The GPU memory of cohorts, equal ones counted, and those too large for a GPU of this machine."""
     needs = {cohort_id: need for cohort_id, need in found.items() if need is not None}
     if len(needs) < len(found):
         yield Text(f"GPU memory of {_counted(len(found) - len(needs), 'cohort')}: unknown.")
@@ -119,14 +114,14 @@ def _counted(count: int, thing: str) -> str:
 
 
 def _shortened(text: str, limit: int = 160) -> str:
-    """A list that a long sweep makes endless, cut."""
+    """A long list, cut."""
     if len(text) <= limit:
         return text
     return f"{text[: text.rfind(',', 0, limit)]}, ... ({text.count(',') + 1} in all)" if "," in text[:limit] else text
 
 
 def launch_summary(plan: Plan, states: Mapping[str, State], costs: Costs, slots: Sequence[Slot]) -> Text:
-    """What a launch will do and cost, said before it starts."""
+    """What a launch will do and cost."""
     where = ", ".join(dict.fromkeys(f"{slot.device} x{slot.threads}" for slot in slots))
     return Text(f"{plan.title}\n{_cost_line(plan, states, costs)} {len(slots)} processes: {where}.")
 
@@ -177,9 +172,9 @@ def measuring(console: Console) -> Iterator[Callable[[str], None]]:
 
 
 class LaunchDisplay:
-    """The live view of a launch: one bar over all steps with the time left, and a line for each run at work.
+    """The live view of a launch: a bar over all steps with the time left, and a line for each running run.
 
-    Without a terminal it prints a line now and then instead. `begun` are the steps that runs have done already.
+    Without a terminal it prints a line now and then. `begun` are the steps already done.
     """
 
     def __init__(self, plan: Plan, console: Console, begun: Mapping[str, int] | None = None) -> None:
@@ -210,7 +205,7 @@ class LaunchDisplay:
             self._live.stop()
 
     def lengthened(self, plan: Plan | None) -> Plan | None:
-        """The plan given: from now on the one that is shown, unless it is None."""
+        """The plan given, which is shown from now on, unless it is None."""
         if plan is not None:
             self._plan = plan
             self._steps = {run_id: planned_steps(run) for run_id, run in plan.runs.items()}
@@ -231,7 +226,7 @@ class LaunchDisplay:
             self._console.print(f"{self._line(progress, done)}{left}")
 
     def _left(self, progress: LaunchProgress, done: int) -> str:
-        """The time left in words, at the pace of this launch: with its starts and validations. Nothing too early."""
+        """The time left at the pace of this launch, starts and validations included. Nothing too early."""
         if self._began is None:
             self._began = (progress.seconds, done)
         seconds, measured = progress.seconds - self._began[0], done - self._began[1]
@@ -251,9 +246,8 @@ class LaunchDisplay:
         )
 
     def _running(self, progress: LaunchProgress) -> Table:
-        table = Table(box=None, pad_edge=False, show_header=False)
+        table, names = Table(box=None, pad_edge=False, show_header=False), self._plan.run_names
         for run_id, run in progress.running.items():
-            planned = self._plan.runs[run_id]
             values = {} if run is None else run.values
             numbers = [
                 f"{name} {value:.4g}"
@@ -261,9 +255,9 @@ class LaunchDisplay:
                 if value is not None and name in ("train/loss", f"val/{self._plan.metric}", "val/PCK@0.2")
             ]
             where = "starting" if run is None else f"step {run.step} of {self._steps[run_id]}"
-            table.add_row(Text(run_name(planned), style="cyan"), where, ", ".join(numbers))
+            table.add_row(Text(names[run_id], style="cyan"), where, ", ".join(numbers))
         for run_id, why in progress.failed.items():
-            table.add_row(Text(run_name(self._plan.runs[run_id]), style="bold red"), "failed", Text(why))
+            table.add_row(Text(names[run_id], style="bold red"), "failed", Text(why))
         if progress.elsewhere:
             table.add_row(f"{len(progress.elsewhere)} runs", "held by another launch", "")
         return table

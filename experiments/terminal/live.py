@@ -14,48 +14,25 @@ from rich.live import Live
 
 from experiments.machine.use import machine_use
 from experiments.runs.saved_plan import SavedPlan
-from experiments.runs.status import Standing, standing
+from experiments.runs.status import Standing, standings
 from experiments.runs.store import Store
 from experiments.terminal.output import Plain
 from experiments.terminal.status_view import frame
 
 
-class Watcher:
-    """Looks at a plan's runs again and again; a finished run, which changes no more, is read once."""
-
-    def __init__(self, store: Store, plan: SavedPlan) -> None:
-        self._store, self._metric, self._names = store, plan.metric, plan.run_names
-        self._finished: dict[str, Standing] = {}
-
-    def look(self) -> list[Standing]:
-        """Where every run stands now."""
-        there = self._store.names()
-        return [self._look_at(run_id, what, there) for run_id, what in self._names.items()]
-
-    def _look_at(self, run_id: str, what: str, there: set[str]) -> Standing:
-        if run_id in self._finished:
-            return self._finished[run_id]
-        if run_id not in there:
-            return Standing(run_id=run_id, what=what, state="planned")
-        found = standing(self._store.run(run_id), what, self._metric)
-        if found.state == "finished":
-            self._finished[run_id] = found
-        return found
-
-
 def watch(store: Store, plan: SavedPlan, console: Console, *, seconds: float = 2.0) -> None:
-    """Show where the runs of a saved plan stand, every so many seconds, until q or Ctrl-C.
-
-    Raises ValueError where there is no terminal to draw on.
+    """Show the runs of a saved plan, again every so many seconds, until q or Ctrl-C. Raises ValueError without a
+    terminal.
     """
     if not console.is_terminal:
         raise ValueError("status --watch: needs a terminal to draw on, and this is none; status alone prints once")
-    watcher = Watcher(store, plan)
+    found: list[Standing] = []
     title = f"{plan.title}  ({plan.sweep}, profile {plan.profile})"
     try:
         with _keys() as pressed, Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
-                shown = frame(title, watcher.look(), plan.metric, machine_use(), height=console.size.height)
+                found = standings(store, plan, found)
+                shown = frame(title, found, plan.metric, machine_use(), height=console.size.height)
                 live.update(Plain(shown), refresh=True)
                 if _ends(pressed, seconds):
                     return
@@ -64,7 +41,7 @@ def watch(store: Store, plan: SavedPlan, console: Console, *, seconds: float = 2
 
 
 def _ends(pressed: Callable[[float], str], seconds: float) -> bool:
-    """Whether q was pressed within so many seconds; True at once where it was."""
+    """Whether q was pressed within so many seconds."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         if pressed(left) in ("q", "Q"):
@@ -74,7 +51,7 @@ def _ends(pressed: Callable[[float], str], seconds: float) -> bool:
 
 @contextmanager
 def _keys() -> Iterator[Callable[[float], str]]:
-    """A function that waits so many seconds for a key and returns it, or ''; keys are read one by one, unseen."""
+    """A function that waits so many seconds for a key and returns it, or ''."""
     try:
         import termios
         import tty

@@ -1,4 +1,4 @@
-"""The models as a table: what each costs here, beside what its paper prints."""
+"""The models as a table: what each costs here, beside its paper's figures."""
 
 from dataclasses import asdict
 from typing import Any
@@ -12,6 +12,7 @@ from distilpose.evaluation.whole_test import WholeTest
 from distilpose.models import MODELS, build_model
 from distilpose.models.measure import count_costs
 from distilpose.models.speed import measure_speed
+from experiments.terminal.tables import plain_table
 
 
 def model_rows(*, fps: bool) -> list[dict[str, Any]]:
@@ -55,17 +56,15 @@ def model_rows(*, fps: bool) -> list[dict[str, Any]]:
 
 def model_table(rows: list[dict[str, Any]]) -> Table:
     """The records for people; the paper's figures stand in brackets."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("model", no_wrap=True)
-    table.add_column("role")
-    headings = ["trainable M (paper)", "GFLOPs (paper)", "GMACs with attention", "paper AP"]
+    headings = ["model", "role", "trainable M (paper)", "GFLOPs (paper)", "GMACs with attention", "paper AP"]
     if rows and "fps" in rows[0]:
         headings += ["passes/s here", "tests/s here, without post-processing (paper)"]
-    for heading in headings:
-        table.add_column(heading, justify="right")
+    lines = []
     for row in rows:
         paper = row["published"]
         cells = [
+            row["model"],
+            row["role"],
             f"{row['trainable'] / 1e6:.2f}{_bracket(paper['parameters_m'])}",
             f"{_counted(row['gflops'])}{_bracket(paper['gflops'])}",
             _counted(row["gmacs_with_attention"]),
@@ -75,8 +74,8 @@ def model_table(rows: list[dict[str, Any]]) -> Table:
             without = row.get("test_fps_without_post_processing")
             tests = f"{row['test_fps']['fps']:.1f}" + (f", {without['fps']:.1f}" if without else "")
             cells += [f"{row['fps']['fps']:.1f}", f"{tests}{_bracket(paper['fps'])}"]
-        table.add_row(row["model"], row["role"], *cells)
-    return table
+        lines.append(cells)
+    return plain_table(headings, lines, left=2)
 
 
 def _counted(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Text on a terminal. Names and paths that others chose are never markup, nor commands to the terminal."""
+"""Text on a terminal. Names and paths of others are never markup, nor commands to the terminal."""
 
 import logging
 import re
@@ -35,11 +35,10 @@ class _AllPlain(RenderHook):
 
 
 def terminal(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
-    """A console that shows text as it is: no markup, no emoji codes, and control characters as escapes.
+    """A console that shows text as it is: no markup, no emoji codes, control characters as escapes.
 
-    With `soft_wrap` long lines are left to the terminal, so that they can be copied whole.
-
-    What a `rich.live.Live` draws on it does not pass here: hand it a `Plain`.
+    With `soft_wrap` long lines are left to the terminal, to be copied whole. What a `rich.live.Live` draws bypasses
+    this: wrap it in a `Plain`.
     """
     console = Console(stderr=stderr, soft_wrap=soft_wrap, emoji=False, markup=False, highlight=False)
     console.push_render_hook(_AllPlain())

@@ -1,4 +1,4 @@
-"""Pictures of where runs stand: the table of `status`, the proof under it, and one frame of the live view."""
+"""Where runs stand: the table of `status`, the proof under it, and one frame of the live view."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BESIDE_ROWS = 9  # lines of a frame that are not rows
 
 
 def status_parts(found: Sequence[Standing], metric: str, *, everything: bool = False) -> list[Table | Text]:
-    """The runs for people; of very many those that need attention first. A failed run's log stands under the table."""
+    """The runs for people, of many those that need attention first; a failed run's log stands under the table."""
     by_id = {one.run_id: one for one in found}
     chosen, rest = list(by_id), None
     if not everything:
@@ -47,7 +47,7 @@ def _cells(one: Standing, metric: str) -> tuple[str, ...]:
 
 
 def proof_parts(found: Proof) -> list[Text]:
-    """What is there twice, damaged or wanted by no plan, for people; that nothing is, is said too."""
+    """Duplicates, damage and orphans as text; also zero of each."""
     parts = []
     for title, lines in (("duplicates", found.duplicates), ("damaged", found.damaged)):
         parts.append(Text(f"{title} {len(lines)}", style=STYLES["failed"] if lines else ""))
@@ -61,7 +61,7 @@ def proof_parts(found: Proof) -> list[Text]:
 
 
 def frame(title: str, found: Sequence[Standing], metric: str, use: MachineUse, *, height: int) -> RenderableType:
-    """One frame of the live view: how far all is, the machine, and as many runs as `height` lines have room for."""
+    """One frame of the live view: overall progress, the machine, and as many runs as fit `height` lines."""
     done = sum(_share_done(one) for one in found)
     bar = Table.grid(padding=(0, 1), expand=True)
     bar.add_column(ratio=1)
@@ -117,14 +117,14 @@ def _share_done(one: Standing) -> float:
 
 
 def _time_left(found: Sequence[Standing]) -> str:
-    """What is left at the pace of the runs at work now, were all runs alike."""
+    """The time left at the pace of the runs at work now, if all runs were alike."""
     pace = sum((1 - _share_done(one)) / one.seconds_left for one in found if one.seconds_left)
     left = sum(1 - _share_done(one) for one in found if one.state not in ("finished", "failed", "damaged"))
     return f", about {duration(left / pace)} left" if pace and left else ""
 
 
 def machine_lines(use: MachineUse) -> list[Text]:
-    """What this machine is doing, for people."""
+    """The load of this machine."""
     memory = f"memory {use.memory_used / 1e9:.1f} of {use.memory_total / 1e9:.1f} GB"
     lines = [Text(f"CPU {use.cpu_percent:.0f}% of {use.cores} cores, {memory}" + ("" if use.gpus else ", no GPU"))]
     lines += [

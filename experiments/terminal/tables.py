@@ -1,7 +1,7 @@
-"""Lists of runs as tables for people: which of very many to show, and how."""
+"""Lists of runs as tables for people."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -29,12 +29,12 @@ def some_of(names: Sequence[str]) -> str:
 
 
 def said_counts(states: Mapping[State, int]) -> str:
-    """How many runs are in each state, in words."""
+    """How many runs are in each state, as text."""
     return ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
 
 
 def worth_showing(states: Mapping[str, State]) -> tuple[list[str], str | None]:
-    """The runs to show of very many, those that went wrong first, and what to say of the others."""
+    """The runs to show of many, those that went wrong first, and a line about the others."""
     if len(states) <= SHOWN:
         return list(states), None
     chosen = sorted(states, key=lambda run_id: _ATTENTION.index(states[run_id]))[:SHOWN]
@@ -43,10 +43,19 @@ def worth_showing(states: Mapping[str, State]) -> tuple[list[str], str | None]:
     return chosen, f"... and {len(states) - SHOWN:,} more: {said}; --all shows every run"
 
 
-def table_of(columns: Sequence[str], lines: Sequence[Sequence[str]], *, styled: str) -> Table | Text:
-    """Lines of cells under headings, the column `styled` in the colour of the state it tells.
+def plain_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> Table:
+    """Rows of cells under headings, set to the right but for the first `left` columns."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if place < left else "right", no_wrap=place == 0)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
 
-    Very many are set in plain text, a line each, which a terminal's table would take long over.
+
+def table_of(columns: Sequence[str], lines: Sequence[Sequence[str]], *, styled: str) -> Table | Text:
+    """Lines of cells under headings, the column `styled` in the colour of its state. Long tables are plain text: rich
+    would be slow.
     """
     if len(lines) > SHOWN:
         widths = [max(map(len, column)) for column in zip(columns, *lines, strict=True)]

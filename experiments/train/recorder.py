@@ -1,4 +1,4 @@
-"""What happens to each run, written where it belongs: journal, trackers, weights, pictures, result."""
+"""Writes what happens to each run where it belongs: journal, trackers, weights, pictures, result."""
 
 import logging
 import math
@@ -40,7 +40,7 @@ PICTURED = 4  # people drawn at each validation
 
 @contextmanager
 def _worth_a_warning(run: RunDir, what: str) -> Iterator[None]:
-    """Around what a run can be without: where it fails, a warning is said, and the run goes on."""
+    """Optional work: log a warning if it fails, and continue the run."""
     try:
         yield
     except FencedError:
@@ -50,7 +50,7 @@ def _worth_a_warning(run: RunDir, what: str) -> Iterator[None]:
 
 
 class RunRecorder:
-    """The open ends of one run: its lease, journal and trackers. As a context, closes what is still open."""
+    """The lease, journal and trackers of one run. As a context, closes what is still open."""
 
     def __init__(self, run: RunDir, lease: Lease) -> None:
         self.run, self.lease = run, lease
@@ -75,14 +75,14 @@ class RunRecorder:
         micro_batch: int | None,
         weights_say: Mapping[str, str],
     ) -> None:
-        """Say what the run is called, where its numbers go and where they come from, and what its weights are of."""
+        """Set title, trackers, provenance and the metadata of the weights."""
         self.title, self.trackers, self.cohort, self.origin = title, trackers, cohort, origin
         self.total_steps, self.micro_batch, self.weights_say = total_steps, micro_batch, weights_say
 
     def started(self, step: int, damaged: Sequence[Path]) -> None:
-        """The run begins, or goes on from `step`, because newer checkpoints were `damaged`.
+        """The run begins, or resumes from `step` because newer checkpoints were `damaged`.
 
-        Trackers are told what led to it, which they may have lost.
+        Trackers are told the events before it, which they may have lost.
         """
         if self.trackers and step:
             events = self.run.read_journal()
@@ -105,7 +105,7 @@ class RunRecorder:
             tracker.metrics(step, values, epoch=epoch)
 
     def failed(self, message: str, kind: FailureKind, *, did_not_fit: int | None = None) -> None:
-        """The attempt has failed."""
+        """Record a failed attempt."""
         if self.over:
             return
 
@@ -116,12 +116,12 @@ class RunRecorder:
         self._end("failed", write_down)
 
     def left(self) -> None:
-        """Another process has the run now."""
+        """Another process holds the run now."""
         log.warning("run %s: another process has it now, leaving it", self.run.run_id)
         self._end("preempted", self.journal.abandon)
 
     def pruned(self, why: Mapping[str, Any]) -> None:
-        """A search ends the run here; its checkpoint stays, for whoever wants all of it."""
+        """A search ends the run here; its checkpoint stays."""
 
         def write_down() -> None:
             self.run.prune(why, self.lease)
@@ -130,7 +130,7 @@ class RunRecorder:
         self._end("pruned", write_down)
 
     def finished(self, result: Mapping[str, Any]) -> None:
-        """The run is over and came to this."""
+        """Write the result."""
         self.journal.finish()
         written = self.run.write_result(result, self.lease)
         self.over = True  # whatever becomes of the mirrors
@@ -148,7 +148,7 @@ class RunRecorder:
         self.journal.abandon()
 
     def _end(self, status: Status, write_down: Callable[[], None]) -> None:
-        """Close the trackers, after writing the end down where that is possible still."""
+        """Record the end where possible, then close the trackers."""
         self.over = True
         try:
             write_down()
@@ -161,7 +161,7 @@ class RunRecorder:
 
 
 class RunListener(Listener):
-    """Tells each run's recorder what the training loop says of it, and draws the pictures."""
+    """Passes what the training loop tells to the recorder of each run, and draws the pictures."""
 
     def __init__(
         self,
@@ -205,17 +205,17 @@ class RunListener(Listener):
             self._draw(member, epoch, recorder)
 
     def checkpointing(self, member: Member) -> None:
-        """Put on disk what the journal knows: the run will not go through these steps again."""
+        """Sync the journal: the run will not repeat these steps."""
         self.recorders[member.name].journal.sync()
 
     def checkpointed(self, member: Member) -> None:
-        """Say so in the journal."""
+        """Note it in the journal."""
         recorder = self.recorders[member.name]
         path = recorder.run.checkpoints.relative_to(recorder.run.path)
         recorder.journal.checkpoint(step=member.step, epoch=None, path=path, memory_bytes=_peak(member))
 
     def ended(self, member: Member, epoch: int) -> None:
-        """A search sees no hope for the run; its cohort goes on."""
+        """A search prunes the run; its cohort goes on."""
         values = {name: value for name, value in member.last.items() if math.isfinite(value)}
         why = {"by": self.pruned_by, "epoch": epoch, "step": member.step, "metrics": values}
         self.recorders[member.name].pruned(why)

@@ -2,9 +2,8 @@
 
     python -P -m experiments.train.run RUNS/jobs/COHORT.json
 
-The job names the runs; what each of them is, its own run.json says. Exit codes: 0 when every run of the job that
-nobody else holds is finished or failed and said so, 75 when it was asked to stop and the runs can go on later,
-1 when it could not work at all.
+The job names the runs; each run.json says what the run is. Exit codes: 0 when every run that nobody else holds has
+finished or recorded its failure, 75 when asked to stop with runs left to resume, 1 when it could not work at all.
 """
 
 import errno
@@ -123,9 +122,9 @@ def _train(
     should_stop: Callable[[], bool],
     stack: ExitStack,
 ) -> int:
-    """The exit code after training runs that are claimed: by the first process, which alone has their recorders.
+    """The exit code after training claimed runs. Only the first process has their recorders.
 
-    What has to be closed is entered into `stack`.
+    What must be closed is entered into `stack`.
     """
     torch.set_num_threads(job.threads)
     began = time.time()
@@ -260,7 +259,7 @@ def _teacher(
 
 
 def _should_end(job: Job, store: Store, recipe: RunRecipe) -> Callable[[Member], bool]:
-    """Whether the search that the job belongs to, if any, would end a run where it stands."""
+    """Whether the job's search, if any, would end a run where it stands."""
     if job.search is None:
         return lambda member: False
     from experiments.search.pruning import Pruning
@@ -270,7 +269,7 @@ def _should_end(job: Job, store: Store, recipe: RunRecipe) -> Callable[[Member],
 
 
 def _devices(device: str) -> list[torch.device]:
-    """What each process on this machine computes on; `device` is cpu, cuda, or such as cuda:1 or cuda:0,1."""
+    """The device of each process on this machine; `device` is cpu, cuda, or such as cuda:1 or cuda:0,1."""
     kind, _, numbers = device.partition(":")
     if kind == "cpu":
         return [torch.device("cpu")] * int(os.environ.get("LOCAL_WORLD_SIZE", 1))

@@ -33,7 +33,7 @@ SHOWN = 4
 
 
 class Sheet(NamedTuple):
-    """A picture: the name of its file, what it shows in a line, some sentences about it."""
+    """A picture with the name of its file, a heading and a caption."""
 
     name: str
     heading: str
@@ -42,7 +42,7 @@ class Sheet(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """Sheets about a run or a sweep. `missing` are the rows without a finished run, `name` is safe for a folder."""
+    """Sheets about a run or a sweep. `missing` are the rows without a finished run; `name` is safe for a folder."""
 
     name: str
     title: str
@@ -90,9 +90,7 @@ def explain_run(run: RunDir, store: Store, wish: Wish) -> Explained:
 
 
 def explain_sweep(plan: SavedPlan, store: Store, wish: Wish) -> Explained:
-    """A sheet per person with a row for every row of the sweep and its teachers.
-
-    Of each row the first seed that is finished is shown.
+    """A sheet per person with a row for every row of the sweep and its teachers, by their first finished seeds.
 
     Raises:
         ValueError: no row is finished, rows were validated on different people, or as for a run.
@@ -190,7 +188,7 @@ def _observe(
 
 
 def _teacher_of(loaded: LoadedModel, store: Store, wish: Wish) -> LoadedModel | None:
-    """The run that taught this one, where there was one and its weights are still there."""
+    """The run that taught this one, if it is there and finished."""
     assert loaded.run is not None
     teacher_id = loaded.run.spec()["teacher_id"]
     if teacher_id is None or not store.run(teacher_id).finished:

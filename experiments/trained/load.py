@@ -1,4 +1,4 @@
-"""From what a user names - a run of the store, or a file of weights - to the trained model."""
+"""From a run of the store or a file of weights to the trained model."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,13 +28,13 @@ _SHOWN_FAULTS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedModel:
-    """A trained model in eval mode on the CPU, and what is known of it.
+    """A trained model in eval mode on the CPU.
 
-    name: how people call it: a run's row and seed, or the file's name.
+    name: for people: a run's row and seed, or the file's name.
     description: the model's name, its options, its joints.
-    input_size: (width, height) of the crops it takes, pixels.
-    skeleton: what its joints are; None where the weights do not say.
-    run, recipe: the run of the store and what it trained; None for a bare file.
+    input_size: (width, height) of its crops, pixels.
+    skeleton: its joints; None where the weights do not say.
+    run, recipe: the run and what it trained; None for a bare file.
     """
 
     name: str
@@ -70,7 +70,7 @@ def load_weights(reference: str, *, store: Store, model: str | None = None) -> L
 
 
 def find_run(reference: str, store: Store) -> RunDir:
-    """The run of this id, or of the one id that begins so. Raises ValueError naming the nearest."""
+    """The run of this id, or the only one whose id begins like this. Raises ValueError naming the nearest."""
     runs = {run.run_id: run for run in store.runs()}
     begun = [run_id for run_id in runs if run_id.startswith(reference)] if len(reference) >= 4 else []
     if reference in runs:
@@ -83,10 +83,8 @@ def find_run(reference: str, store: Store) -> RunDir:
 
 
 def run_data(run: RunDir, recipe: RunRecipe, store: Store, data: Path | None = None) -> Path:
-    """The folder of the data a run was trained on: `data` where given, else the one its last job was told of.
-
-    Raises:
-        DataError: the validation split is not there.
+    """The folder of a run's data: `data` where given, else that of its last job. Raises DataError where the validation
+    split is not there.
     """
     folder = data_root(recipe.data, root=data, runs=store.root)
     if data is None and recipe.data.synthetic is None:
@@ -203,7 +201,7 @@ def _loaded(
 
 @contextmanager
 def _opened(file: Path) -> Iterator[Any]:
-    """The safetensors file. Nothing in it is run, and no tensor is read before it is asked for."""
+    """The safetensors file. Runs nothing in it, and reads tensors only when asked."""
     if not file.is_file():
         raise ValueError(f"{file}: there is no such file of weights")
     try:

@@ -1,4 +1,4 @@
-"""A finished run trained again, alone and beside the store, and how what comes of it compares with what is recorded."""
+"""A finished run trained again, alone and beside the store, and compared with its record."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MEASURES_SPEED = "train/images_per_second"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rerun:
-    """A run made ready to be trained again: its place, the job that says how, and the slot it wants."""
+    """A run ready to be trained again: its place, its job, and its slot."""
 
     original: RunDir
     again: RunDir
@@ -74,8 +74,8 @@ def make_ready(
     Args:
         store: where the run is.
         run_id: a finished run.
-        out: the folder to make, which must not be there yet; by default a new one below `replays/`.
-        data: the folder of its data, if they are no longer where they were.
+        out: the folder to make; by default a new one below `replays/`.
+        data: the folder of its data, if they have moved.
         device: another device than it was trained on.
 
     Raises:
@@ -157,7 +157,7 @@ def _new_folder(store: Store, run_id: str) -> Path:
 
 
 def _lend(teacher: RunDir, place: RunDir) -> None:
-    """The finished teacher as its student needs it, by hard links where the disk has them: nothing writes to these."""
+    """The finished teacher's files that its student needs, as hard links where the disk has them."""
     if not teacher.finished:
         raise ValueError(f"teacher {teacher.run_id}: must be finished for its student to be replayed; launch its sweep")
     weights = sorted(path for path in teacher.checkpoints.iterdir() if path.suffix == ".safetensors")
@@ -179,12 +179,12 @@ def _same(one: float, other: float) -> bool:
 
 
 def _weights_equal(original: RunDir, again: RunDir) -> bool | None:
-    tensors = [_tensors(run.checkpoints / "weights.safetensors") for run in (original, again)]
+    tensors = [_tensors(run.weights) for run in (original, again)]
     return None if None in tensors else tensors[0] == tensors[1]
 
 
 def _tensors(path: Path) -> tuple[dict[str, Any], str] | None:
-    """What tensors a safetensors file has, and the hash of their bytes; its other words may be in any order."""
+    """The header of a safetensors file and the hash of its tensors' bytes; metadata do not count."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
@@ -206,7 +206,7 @@ def _parted(original: RunDir, again: RunDir) -> tuple[int, str, float, float] | 
 def _differences(
     recorded: Mapping[str, Any], now: Mapping[str, Any], at: str = ""
 ) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    """What two provenances say differently, by dotted name; what only one says is passed over as unknown."""
+    """The values that differ between two provenances, by dotted name; what only one has is unknown."""
     for name in recorded.keys() & now.keys():
         one, other = recorded[name], now[name]
         if at + name in _SAYS_NOTHING or one == other:

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from distilpose.data import synthetic_spec
 from distilpose.data.check import check_data
 from distilpose.data.coco import data_fingerprint, load_pose_data
 from distilpose.data.errors import DataError
 from distilpose.data.skeleton import COCO
+from distilpose.synthetic import spec as synthetic_spec
 from distilpose.synthetic.body import Limb, Pose, posed, sample_build
 from distilpose.synthetic.dataset import SyntheticSpec, write_synthetic
 from distilpose.synthetic.scene import Scene, draw_scene

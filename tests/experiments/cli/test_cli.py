@@ -46,6 +46,18 @@ def test_synthetic_people_are_a_sound_data_set(distilpose: Callable[..., Said], 
     assert {report["split"]: report["stats"]["people"] for report in json.loads(out)} == {"train": 4, "val": 2}
 
 
+def test_a_launch_tells_a_fault_that_many_pictures_have_once(distilpose: Callable[..., Said], tmp_path: Path) -> None:
+    people, sweep = tmp_path / "people", tmp_path / "mini.yaml"
+    distilpose("data", "synthetic", people, "--train", 4, "--val", 2)
+    for picture in (people / "images" / "train").iterdir():
+        picture.unlink()
+    sweep.write_text(MINI.replace("{synthetic: {train: 16, val: 6, seed: 0}}", f"{{root: {people}}}"))
+    code, _, error = distilpose("launch", sweep, "--runs", tmp_path / "runs")
+    assert code == 2
+    (line,) = [line for line in error.splitlines() if line.startswith("error:")]
+    assert "and 3 more like it" in line
+
+
 def test_every_fault_of_a_data_set_is_listed(distilpose: Callable[..., Said], tmp_path: Path) -> None:
     people = tmp_path / "people"
     distilpose("data", "synthetic", people, "--train", 4, "--val", 2)

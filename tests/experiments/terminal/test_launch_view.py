@@ -12,7 +12,7 @@ from experiments.machine.quantities import duration
 from experiments.plan.estimate import estimate
 from experiments.plan.plan import Plan
 from experiments.runs.store import Progress, Store
-from experiments.terminal.launch_view import LaunchDisplay, plan_tables
+from experiments.terminal.launch_view import LaunchDisplay, measuring, plan_tables
 from experiments.terminal.tables import SHOWN
 
 
@@ -124,3 +124,22 @@ def test_what_is_left_counts_the_start_of_every_process(plan: Plan, store: Store
     assert "8 s to start each of 3 cohorts" in " ".join(text.split())
     finished = dict.fromkeys(plan.runs, "finished")
     assert "5 finished; nothing is left." in shown(*plan_tables(plan, finished, estimate(plan, store)))
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_what_is_measured_is_told_on_one_line(plan: Plan, store: Store, is_terminal: bool) -> None:
+    out = io.StringIO()
+    with measuring(Console(file=out, force_terminal=is_terminal, width=100)) as say:
+        estimate(plan, store, say)
+    text = out.getvalue()
+    if is_terminal:
+        assert ": GMACs" in text
+    else:
+        assert text == "measuring what the models cost, once\n"
+
+
+def test_nothing_is_told_where_nothing_is_measured() -> None:
+    out = io.StringIO()
+    with measuring(Console(file=out, force_terminal=True)):
+        pass
+    assert out.getvalue() == ""

@@ -10,23 +10,29 @@ import pytest
 from rich.console import Console
 
 from experiments.plan.plan import Plan
+from experiments.runs.status import Standing, standings
 from experiments.runs.store import Store
-from experiments.terminal.live import Watcher, watch
+from experiments.terminal.live import watch
 
 RESULT = {"metrics": {"AP": 0.5}, "steps": 20, "epochs": 2, "seconds": 1.0}
 
 
 def test_the_view_follows_runs_as_they_begin_and_finish(plan: Plan, store: Store) -> None:
-    watcher = Watcher(store, plan.saved())
+    seen: list[Standing] = []
+
+    def look() -> list[Standing]:
+        seen[:] = standings(store, plan.saved(), seen)
+        return seen
+
     teacher = store.run(plan.teachers[0].run_id)
-    assert {one.state for one in watcher.look()} == {"planned"}
+    assert {one.state for one in look()} == {"planned"}
     with teacher.journal() as journal:
         journal.start(attempt=1, step=0, total_steps=20)
-    assert watcher.look()[0].state == "interrupted"
+    assert look()[0].state == "interrupted"
     teacher.write_result(RESULT)
-    assert watcher.look()[0].state == "finished"
+    assert look()[0].state == "finished"
     (teacher.path / "result.json").write_text("what is finished is not read again")
-    assert watcher.look()[0].value == 0.5
+    assert look()[0].value == 0.5
 
 
 def test_without_a_terminal_there_is_no_live_view(plan: Plan, store: Store) -> None:

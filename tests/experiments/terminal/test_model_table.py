@@ -36,5 +36,5 @@ def test_the_papers_speed_stands_beside_that_of_whole_tests() -> None:
     rows = [row | {"fps": speed, "test_fps": speed | {"fps": 4.0}} for row in model_rows(fps=False)]
     rows[1]["test_fps_without_post_processing"] = speed | {"fps": 5.0}
     table = model_table.model_table(rows)
-    assert list(table.columns[-2].cells) == ["10.0", "10.0"]
-    assert list(table.columns[-1].cells) == ["4.0 (40.2)", "4.0, 5.0"]
+    assert list(map(str, table.columns[-2].cells)) == ["10.0", "10.0"]
+    assert list(map(str, table.columns[-1].cells)) == ["4.0 (40.2)", "4.0, 5.0"]
