@@ -43,8 +43,8 @@ def test_a_small_one_of_every_model_runs_in_its_declared_shape(name: str) -> Non
     assert isinstance(output, load(HEADS[spec.head].output))
     if spec.role == "student":
         assert output.keypoints.shape == (2, 5, 2)
-    if spec.head == "regression":
-        assert (output.scores is not None) == (output.sigmas is not None) == name.startswith("distilpose")
+        if spec.head == "regression":
+            assert (output.scores is not None) == (output.sigmas is not None) == name.startswith("distilpose")
     else:
         assert output.heatmaps.shape == (2, 5, *reversed(spec.heatmap_size))
     assert spec.has_tokens == (output.keypoint_tokens is not None)
