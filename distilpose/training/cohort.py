@@ -319,7 +319,7 @@ class _Loop:
         assert self.teacher is not None
         with self.fabric.autocast():
             output = self.teacher(images)
-        return HeatmapOutput._make(None if part is None else part.float() for part in output)
+        return output._make(None if part is None else part.float() for part in output)  # type: ignore[no-any-return]
 
     def _step_one(self, member: Member, parts: Sequence[Batch], taught: Sequence[HeatmapOutput | None]) -> None:
         rate = member.schedule.learning_rate(member.step, self.stream.steps_per_epoch)
