@@ -325,7 +325,8 @@ class _Loop:
         assert self.teacher is not None
         with self.fabric.autocast():
             output = self.teacher(images)
-        return HeatmapOutput._make(part.float() if isinstance(part, Tensor) else None for part in output)
+        # An own model's output may hold more than tensors.
+        return output._make(part.float() if isinstance(part, Tensor) else None for part in output)  # type: ignore[no-any-return]
 
     def _step_one(self, member: Member, parts: Sequence[Batch], taught: Sequence[HeatmapOutput | None]) -> None:
         rate = member.schedule.learning_rate(member.step, self.stream.steps_per_epoch)

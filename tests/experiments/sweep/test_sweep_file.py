@@ -69,7 +69,7 @@ profiles:
         "factors, seeds, rows, axes, search, evaluate_on, profiles",
         "sweep.yaml:4:11: baseline: must be one of the rows, got 'nonne'; did you mean none? valid: none",
         "sweep.yaml:6:40: student.widht: no such option, did you mean width? valid: width, dim, depth, heads, patch, "
-        "stem, cycles (row 'none')",
+        "stem, cycles, split_ratio, beta, debias (row 'none')",
         "sweep.yaml:8:24: losses.KT: must be a finite number of at least 0, got -1 (row 'none')",
         "sweep.yaml:8:50: losses.SH.form: must be one of per_sample, official, got 'oficial'; did you mean official? "
         "valid: per_sample, official (simulated_heatmap.py:20) (row 'none')",
@@ -254,8 +254,8 @@ def test_names_that_become_files_are_not_too_long_for_them(tmp_path: Path) -> No
         ),
         (
             "  circulation: {heatmap: 1, KT: 5e-6",
-            "  losses: {reg: 1}\n  circulation: {heatmap: 2, KT: 5e-6",
-            "7:27: circulation.heatmap: counts where there are no losses, got 2; leave it out",
+            "  losses: {heatmap: 1}\n  circulation: {heatmap: 2, KT: 5e-6",
+            "7:26: circulation.heatmap: counts where there are no losses, got 2; leave it out",
         ),
         (
             "  circulation: {heatmap: 1, KT: 5e-6",
