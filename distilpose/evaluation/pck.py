@@ -3,7 +3,7 @@
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
 from distilpose.data.skeleton import Skeleton
@@ -27,14 +27,26 @@ def pck(
     pixels. Joints with `visible` 0 do not count, nor does a person whose size is not above 0; every other joint of
     every person counts once. A prediction that is not finite is a miss.
     """
+    found, counted = joints_found(keypoints, true_keypoints, visible, boxes, skeleton, threshold=threshold, by=by)
+    return float(found[counted].mean()) if counted.any() else float("nan")
+
+
+def joints_found(
+    keypoints: Float[Floats, "people joints 2"],
+    true_keypoints: Float[Floats, "people joints 2"],
+    visible: Float[Floats, "people joints"],
+    boxes: Float[Floats, "people 4"],
+    skeleton: Skeleton | None,
+    *,
+    threshold: float,
+    by: Literal["bbox", "torso"] = "bbox",
+) -> tuple[Bool[NDArray[np.bool_], "people joints"], Bool[NDArray[np.bool_], "people joints"]]:
+    """Return which joints are found, and which count, as `pck` has it."""
     sizes = boxes[:, 2:].max(-1)
     if by == "torso":
         sizes = torso_lengths(true_keypoints, visible, None if skeleton is None else torso(skeleton))
-    counted = (visible > 0) & (sizes > 0)[:, None]
-    if not counted.any():
-        return float("nan")
     distance = np.linalg.norm(keypoints.astype(np.float64) - true_keypoints, axis=-1)
-    return float((distance <= threshold * sizes[:, None])[counted].mean())
+    return distance <= threshold * sizes[:, None], (visible > 0) & (sizes > 0)[:, None]
 
 
 def torso(skeleton: Skeleton) -> tuple[int, int] | None:

@@ -45,7 +45,7 @@ _TEMPORARY = re.compile(r"\.(.+\.)?[0-9a-f]{32}(\.tmp)?|\.synthetic-[0-9a-f]{12}
 # What a run writes into its folder.
 _OF_A_RUN = {
     *("run.json", "journal.jsonl", "lease", "failure.json", "log.txt", "diagnosis.json", "cost.json", "pruned.json"),
-    *("result.json", "predictions.json", "keypoints.npy", "measured.json", "elsewhere.json"),
+    *("result.json", "predictions.json", "keypoints.npy", "per_picture.npz", "measured.json", "elsewhere.json"),
     *("checkpoints", "pictures", "wandb", "tracked.json"),
 }
 _OF_CHECKPOINTS = re.compile(rf"{_CHECKPOINT.pattern}|weights\.safetensors")

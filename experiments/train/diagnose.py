@@ -6,11 +6,15 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from distilpose.data.coco import PoseData
 from distilpose.evaluation.average_precision import KeypointTruth, read_truth
 from distilpose.evaluation.diagnosis import diagnose
+from distilpose.evaluation.evaluate import Evaluation
+from distilpose.evaluation.measure import given_to_metrics
+from distilpose.evaluation.per_picture import per_picture
 from distilpose.models.measure import count_costs
 from distilpose.models.speed import measure_speed
 
@@ -24,9 +28,21 @@ class Diagnoser:
 
     def __call__(self, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What `diagnosis.json` says of these predictions."""
+        return asdict(diagnose(results, self.truth, self.val.skeleton.names))
+
+    @property
+    def truth(self) -> KeypointTruth:
+        """The annotations."""
         if self._truth is None:
             self._truth = read_truth(self.val.annotation_file, self.val.skeleton.sigmas, given=self.val.given)
-        return asdict(diagnose(results, self._truth, self.val.skeleton.names))
+        return self._truth
+
+    def by_picture(self, evaluation: Evaluation) -> dict[str, NDArray[Any]]:
+        """What an evaluation found, picture by picture; joints only where it used the annotated boxes."""
+        annotated = len(evaluation.keypoints) == len(self.val.people) and "PCK@0.2" in evaluation.metrics
+        keypoints = evaluation.keypoints if annotated else None
+        given = given_to_metrics(self.val, keypoints=keypoints, results=evaluation.results, truth=self.truth)
+        return per_picture(self.truth, evaluation.results, given)
 
 
 def cost_json(model: nn.Module, input_size: tuple[int, int], *, cpu: str | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from distilpose.data.sources import ImageSource
 from distilpose.data.stream import Batch, eval_batches
 from distilpose.evaluation.evaluate import Evaluation
 from distilpose.evaluation.metrics import MetricUse
+from distilpose.evaluation.per_picture import write_per_picture
 from distilpose.pictures.panels import write_pictures
 from distilpose.training.checkpoint import save_weights
 from distilpose.training.cohort import Listener
@@ -201,6 +202,7 @@ class RunListener(Listener):
                 recorder.run.measured.write(measured_by(self.metrics_asked, evaluation.metrics), aside=aside)
             with _worth_a_warning(recorder.run, "diagnosis"):
                 recorder.run.diagnosis.write(self._diagnose(evaluation.results), aside=aside)
+                write_per_picture(recorder.run.per_picture, self._diagnose.by_picture(evaluation), aside=aside)
         with _worth_a_warning(recorder.run, f"pictures at epoch {epoch}"):
             self._draw(member, epoch, recorder)
 

@@ -12,6 +12,7 @@ from experiments.runs.journal import PictureRow, metric_rows, picture_rows
 from experiments.runs.run_files import Diagnosis
 from experiments.runs.store import JsonFile, RunDir, Store
 from reports.read.curves import run_curves
+from reports.read.per_picture import PerPicture, read_per_picture
 
 log = logging.getLogger(__name__)
 Content = TypeVar("Content")
@@ -129,6 +130,15 @@ class RunReader:
         if run.run_id not in self._details:
             self._details[run.run_id] = _read_details(self._store.run(run.run_id), run)
         return self._details[run.run_id]
+
+    def per_picture(self, run: RunNumbers) -> PerPicture | None:
+        """What the run found, picture by picture; None where that is not there, or damaged."""
+        try:
+            file = self._store.run(run.run_id).per_picture
+            return read_per_picture(file) if file.exists() else None
+        except ValueError as error:
+            log.warning("%s; it is left out: remove it", error)
+            return None
 
 
 def _read_details(run: RunDir, numbers: RunNumbers) -> RunDetails:

@@ -19,10 +19,12 @@ from reports.sections.comparison import comparison
 from reports.sections.cost import cost
 from reports.sections.curves import curves
 from reports.sections.errors import errors
+from reports.sections.evidence import evidence
 from reports.sections.losses import losses
 from reports.sections.paper import paper
 from reports.sections.pictures import pictures
 from reports.sections.provenance import provenance
+from reports.sections.pulls import pulls
 from reports.sections.results import results
 from reports.sections.runs import runs
 from reports.sections.search.section import search
@@ -33,8 +35,8 @@ from reports.sections.unfinished import unfinished
 SectionMaker = Callable[[SweepNumbers], Section | None]
 
 SECTIONS: tuple[SectionMaker, ...] = (
-    results, tests, search, losses, paper, cost, comparison, curves, errors, pictures, unfinished, teacher,
-    provenance, runs,
+    results, evidence, tests, search, losses, pulls, paper, cost, comparison, curves, errors, pictures, unfinished,
+    teacher, provenance, runs,
 )  # fmt: skip
 
 

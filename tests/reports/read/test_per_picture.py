@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from distilpose.evaluation.average_precision import AP_METRICS, average_precision, read_truth
+from distilpose.evaluation.pck import pck
 from distilpose.evaluation.per_picture import per_picture, write_per_picture
-from reports.statistics.drawn_pictures import read_per_picture
+from reports.read.per_picture import read_per_picture
 
+ASKED = ("keypoints", "true_keypoints", "visible", "boxes", "skeleton")
 SIGMAS = (0.05, 0.1, 0.1)
 CATEGORY = {
     "id": 1,
@@ -86,7 +88,7 @@ def test_every_metric_of_every_draw_is_that_of_pycocotools(tmp_path, seed):
     write_per_picture(tmp_path / "p.npz", per_picture(truth_of(tmp_path, annotations, range(30)), results))
     draws = np.random.default_rng(seed).multinomial(30, np.full(30, 1 / 30), size=12).astype(np.int32)
     draws[0] = 1
-    found = read_per_picture(tmp_path / "p.npz").metrics(draws)
+    found = read_per_picture(tmp_path / "p.npz").average_precision(draws)
     for n, draw in enumerate(draws):
         more_annotations, more_results, pictures = repeated(annotations, results, draw)
         expected = average_precision(truth_of(tmp_path, more_annotations, range(pictures)), more_results)
@@ -98,7 +100,30 @@ def test_every_metric_of_every_draw_is_that_of_pycocotools(tmp_path, seed):
 def test_a_run_that_found_nobody_has_an_ap_of_0(tmp_path):
     annotations, _ = made_up(0)
     write_per_picture(tmp_path / "p.npz", per_picture(truth_of(tmp_path, annotations, range(30)), []))
-    assert read_per_picture(tmp_path / "p.npz").metrics(np.ones((1, 30), np.int32))["AP"] == [0.0]
+    assert read_per_picture(tmp_path / "p.npz").metric("AP", np.ones((1, 30), np.int32)) == [0.0]
+
+
+def test_pck_of_drawn_pictures_is_the_share_over_their_joints(tmp_path):
+    random = np.random.default_rng(0)
+    images = np.repeat(np.arange(30), 2)
+    annotations, _ = made_up(0)
+    given = {
+        "keypoints": random.normal(0, 10, (60, 3, 2)),
+        "true_keypoints": np.zeros((60, 3, 2)),
+        "visible": random.integers(0, 2, (60, 3)),
+        "boxes": np.full((60, 4), 50.0),
+        "skeleton": None,
+        "image_ids": images,
+    }
+    arrays = per_picture(truth_of(tmp_path, annotations, range(30)), [], given)
+    write_per_picture(tmp_path / "p.npz", arrays)
+    draw = random.multinomial(30, np.full(30, 1 / 30)).astype(np.int32)
+    people = np.repeat(np.arange(60), draw[images])
+    expected = pck(
+        **{name: value if value is None else value[people] for name, value in given.items() if name in ASKED}
+    )
+    found = read_per_picture(tmp_path / "p.npz").metric("PCK@0.2", draw[None])
+    assert found == pytest.approx([expected])
 
 
 def test_a_file_of_something_else_is_refused_by_name(tmp_path):

@@ -41,16 +41,23 @@ class PerPicture(NamedTuple):
     hits: Counts = np.zeros((0, 0), np.int32)
     labelled: Counts = np.zeros((0, 0), np.int32)
 
-    def metrics(self, draws: Counts) -> dict[str, Floats]:
-        """Every metric, in [0, 1], of each draw; `draws` says how often each picture is in it [draws, images].
+    def metric(self, name: str, draws: Counts) -> Floats | None:
+        """A metric in [0, 1] of each draw, None for one that is not counted here.
 
-        A metric that a draw leaves undefined, AP of medium people without any, is NaN there.
+        `draws` says how often each picture is in a draw [draws, images]. A metric that a draw leaves undefined, AP of
+        medium people without any, is NaN there.
         """
+        if name in self.names:
+            column = self.names.index(name)
+            with np.errstate(invalid="ignore"):
+                shares: Floats = (draws @ self.hits[:, column]) / (draws @ self.labelled[:, column])
+            return shares
+        return self.average_precision(draws)[name] if name[2:] in _CELLS and name[:2] in ("AP", "AR") else None
+
+    def average_precision(self, draws: Counts) -> dict[str, Floats]:
+        """AP and AR with their companions, as `metric` gives each."""
         parts = [self._average_precision(draws[n : n + _AT_ONCE]) for n in range(0, len(draws), _AT_ONCE)]
-        found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        with np.errstate(invalid="ignore"):
-            shares = (draws @ self.hits) / (draws @ self.labelled) if self.names else np.zeros((len(draws), 0))
-        return {**found, **dict(zip(self.names, shares.T, strict=True))}
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _average_precision(self, weights: Counts) -> dict[str, Floats]:
         """AP and AR of draws [draws, images], counted as pycocotools counts a set in which pictures are repeated."""
