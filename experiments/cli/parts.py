@@ -146,12 +146,14 @@ def _is_metric(part: str) -> bool:
     from distilpose.evaluation.metrics import ASKS, METRICS
     from distilpose.losses.table import ASKS as OF_LOSSES
     from distilpose.parts.reference import find_part, is_reference
-    from distilpose.parts.signature import read_signature
+    from distilpose.parts.signature import PartError, read_signature
 
     if not is_reference(part):
         return part in METRICS
-    place = find_part(part, Path.cwd())
-    return read_signature(place.file, place.name, {*ASKS, *OF_LOSSES}).higher_is_better is not None
+    with suppress(PartError):  # a model or head asks for other things
+        place = find_part(part, Path.cwd())
+        return read_signature(place.file, place.name, {*ASKS, *OF_LOSSES}).higher_is_better is not None
+    return False
 
 
 def _kind(part: str) -> str:

@@ -23,7 +23,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -333,6 +333,9 @@ class RunDir:
         result = self._result.read()
         if result is not None and result.run_id != self.run_id:
             raise ForeignError(self._result.path, f"it is the result of run {result.run_id}")
+        if result is not None and (measured := self.measured.read()):
+            later = {name: value for one in measured["metrics"].values() for name, value in one["values"].items()}
+            result = replace(result, metrics={**result.metrics, **later})
         self._known_result = result
         return result
 

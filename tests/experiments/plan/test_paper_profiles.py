@@ -88,7 +88,7 @@ def assert_published(
     assert to_json(recipe.augmentation) == augmentation
     assert to_json(recipe.schedule) == {**schedule, "batch_size": recipe.schedule.batch_size}
     assert recipe.evaluation.flip_test
-    assert recipe.evaluation.best_by == "AP"
+    assert recipe.evaluation.best_by.title == "AP"
     assert recipe.evaluation.boxes == "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
     assert recipe.student.chosen.keys() <= {"cycles"}
 
