@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from distilpose.data.skeleton import COCO
+from distilpose.data.stream import Batch
 from distilpose.heads import SWITCHES
 from distilpose.losses.contract import Finding
 from distilpose.models.builders import build_from_spec
@@ -49,7 +50,12 @@ def check_model(use: ModelUse, parts: Path, input_size: tuple[int, int]) -> Iter
     def built(seed: int) -> nn.Module:
         return build_from_spec(spec, seed=seed, parts=parts, skeleton=COCO)
 
-    images = torch.randn(PEOPLE, 3, input_size[1], input_size[0], generator=torch.Generator().manual_seed(0))
+    draw = torch.Generator().manual_seed(0)
+    images = torch.randn(PEOPLE, 3, input_size[1], input_size[0], generator=draw)
+    images = images.contiguous(memory_format=torch.channels_last)  # as the training loop lays them out
+    seen, nothing = torch.ones(PEOPLE, COCO.num_joints), torch.zeros(PEOPLE)
+    points = 0.2 + 0.6 * torch.rand(*seen.shape, 2, generator=draw)
+    batch = Batch(images, points, seen, nothing.long(), nothing, nothing, seen)
     promise = "is built, and gives what it says in the right shapes"
     try:
         model = built(0)
@@ -61,7 +67,7 @@ def check_model(use: ModelUse, parts: Path, input_size: tuple[int, int]) -> Iter
         ("starts the same from the same seed, and otherwise from another", lambda: _start(built)),
         ("gives finite points and scores", lambda: _finite(model, images)),
         ("gives the same for a person alone and in a batch", lambda: _alone(model, images)),
-        ("has finite gradients that reach every parameter", lambda: _gradients(built(0), images, spec)),
+        ("has finite gradients that reach every parameter", lambda: _gradients(built(0), batch, spec)),
         ("works in bf16", lambda: _in_bf16(model, images)),
         ("gives the same with its weights in another", lambda: _weights(model, built(1), images)),
     )
@@ -101,12 +107,13 @@ def _alone(model: nn.Module, images: Tensor) -> str | None:
     return None if off < 1e-3 else f"differ by {off:.2g} in eval mode; a person must not depend on the others"
 
 
-def _gradients(model: nn.Module, images: Tensor, spec: ModelSpec) -> str | None:
-    output = model.train()(images)
-    parts = [getattr(output, field) for field in spec.gives]
+def _gradients(model: nn.Module, batch: Batch, spec: ModelSpec) -> str | None:
+    output = model.train()(batch.images)
+    parts = [getattr(output, field) for field in spec.gives if field != "learn"]
     shown = [part.float().square().mean() for part in parts if isinstance(part, Tensor) and part.requires_grad]
+    shown += [output.learn(batch)] if "learn" in spec.gives else []
     if not shown:
-        return None if "learn" in spec.gives else "no gradient reaches the model"
+        return "no gradient reaches the model"
     torch.autograd.backward(torch.stack(shown).sum())
     for name, parameter in model.named_parameters():
         gradient = parameter.grad
