@@ -35,7 +35,7 @@ def test_its_start_is_timms_own_drawn_from_the_seed() -> None:
     ("name", "options", "message"),
     [
         ("timm:mobilenetv3_smal_100", {}, "model: must be a model of timm, got .*; did you mean mobilenetv3_small_100"),
-        ("timm:mobilenetv3_small_100", {"head": "simcc"}, "head: must be one of regression, heatmap, .* got 'simcc'"),
+        ("timm:mobilenetv3_small_100", {"head": "simc"}, "head: must be one of regression, heatmap, .* got 'simc'"),
         ("timm:mobilenetv3_small_100", {"width": 8}, "width: means nothing to timm:mobilenetv3_small_100"),
         ("timm:mobilenetv3_small_100", {"input_size": (48, 64)}, "input_size: .* multiples of 32"),
     ],

@@ -57,7 +57,7 @@ def test_a_large_batch_takes_what_a_step_of_its_models_takes(large: Plan, store:
 
 
 def test_an_average_and_an_optimizers_moments_count(large: Plan, store: Store) -> None:
-    models, teacher = ModelCosts(store), large.teachers[0].recipe
+    models, teacher = ModelCosts(store), large.runs[large.teachers[0].run_id].recipe
     adam = models.memory(teacher, people=64, trains=True)
     sgd = models.memory({**teacher, "optimizer": {"name": "sgd"}}, people=64, trains=True)
     averaged = models.memory({**teacher, "ema": 0.999}, people=64, trains=True)
