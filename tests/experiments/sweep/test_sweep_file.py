@@ -69,7 +69,8 @@ profiles:
         "factors, seeds, rows, axes, search, evaluate_on, profiles",
         "sweep.yaml:4:11: baseline: must be one of the rows, got 'nonne'; did you mean none? valid: none",
         "sweep.yaml:6:40: student.widht: no such option, did you mean width? valid: width, dim, depth, heads, patch, "
-        "stem, cycles, split_ratio, beta, debias, d_model, layers, nhead, dim_feedforward, queries, frozen (row 'none')",
+        "stem, cycles, split_ratio, beta, debias, d_model, layers, nhead, dim_feedforward, queries, frozen "
+        "(row 'none')",
         "sweep.yaml:8:24: losses.KT: must be a finite number of at least 0, got -1 (row 'none')",
         "sweep.yaml:8:50: losses.SH.form: must be one of per_sample, official, got 'oficial'; did you mean official? "
         "valid: per_sample, official (simulated_heatmap.py:20) (row 'none')",
@@ -90,8 +91,8 @@ def test_fields_that_do_not_go_together_are_shown_once_each_is_right_by_itself(t
     text = text.replace("epochs: 2,", "epochs: 3, milestones: [2, 1],")
     assert _problems(tmp_path, text) == [
         "sweep.yaml:5:20: student.model: must be a model of ours, timm:NAME, mmpose:CONFIG.py, or FILE.py:NAME of your "
-        f"own, got 'distilpos_s'; did you mean distilpose_s? valid: {', '.join([*MODELS][:20])} and {len(MODELS) - 20} more "
-        "(row 'none' and 1 more)",
+        f"own, got 'distilpos_s'; did you mean distilpose_s? valid: {', '.join([*MODELS][:20])} "
+        f"and {len(MODELS) - 20} more (row 'none' and 1 more)",
         "sweep.yaml:6:42: teacher.dim: must be a multiple of 4 and of heads (2), got 95; change dim or heads "
         "(row 'none' and 1 more)",
         "sweep.yaml:11:37: schedule.milestones: must be in ascending order, got [2, 1] (row 'none' and 1 more)",
