@@ -119,7 +119,7 @@ class Decoder(nn.Module):
         for layer in self.encoder:
             memory = layer(memory, self.positions)
         placed = memory + self.positions
-        x = torch.zeros_like(self.queries, dtype=memory.dtype).expand(len(memory), -1, -1)
+        x = torch.zeros_like(self.queries, dtype=memory.dtype).expand(memory.shape[0], -1, -1)
         said = []
         for index, layer in enumerate(self.decoder, start=1):
             x = layer(x, self.queries, memory, placed)

@@ -71,6 +71,7 @@ def test_a_dead_wandb_takes_nothing_from_the_runs(
         raise wandb.errors.CommError("no server")
 
     monkeypatch.setattr(wandb, "init", dead)
+    monkeypatch.setattr("experiments.track.wandb.tracker.reach_server", lambda *_: None)
     plan = planned(tmp_path, MINI)
     assert launched(plan, tmp_path / "runs", track=({"kind": "wandb", "mode": "online"},)).complete
     assert asked
