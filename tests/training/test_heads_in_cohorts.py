@@ -1,4 +1,4 @@
-"""A student with any head on tokens trains the same alone, beside others and after a break; so do its losses' parameters."""
+"""A student with any head on tokens trains the same alone, beside others and after a break; its losses too."""
 
 from pathlib import Path
 
