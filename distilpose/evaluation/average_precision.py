@@ -11,6 +11,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from distilpose.data.coco import PoseData
 from distilpose.data.records import AnnotationRow, Given, Records, read_records
 from distilpose.evaluation.metrics import AP_METRICS
 from distilpose.evaluation.protocol import Evaluator
@@ -71,6 +72,11 @@ def truth_of(records: Records, sigmas: Sequence[float], image_ids: Iterable[int]
     with contextlib.redirect_stdout(io.StringIO()):
         coco.createIndex()
     return KeypointTruth(coco=coco, sigmas=tuple(sigmas))
+
+
+def split_truth(data: PoseData) -> KeypointTruth:
+    """Return the truth of a split, read as its people were. Raises ValueError as `read_truth` does."""
+    return read_truth(data.annotation_file, data.skeleton.sigmas, given=data.given)
 
 
 def average_precision(

@@ -17,7 +17,7 @@ from torch import nn
 from distilpose.data.coco import PoseData
 from distilpose.data.sources import ImageSource
 from distilpose.data.stream import Batch, eval_batches
-from distilpose.evaluation.average_precision import KeypointTruth, read_truth
+from distilpose.evaluation.average_precision import KeypointTruth, split_truth
 from distilpose.evaluation.boxes import detected_people
 from distilpose.evaluation.decode import Points, Readable, Refinement, crop_to_image
 from distilpose.evaluation.flip import FlipTest
@@ -103,7 +103,7 @@ def evaluate_many(
     if boxes is not None:
         people, box_scores = detected_people(data, boxes)
     if truth is None and data.people:
-        truth = read_truth(data.annotation_file, data.skeleton.sigmas, given=data.given)
+        truth = split_truth(data)
     if batches is None:
         batches = eval_batches(people, input_size=input_size, batch_size=batch_size, workers=workers, cache=cache)
     partners = data.skeleton.flip_permutation

@@ -12,7 +12,7 @@ from distilpose.data.coco import PoseData, load_pose_data
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.sources import ImageSource
 from distilpose.data.stream import Batch, PeopleStream, eval_batches
-from distilpose.evaluation.average_precision import KeypointTruth, read_truth
+from distilpose.evaluation.average_precision import KeypointTruth, split_truth
 from distilpose.evaluation.evaluate import Evaluation, evaluate_many
 from distilpose.evaluation.flip import FlipTest
 from distilpose.evaluation.metrics import MetricUse
@@ -163,7 +163,7 @@ def build_validation(
     flip_test = None
     if choice.flip_test:
         flip_test = FlipTest(coordinates=choice.flip_coordinates, scores=choice.flip_scores)
-    truth = truth or read_truth(val.annotation_file, val.skeleton.sigmas, given=val.given)
+    truth = truth or split_truth(val)
 
     def people() -> Iterator[Batch]:
         return eval_batches(

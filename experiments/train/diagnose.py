@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from distilpose.data.coco import PoseData
-from distilpose.evaluation.average_precision import KeypointTruth, read_truth
+from distilpose.evaluation.average_precision import KeypointTruth, split_truth
 from distilpose.evaluation.diagnosis import diagnose
 from distilpose.evaluation.evaluate import Evaluation
 from distilpose.evaluation.measure import given_to_metrics
@@ -34,7 +34,7 @@ class Diagnoser:
     def truth(self) -> KeypointTruth:
         """The annotations."""
         if self._truth is None:
-            self._truth = read_truth(self.val.annotation_file, self.val.skeleton.sigmas, given=self.val.given)
+            self._truth = split_truth(self.val)
         return self._truth
 
     def by_picture(self, evaluation: Evaluation) -> dict[str, NDArray[Any]]:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from distilpose.data.coco import PoseData, load_pose_data
-from distilpose.evaluation.average_precision import read_truth
+from distilpose.evaluation.average_precision import split_truth
 from distilpose.evaluation.measure import given_to_metrics, measure
 from distilpose.evaluation.metrics import MetricUse, metric_of
 from distilpose.whole_files import write_whole
@@ -64,7 +64,7 @@ def measure_finished(
         assert metric is not None
         use, recipe = metric_of(metric), run.recipe()
         if recipe.data not in splits:
-            splits[recipe.data] = load_pose_data(place(recipe.data), recipe.data.val)
+            splits[recipe.data] = load_pose_data(place(recipe.data), recipe.data.val, recipe.data.given)
         known = run.measured.read()
         values = _values(run, use, splits[recipe.data], aligned=recipe.evaluation.boxes == "gt", parts=store.parts)
         found = measured_by([use], values)
@@ -82,7 +82,7 @@ def _values(run: RunDir, use: MetricUse, val: PoseData, *, aligned: bool, parts:
     results = read_json(run.predictions, list[dict[str, Any]])
     if results is None or not run.keypoints.is_file():
         raise ValueError(f"{run.keypoints}: the run's predictions are gone, and {use.title} cannot be worked out")
-    truth = read_truth(val.annotation_file, val.skeleton.sigmas)
+    truth = split_truth(val)
     keypoints = np.load(run.keypoints, allow_pickle=False) if aligned else None
     given = given_to_metrics(val, keypoints=keypoints, results=results, truth=truth)
     return measure(given, [use], parts=parts, required=use.title)

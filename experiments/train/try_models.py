@@ -110,7 +110,7 @@ class _Tried:
 
         if data not in self._skeletons:
             folder = data_root(data, root=self._root, runs=self._store.root)
-            self._skeletons[data] = load_pose_data(folder, data.train).skeleton
+            self._skeletons[data] = load_pose_data(folder, data.train, data.given).skeleton
         return self._skeletons[data]
 
 
