@@ -12,11 +12,11 @@ from torch import nn
 from distilpose.data.coco import PoseData
 from distilpose.evaluation.average_precision import KeypointTruth, split_truth
 from distilpose.evaluation.diagnosis import diagnose
-from distilpose.evaluation.evaluate import Evaluation
-from distilpose.evaluation.measure import given_to_metrics
 from distilpose.evaluation.per_picture import per_picture
 from distilpose.models.measure import count_costs
 from distilpose.models.speed import measure_speed
+from experiments.runs.store import RunDir
+from experiments.train.measure import kept_for_metrics
 
 
 class Diagnoser:
@@ -37,12 +37,10 @@ class Diagnoser:
             self._truth = split_truth(self.val)
         return self._truth
 
-    def by_picture(self, evaluation: Evaluation) -> dict[str, NDArray[Any]]:
-        """What an evaluation found, picture by picture; joints only where it used the annotated boxes."""
-        annotated = len(evaluation.keypoints) == len(self.val.people) and "PCK@0.2" in evaluation.metrics
-        keypoints = evaluation.keypoints if annotated else None
-        given = given_to_metrics(self.val, keypoints=keypoints, results=evaluation.results, truth=self.truth)
-        return per_picture(self.truth, evaluation.results, given)
+    def by_picture(self, run: RunDir) -> dict[str, NDArray[Any]]:
+        """What the kept predictions of a run found, picture by picture; joints only in the annotated boxes."""
+        given = kept_for_metrics(run, self.val, self.truth, aligned=run.recipe().evaluation.boxes == "gt")
+        return per_picture(self.truth, given["results"], given)
 
 
 def cost_json(model: nn.Module, input_size: tuple[int, int], *, cpu: str | None) -> dict[str, Any]:

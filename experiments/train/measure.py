@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from distilpose.data.coco import PoseData, load_pose_data
-from distilpose.evaluation.average_precision import split_truth
+from distilpose.evaluation.average_precision import KeypointTruth, split_truth
 from distilpose.evaluation.measure import given_to_metrics, measure
 from distilpose.evaluation.metrics import MetricUse, metric_of
 from distilpose.whole_files import write_whole
@@ -73,16 +73,23 @@ def measure_finished(
     return count
 
 
+def kept_for_metrics(run: RunDir, val: PoseData, truth: KeypointTruth, *, aligned: bool) -> dict[str, Any]:
+    """What metrics may ask for, from a run's kept predictions; `aligned` where it used the annotated boxes.
+
+    Raises ValueError where the predictions are gone.
+    """
+    results = read_json(run.predictions, list[dict[str, Any]])
+    if results is None or not run.keypoints.is_file():
+        raise ValueError(f"{run.keypoints}: the run's predictions are gone, and nothing can be worked out of them")
+    keypoints = np.load(run.keypoints, allow_pickle=False) if aligned else None
+    return given_to_metrics(val, keypoints=keypoints, results=results, truth=truth)
+
+
 def _values(run: RunDir, use: MetricUse, val: PoseData, *, aligned: bool, parts: Path) -> dict[str, float]:
     result = run.result()
     assert result is not None, f"run {run.run_id} is not finished"
     fingerprints = result.provenance.get("data_fingerprint")
     if not isinstance(fingerprints, dict) or fingerprints.get("val") != val.fingerprint:
         raise ValueError(f"{val.annotation_file}: must be the annotations that run {run.run_id} was measured on")
-    results = read_json(run.predictions, list[dict[str, Any]])
-    if results is None or not run.keypoints.is_file():
-        raise ValueError(f"{run.keypoints}: the run's predictions are gone, and {use.title} cannot be worked out")
-    truth = split_truth(val)
-    keypoints = np.load(run.keypoints, allow_pickle=False) if aligned else None
-    given = given_to_metrics(val, keypoints=keypoints, results=results, truth=truth)
+    given = kept_for_metrics(run, val, split_truth(val), aligned=aligned)
     return measure(given, [use], parts=parts, required=use.title)

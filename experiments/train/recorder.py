@@ -202,7 +202,6 @@ class RunListener(Listener):
                 recorder.run.measured.write(measured_by(self.metrics_asked, evaluation.metrics), aside=aside)
             with _worth_a_warning(recorder.run, "diagnosis"):
                 recorder.run.diagnosis.write(self._diagnose(evaluation.results), aside=aside)
-                write_per_picture(recorder.run.per_picture, self._diagnose.by_picture(evaluation), aside=aside)
         with _worth_a_warning(recorder.run, f"pictures at epoch {epoch}"):
             self._draw(member, epoch, recorder)
 
@@ -234,6 +233,10 @@ class RunListener(Listener):
         with _worth_a_warning(recorder.run, "cost"):
             cost = cost_json(member.model, self.input_size, cpu=recorder.origin.get("cpu"))
             recorder.run.cost.write(cost, aside=recorder.lease.aside)
+        with _worth_a_warning(recorder.run, "what was found by picture"):
+            write_per_picture(
+                recorder.run.per_picture, self._diagnose.by_picture(recorder.run), aside=recorder.lease.aside
+            )
         if self.elsewhere is not None:
             with _worth_a_warning(recorder.run, "measures on other sets"):
                 self.elsewhere.measure(recorder.run, aside=recorder.lease.aside)
