@@ -23,6 +23,7 @@ PICTURE_KINDS = ("skeleton", "heatmaps", "attention")
 _LAYERS = "layers"  # plain people, for W&B to lay masks over: a page has the sheets
 _ACCURACIES = re.compile(r"(val/)?((AP|AR)(50|75|M|L)?|PCK(@[\d.]+(-torso)?)?(\(.*\))?)( on .+)?")
 ON = " on "
+ON_TEST = " on test"
 
 
 def metric_scale(name: str) -> float:
