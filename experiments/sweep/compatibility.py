@@ -182,7 +182,7 @@ def _role_faults(
         valid = [name for name, one in MODELS.items() if one.role in roles and one.has_tokens]
         yield (role, "model"), f"must be {what}, got {choice.model!r}, a {spec.role}; {nearest(choice.model, valid)}"
     elif role == "teacher" and spec.role == "student" and not taught:
-        if choice.model in MODELS or spec.is_whole:
+        if spec.is_whole or (choice.model in MODELS and MODELS[choice.model].role == "student"):
             valid = [name for name, one in MODELS.items() if one.role == "teacher"]
             hint = f"it gives {', '.join(spec.gives)}" if spec.is_whole else nearest(choice.model, valid)
             yield (role, "model"), f"must be a teacher's model, got {choice.model!r}, a student; {hint}"

@@ -45,9 +45,13 @@ def test_a_simcc_teacher_is_trained_and_teaches(distilpose: Callable[..., Said],
     ("old", "new", "told"),
     [
         (", losses: {SimCC: 1}}", "}", "teacher.head: must be heatmap, for a teacher without losses learns heatmaps"),
-        ("head: simcc, losses: {SimCC: 1}}", "head: simcc, losses: {reg: 1}}", "teacher.losses.reg: asks for keypoints"),
+        (
+            "head: simcc, losses: {SimCC: 1}}",
+            "head: simcc, losses: {reg: 1}}",
+            "teacher.losses.reg: asks for keypoints",
+        ),
         ("{SimCC: 1}}", "{SimCC: 1, DWPose: 1}}", "teacher.losses.DWPose: needs a teacher, and a teacher has none"),
-        ("{SimCC: 1}}", "{SimCCs: 1}}", "taught.yaml:6:110: teacher.losses.SimCCs: "),
+        ("{SimCC: 1}}", "{SimCCs: 1}}", "taught.yaml:6:117: teacher.losses.SimCCs: "),
         ("losses: {DWPose: 1}", "losses: {FPD: 1}", "losses.FPD: asks for "),
     ],
 )
