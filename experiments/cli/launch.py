@@ -194,22 +194,28 @@ def _measure_lacking(sweep: "Sweep", place: Place, where: Opened, elsewhere: Map
     from experiments.train.elsewhere import measure_lacking
 
     store = Store(place.runs)
+    plan = store.load_plan(sweep.sweep, sweep.profile)
     by_data: dict[DataChoice, list[RunDir]] = {}
-    for run in map(store.run, store.load_plan(sweep.sweep, sweep.profile).run_names):
+    for run in map(store.run, plan.run_names):
         if run.state() == "finished":
             by_data.setdefault(run.recipe().data, []).append(run)
     for data, runs in by_data.items():
-        if count := measure_lacking(runs, _other_sets(data, place, elsewhere)):
+        if count := measure_lacking(runs, _other_sets(data, place, elsewhere, plan.measured)):
             console.print(f"{count} runs finished earlier are now measured on {', '.join(elsewhere)} too")
 
 
-def _other_sets(data: "DataChoice", place: Place, elsewhere: Mapping[str, Mapping[str, Any]]) -> "OtherSets":
+def _other_sets(
+    data: "DataChoice",
+    place: Place,
+    elsewhere: Mapping[str, Mapping[str, Any]],
+    metric: str | Mapping[str, Any] | None = None,
+) -> "OtherSets":
     from distilpose.data.coco import load_pose_data
     from experiments.build.data import data_root
     from experiments.train.elsewhere import OtherSets
 
     folder = data_root(data, root=place.data, runs=place.runs)
-    return OtherSets(elsewhere, load_pose_data(folder, data.train, data.given).skeleton)
+    return OtherSets(elsewhere, load_pose_data(folder, data.train, data.given).skeleton, metric=metric)
 
 
 def _say_cache(sweep: "Sweep", place: Place, where: Opened, cache: Path) -> None:
