@@ -33,6 +33,7 @@ from experiments.launch.protocol import Opened, Wish
 from experiments.track.trackers import open_service, read_trackers
 
 if TYPE_CHECKING:
+    from distilpose.evaluation.metrics import MetricUse
     from experiments.runs.store import RunDir
     from experiments.sweep.recipe import DataChoice
     from experiments.sweep.sweep_file import Sweep
@@ -131,7 +132,7 @@ def _train(
         for name, one in sweep.evaluate_on.items()
     }
     for data in dict.fromkeys(row.recipe.data for row in sweep.rows) if elsewhere else ():
-        _say_shared(data, place, elsewhere)
+        _say_shared(data, place, elsewhere, sweep.metric)
     if cache is not None:
         _say_cache(sweep, place, where, cache)
     searcher = searcher_of(sweep, place)
@@ -179,12 +180,19 @@ def _train(
     return outcome.complete
 
 
-def _say_shared(data: "DataChoice", place: Place, elsewhere: Mapping[str, Mapping[str, Any]]) -> None:
+def _say_shared(
+    data: "DataChoice", place: Place, elsewhere: Mapping[str, Mapping[str, Any]], metric: "MetricUse"
+) -> None:
     """Tell on how many people, and by how many joints, runs are measured on other sets. Raises DataError for none."""
+    from distilpose.evaluation.measure import given_by_data
+    from distilpose.evaluation.metrics import lacking
+
     sets = _other_sets(data, place, elsewhere)
     for name in elsewhere:
         people, _, joints = sets.read(name)
         said = f"{len(people.people):,} people, by {joints} of {people.skeleton.num_joints} joints"
+        if lacks := lacking(metric, given_by_data(people)):
+            said += f"; not by {metric.title}, which needs {lacks}: reports show AP there"
         console.print(f"Runs are measured on {name} at their end: {said}", markup=False, highlight=False)
 
 

@@ -116,7 +116,13 @@ class SweepNumbers:
     def other_metrics(self) -> tuple[str, ...]:
         """The metrics shown after the sweep's own: those that were measured."""
         found = dict.fromkeys(name for row in self.rows for name in row.measured)
-        return tuple(name for name in found if name != self.metric)
+        return tuple(name for name in found if name not in (self.metric, *self.parts))
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Of the body, or whatever the sweep's metric tells apart: `PCKh@0.5.wrist`."""
+        found = dict.fromkeys(name for row in self.rows for name in row.measured)
+        return tuple(name for name in found if name.startswith(f"{self.metric}.") and ON not in name)
 
     @property
     def drawn_rows(self) -> tuple[RowNumbers, ...]:
@@ -188,11 +194,13 @@ def _sign(plan: SavedPlan) -> int:
 def _row(row: SavedRow, runs: tuple[RunNumbers, ...], metric: str) -> RowNumbers:
     """A row by itself, before it is compared."""
     finished = [run for run in runs if run.finished]
-    named = [name for run in finished for name in run.metrics]
-    parts, elsewhere = ([name for name in named if name.startswith(metric + mark)] for mark in (".", ON))
+    named = dict.fromkeys(name for run in finished for name in run.metrics)
+    parts = [name for name in named if name.startswith(f"{metric}.")]
+    sets = dict.fromkeys(name.partition(ON)[2] for name in named if ON in name)
+    elsewhere = [f"{metric if f'{metric}{ON}{one}' in named else 'AP'}{ON}{one}" for one in sets]
     measured = {
         name: spread(by_seed)
-        for name in dict.fromkeys((metric, *(part for part in parts if ON not in part), *OTHER_METRICS, *elsewhere))
+        for name in dict.fromkeys((metric, *parts, *OTHER_METRICS, *elsewhere))
         if (by_seed := {run.seed: run.metrics[name] for run in finished if name in run.metrics})
     }
     last = {run.seed: run.last[metric] for run in finished if metric in run.last}
