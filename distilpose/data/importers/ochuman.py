@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from distilpose.data.errors import DataError
 from distilpose.data.foreign import is_number
 from distilpose.data.importers.coco import read_coco
 from distilpose.data.importers.gathering import Gathering, read_list, read_object, refuse
@@ -24,6 +25,8 @@ def read_ochuman(file: Path, pictures: Path, skeleton: Skeleton, *, split: str) 
     parsed = read_object(file)
     if "keypoint_names" not in parsed:
         return read_coco(file, pictures, skeleton)
+    if split not in ("val", "test"):
+        raise DataError(f"{file}: holds val and test, got the split {split!r}")
     names = parsed["keypoint_names"]
     if not isinstance(names, list) or not set(skeleton.names) <= {*map(str, names)}:
         refuse(f"{file}: keypoint_names", f"all of {', '.join(skeleton.names)} are needed", names)
@@ -44,20 +47,17 @@ def read_ochuman(file: Path, pictures: Path, skeleton: Skeleton, *, split: str) 
     return found
 
 
-def _of_split(
-    file: Path, parsed: dict[str, Any], split: str
-) -> Iterator[tuple[str, dict[str, Any], list[tuple[str, dict[str, Any]]]]]:
-    """The pictures of a split with their people, in the order of ids; one without anybody to evaluate follows its
-    predecessor's split.
-    """
+Person = tuple[str, dict[str, Any]]
+
+
+def _of_split(file: Path, parsed: dict[str, Any], split: str) -> Iterator[tuple[str, dict[str, Any], list[Person]]]:
+    """The pictures of a split with their people, by id; one without anybody to evaluate follows its predecessor."""
     rows = list(read_list(file, parsed, "images"))
     for place, row in rows:
-        if type(row.get("image_id")) is not type(rows[0][1].get("image_id")) or not isinstance(
-            row.get("image_id"), int | str
-        ):
-            refuse(f"{place}: image_id", "a number or a name, as all others, is needed", row.get("image_id"))
+        if type(row.get("image_id")) not in (int, str):
+            refuse(f"{place}: image_id", "a number or a name is needed", row.get("image_id"))
     counted = 0
-    for place, row in sorted(rows, key=lambda one: one[1]["image_id"]):
+    for place, row in sorted(rows, key=lambda one: str(one[1]["image_id"]).zfill(20)):
         people = list(read_list(place, row, "annotations"))
         counted += any(_is_whole(one) for _, one in people)
         if (split == "val") == (counted <= VAL_PICTURES):
@@ -73,6 +73,7 @@ def _joints(at: str, flat: object, places: list[int], count: int) -> list[Any]:
         got = len(flat) if isinstance(flat, list) else flat
         refuse(f"{at}: keypoints", f"{3 * count} numbers, x, y, visibility of each joint, are needed", got)
     for joint in places:
-        if flat[3 * joint + 2] not in _VISIBILITY:
-            refuse(f"{at}: keypoints", "visibility must be 0, 1, 2 or 3", flat[3 * joint + 2])
+        flag = flat[3 * joint + 2]
+        if type(flag) not in (int, float) or flag not in _VISIBILITY:
+            refuse(f"{at}: keypoints", "visibility must be 0, 1, 2 or 3", flag)
     return [v for at in places for v in (*flat[3 * at : 3 * at + 2], _VISIBILITY[flat[3 * at + 2]])]

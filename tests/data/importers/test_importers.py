@@ -10,6 +10,7 @@ import made_up_sources as made_up
 import numpy as np
 import pytest
 from made_up_sources import NAMELESS, PEOPLE, SOURCES
+from scipy.io import savemat
 from typer.testing import CliRunner
 
 from distilpose.data.check import check_data
@@ -230,9 +231,24 @@ def test_a_faulty_file_of_cocos_format_is_refused_by_file_field_and_record(kind:
         ("ochuman_own", "ochuman.json", "[8, 10, 72, 86]", "[8]", r"images\[0\]: annotations\[0\]: bbox: the corners"),
         ("ochuman_own", "ochuman.json", "[20, 30, 0, ", "[", r"annotations\[0\]: keypoints: 57 numbers, .*got 54"),
         ("ochuman_own", "ochuman.json", "[20, 30, 0, ", "[20, 30, 9, ", "visibility must be 0, 1, 2 or 3, got 9"),
-        ("ochuman_own", "ochuman.json", '"image_id": 5', '"image_id": "5"', r"image_id: a number or a name, as all"),
+        ("ochuman_own", "ochuman.json", "[20, 30, 0, ", "[20, 30, [], ", r"visibility must be 0, 1, 2 or 3, got \[\]"),
+        (
+            "ochuman_own",
+            "ochuman.json",
+            '"image_id": 5',
+            '"image_id": null',
+            r"images\[2\]: image_id: a number or a name",
+        ),
         ("ochuman_own", "ochuman.json", '"annotations"', '"people"', r"images\[0\]: annotations: a list is needed"),
         ("mpii", "annotations/mpii_gt_val.mat", "", "no mat", r"mpii_gt_val\.mat: cannot be read as a MATLAB file"),
+        ("mpii_mat", "mpii_human_pose_v1_u12_1.mat", "", "no mat", r"u12_1\.mat: cannot be read as a MATLAB file"),
+        (
+            "cvat_coco",
+            "annotations/person_keypoints_default.json",
+            '"keypoints": ["',
+            '"points": ["',
+            "categories: a category",
+        ),
         ("lspet", "joints.mat", "", "no mat", r"joints\.mat: cannot be read as a MATLAB file"),
         ("cvat", "annotations.xml", "</image>", "", r"annotations\.xml: must be XML: mismatched tag: line"),
         ("cvat", "annotations.xml", 'label="neck"', 'label="nose"', r"skeleton 1: points nose: joint 'nose'"),
@@ -253,6 +269,33 @@ def test_a_faulty_file_is_refused_by_file_field_and_place(
     path.write_text(path.read_text().replace(old, new) if old else new)
     with pytest.raises(ValueError, match=said):
         read(kind.partition("_")[0], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "content", "said"),
+    [
+        ("mpii", "mpii_human_pose_v1_u12_1.mat", {"RELEASES": 1}, r"u12_1\.mat: RELEASE: is absent"),
+        (
+            "mpii",
+            "mpii_human_pose_v1_u12_1.mat",
+            {"RELEASE": {"img_train": 1}},
+            "RELEASE: must be as MPII publishes it",
+        ),
+        (
+            "lspet",
+            "joints.mat",
+            {"joints": np.zeros((3, 14, 2))},
+            r"joints: 14 x 3 x people are needed, got \[3, 14, 2\]",
+        ),
+    ],
+)
+def test_a_mat_of_another_kind_is_refused_by_its_variable(
+    kind: str, file: str, content: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "images").mkdir()
+    savemat(tmp_path / file, content)
+    with pytest.raises(DataError, match=said):
+        read(kind, tmp_path)
 
 
 def test_the_command_tells_where_everybody_went_and_overwrites_nothing(tmp_path: Path) -> None:
