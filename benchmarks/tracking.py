@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from unittest.mock import patch
 
 from benchmarks.measure import Figure, Settings, seconds_of, timing
 from benchmarks.report_growth import write_store
@@ -42,8 +43,11 @@ def figures(settings: Settings) -> Iterator[Figure]:
         for away in (0.0, AWAY_SECONDS):
             seconds = {}
             for together in (1, TOGETHER):
-                with _server(Path(directory) / f"server-{away}-{together}") as port, _relay(port, away) as front:
-                    os.environ |= {"WANDB_BASE_URL": f"http://127.0.0.1:{front}", "WANDB_API_KEY": KEY}
+                with (
+                    _server(Path(directory) / f"server-{away}-{together}") as port,
+                    _relay(port, away) as front,
+                    patch.dict(os.environ, WANDB_BASE_URL=f"http://127.0.0.1:{front}", WANDB_API_KEY=KEY),
+                ):
                     for noted in root.glob(f"*/{NAME}"):
                         noted.unlink()
                     for files in root.glob("*/wandb"):

@@ -141,8 +141,9 @@ def _own_places(sweep: Sweep) -> dict[str, Place]:
     losses: dict[str, str] = {}
     choices: dict[ModelChoice, None] = {}
     for row in sweep.rows:
-        losses |= {use.own.code: use.name for use in row.recipe.losses or () if use.own is not None}
         teacher = row.recipe.trained_teacher
+        uses = (*(row.recipe.losses or ()), *((teacher and teacher.losses) or ()))
+        losses |= {use.own.code: use.name for use in uses if use.own is not None}
         choices |= dict.fromkeys([row.recipe.student, *([teacher.choice] if teacher else [])])
     places = {code: find_own(name, sweep.folder, "loss", LOSSES) for code, name in losses.items()}
     for choice in choices:

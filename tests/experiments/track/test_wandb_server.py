@@ -2,9 +2,12 @@
 
 import json
 import math
+import subprocess
+import sys
 import threading
 import time
 
+import psutil
 import pytest
 from made_up_runs import PLAN, begin, measure
 
@@ -147,6 +150,36 @@ def test_a_slow_server_gets_all(store, openwandb, proxy, at):
     proxy.spoil = lambda *_: time.sleep(0.3) or 0
     assert told(store)["teacher"] == ("told", "")
     assert openwandb.numbers("teacher") == expected(store.run("teacher"))
+
+
+HANGING = """
+import sys
+from experiments.cli.main import main
+from experiments.track import replay
+replay.WORD_SECONDS, replay.PATIENCE_SECONDS = 0.5, 2.0
+sys.argv[1:] = ["track", "replay", "wandb:online", "mini", "--profile", "default", "--runs", sys.argv[1]]
+main()
+"""
+
+
+def test_a_service_that_hangs_ends_a_replay_and_another_goes_on(store, openwandb, proxy, at):
+    at(proxy.port)
+
+    def suspend(method, path, body):
+        for child in psutil.Process().children(recursive=True):
+            if child.name() == "wandb-core":
+                child.suspend()
+        return 0
+
+    proxy.spoil = suspend
+    command = [sys.executable, "-c", HANGING, str(store.root)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, done.stderr
+    assert sorted(line.split()[0] for line in done.stdout.splitlines()) == ["failed", "failed", "not"]
+    assert "no run arrived for 0 s of at most 2; 2 are left" in done.stderr
+    proxy.calm()
+    assert {what for what, _ in told(store).values()} == {"told", "not begun"}
+    assert openwandb.numbers("student") == expected(store.run("student"))
 
 
 def test_a_server_that_stops_costs_a_warning_and_gets_all_after_its_restart(
