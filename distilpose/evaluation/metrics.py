@@ -86,7 +86,7 @@ class MetricUse:
 
     @property
     def title(self) -> str:
-        """Its name in tables and results: a user's own has that of its function, and options are said."""
+        """Its name in tables and results: for a user's own, its function's; options follow in brackets."""
         name = self.name if self.own is None else self.own.name
         return name + (f"({', '.join(f'{option}={value}' for option, value in self.options)})" if self.options else "")
 

@@ -1,6 +1,6 @@
 """SH: the student's coordinates and sigmas drawn as a heatmap and compared with its teacher's (equations 3 and 4).
 
-A simulated heatmap is the outer product of a row and a column, so its distance to the teacher's is had from the two
+A simulated heatmap is the outer product of a row and a column, so its distance to the teacher's follows from the two
 alone, |g - t|^2 = |row|^2 |column|^2 - 2 column' t row + |t|^2: nothing of a heatmap's size is made or kept for the
 gradient, and the cost is linear in the batch, also that of the official form.
 """

@@ -73,7 +73,7 @@ def launch(
         typer.Option(help="Threads that prepare batches, per process; by default its cores on a GPU, up to 8.", min=0),
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option(help="Folder to keep decoded pictures in, for all processes; its size is told first.")
+        Path | None, typer.Option(help="Folder to keep decoded pictures in, for all processes; prints its size first.")
     ] = None,
     retry_failed: Annotated[bool, typer.Option(help="Try runs again that failed for good.")] = False,
     gpus_per_run: Annotated[

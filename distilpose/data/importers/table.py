@@ -31,7 +31,7 @@ class Importer:
     files: by split, the patterns below the source, of which the first that fits is taken.
     pictures: patterns of folders below the source, of which the first that is there is taken; {split} is the split.
     skeletons: those of the library that fit, the default first; none where only the user knows.
-    holds_all: a file may hold every split, so that `read` is told which by `split`.
+    holds_all: a file may hold every split, and `split` tells `read` which.
     """
 
     read: Callable[..., Gathering]
