@@ -133,6 +133,7 @@ class Wandb:
             **({} if live else PERSISTENCE),
         }
         known = {name: value for name, value in wished.items() if name in wandb.Settings.model_fields}
+        wandb.setup()  # under its lock: of two first `init` at once, one may read half of the settings: no server
         run = wandb.init(
             id=card.run_id,
             name=card.name,
