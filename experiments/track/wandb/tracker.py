@@ -169,9 +169,7 @@ class WandbRun:
             for name, image in images.items() if not self._live else ():
                 image.bind_to_run(self._run, name, before)
             return
-        row: dict[str, Any] = {shown_name(name): value for name, value in step.values.items()}
-        if step.epoch is not None:
-            row["epoch"] = float(step.epoch)
+        row = {shown_name(name): value for name, value in step.numbers.items()}
         self._run.log({**row, **images, "_timestamp": step.time}, step=step.step)
 
     def summary(self, values: Mapping[str, float]) -> None:

@@ -73,6 +73,14 @@ def test_what_a_tracker_does_not_know_is_refused(text, rule):
         read_tracker(text)
 
 
+@pytest.mark.parametrize("name", ["tensorboard", "mlflow:uri=http://127.0.0.1:9", "trackio"])
+def test_a_tracker_that_is_not_installed_is_refused(name, monkeypatch):
+    package = name.partition(":")[0]
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ValueError, match=rf"{package}: is not installed: pip install 'distilpose\[{package}\]'"):
+        open_service(read_tracker(name)).check(reach=False)
+
+
 def test_none_stands_alone():
     assert read_trackers(["none"]) == ()
     assert [tracker["kind"] for tracker in read_trackers(["tensorboard", "wandb:offline"])] == ["tensorboard", "wandb"]
