@@ -133,6 +133,7 @@ class Wandb:
             **({} if live else PERSISTENCE),
         }
         known = {name: value for name, value in wished.items() if name in wandb.Settings.model_fields}
+        wandb.setup()  # under its lock: of two first `init` at once, one may read half of the settings: no server
         run = wandb.init(
             id=card.run_id,
             name=card.name,
@@ -168,9 +169,7 @@ class WandbRun:
             for name, image in images.items() if not self._live else ():
                 image.bind_to_run(self._run, name, before)
             return
-        row: dict[str, Any] = {shown_name(name): value for name, value in step.values.items()}
-        if step.epoch is not None:
-            row["epoch"] = float(step.epoch)
+        row = {shown_name(name): value for name, value in step.numbers.items()}
         self._run.log({**row, **images, "_timestamp": step.time}, step=step.step)
 
     def summary(self, values: Mapping[str, float]) -> None:

@@ -9,7 +9,9 @@ import time
 
 import psutil
 import pytest
+import wandb
 from made_up_runs import PLAN, begin, measure
+from wandb.sdk import wandb_setup
 
 from experiments.track.card import run_card
 from experiments.track.courier import Courier
@@ -51,6 +53,22 @@ def test_every_number_and_picture_arrives(store, openwandb, at):
     assert json.loads(summary)["best/AP"] == 0.2
     assert json.loads(summary)["status"] == "finished"
     assert {what for what, _ in told(store, project).values()} == {"there", "not begun"}
+
+
+def test_the_first_runs_of_a_process_all_know_the_server_that_is_named(store, openwandb, at, monkeypatch):
+    at(openwandb.port)
+    seen = []
+
+    def init(**_):
+        seen.append(wandb_setup.singleton().settings.base_url)
+        raise wandb.errors.CommError("enough")
+
+    wandb.teardown()  # settings are read once a process
+    read = wandb.Settings.update_from_system_settings
+    monkeypatch.setattr(wandb.Settings, "update_from_system_settings", lambda self: time.sleep(0.5) or read(self))
+    monkeypatch.setattr(wandb, "init", init)
+    told(store)
+    assert seen == [f"http://127.0.0.1:{openwandb.port}"] * 2
 
 
 def for_a_while(status, part, count=10**9):
