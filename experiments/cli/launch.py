@@ -37,6 +37,7 @@ from experiments.launch.protocol import Opened, Wish
 from experiments.track.trackers import open_service, read_trackers
 
 if TYPE_CHECKING:
+    from distilpose.evaluation.metrics import MetricUse
     from experiments.plan.plan import Plan
     from experiments.runs.store import RunDir
     from experiments.sweep.recipe import DataChoice
@@ -87,7 +88,7 @@ def launch(
         typer.Option(help="Threads that prepare batches, per process; by default its cores on a GPU, up to 8.", min=0),
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option(help="Folder to keep decoded pictures in, for all processes; its size is told first.")
+        Path | None, typer.Option(help="Folder to keep decoded pictures in, for all processes; prints its size first.")
     ] = None,
     retry_failed: Annotated[bool, typer.Option(help="Try runs again that failed for good.")] = False,
     gpus_per_run: Annotated[
@@ -160,7 +161,7 @@ def _train(
         for name, one in sweep.evaluate_on.items()
     }
     for data in dict.fromkeys(row.recipe.data for row in sweep.rows):
-        _say_shared(data, place, elsewhere)
+        _say_shared(data, place, elsewhere, sweep.metric)
     if cache is not None:
         _say_cache(sweep, place, where, cache)
     grower = None if more.seeds else grower_of(sweep, place)
@@ -210,14 +211,21 @@ def _train(
     return outcome.complete
 
 
-def _say_shared(data: "DataChoice", place: Place, elsewhere: Mapping[str, Mapping[str, Any]]) -> None:
+def _say_shared(
+    data: "DataChoice", place: Place, elsewhere: Mapping[str, Mapping[str, Any]], metric: "MetricUse"
+) -> None:
     """Tell on how many people, and by how many joints, runs are measured on other sets. Raises DataError for none."""
+    from distilpose.evaluation.measure import given_by_data
+    from distilpose.evaluation.metrics import lacking
+
     sets = _other_sets(data, place, elsewhere)
     if sets is None:
         return
     for name in sets.names:
         people, _, joints = sets.read(name)
         said = f"{len(people.people):,} people, by {joints} of {people.skeleton.num_joints} joints"
+        if lacks := lacking(metric, given_by_data(people)):
+            said += f"; not by {metric.title}, which needs {lacks}: reports show AP there"
         console.print(f"Runs are measured on {name} at their end: {said}", markup=False, highlight=False)
 
 
@@ -233,12 +241,17 @@ def _measure_lacking(plan: "Plan", place: Place, elsewhere: Mapping[str, Mapping
         if (run := store.run(run_id)).state() == "finished":
             by_data.setdefault(run_recipe_from_json(planned.recipe).data, []).append(run)
     for data, runs in by_data.items():
-        sets = _other_sets(data, place, elsewhere)
+        sets = _other_sets(data, place, elsewhere, plan.measured)
         if sets is not None and (count := measure_lacking(runs, sets)):
             console.print(f"{count} runs finished earlier are now measured on {', '.join(sets.names)} too")
 
 
-def _other_sets(data: "DataChoice", place: Place, elsewhere: Mapping[str, Mapping[str, Any]]) -> "OtherSets | None":
+def _other_sets(
+    data: "DataChoice",
+    place: Place,
+    elsewhere: Mapping[str, Mapping[str, Any]],
+    metric: str | Mapping[str, Any] | None = None,
+) -> "OtherSets | None":
     """What runs of this data are measured on at their end, the test split included."""
     from distilpose.data.coco import load_pose_data
     from experiments.build.data import data_root
@@ -246,7 +259,9 @@ def _other_sets(data: "DataChoice", place: Place, elsewhere: Mapping[str, Mappin
 
     folder = data_root(data, root=place.data, runs=place.runs)
     sets = {**elsewhere, **data.test_set(folder)}
-    return OtherSets(sets, load_pose_data(folder, data.train, data.given).skeleton) if sets else None
+    if not sets:
+        return None
+    return OtherSets(sets, load_pose_data(folder, data.train, data.given).skeleton, metric=metric)
 
 
 def _say_cache(sweep: "Sweep", place: Place, where: Opened, cache: Path) -> None:

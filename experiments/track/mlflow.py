@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.track.card import RunCard, flat_config
-from experiments.track.protocol import Outputs, Process, Status, Step
+from experiments.track.protocol import Outputs, Process, Status, Step, needs
 
-MISSING = "mlflow: is not installed: pip install 'distilpose[mlflow]'"
 STATUSES: dict[Status, str] = {
     "finished": "FINISHED",
     "failed": "FAILED",
@@ -33,16 +32,12 @@ class MLflow:
     uri: str = ""
     experiment: str = "distilpose"
     artifacts: bool = False
+    process = Process()  # every call is answered before the next
 
     @property
     def place(self) -> str:
         """The server and the experiment."""
         return f"mlflow {self._uri} {self.experiment}"
-
-    @property
-    def process(self) -> Process:
-        """Every call is answered before the next."""
-        return Process()
 
     @property
     def _uri(self) -> str:
@@ -52,10 +47,7 @@ class MLflow:
         """See `Service`."""
         if not self._uri:
             raise ValueError("mlflow: uri: must be given, mlflow:uri=http://127.0.0.1:5000 say, or MLFLOW_TRACKING_URI")
-        try:
-            import mlflow  # noqa: F401
-        except ImportError:
-            raise ValueError(MISSING) from None
+        needs("mlflow")
         if reach and self._uri.startswith("http"):
             try:
                 urllib.request.urlopen(f"{self._uri.rstrip('/')}/health", timeout=REACH_SECONDS).close()
@@ -95,8 +87,7 @@ class MLflowRun:
         from mlflow.entities import Metric
 
         at = round(step.time * 1000)
-        values = {**step.values, **({} if step.epoch is None else {"epoch": step.epoch})}
-        for name, value in values.items():
+        for name, value in step.numbers.items():
             key = _name(name)
             if step.step > self._there.get(key, -1):
                 self._metrics.append(Metric(key, value, at, step.step))

@@ -1,5 +1,6 @@
 """What a service that shows runs must do: the two protocols that a tracker's file implements."""
 
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,11 @@ class Step:
     values: dict[str, float]
     pictures: list[Picture] = field(default_factory=list)
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The values, and the epoch as one of them."""
+        return self.values if self.epoch is None else {**self.values, "epoch": float(self.epoch)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
@@ -47,6 +53,12 @@ class Process:
     patience_seconds: float = PATIENCE_SECONDS
     end: Callable[[], None] = lambda: None
     give_up: Callable[[], None] = lambda: None
+
+
+def needs(package: str) -> None:
+    """Raise ValueError where the package of a tracker, which is also its extra, is not installed."""
+    if importlib.util.find_spec(package) is None:
+        raise ValueError(f"{package}: is not installed: pip install 'distilpose[{package}]'")
 
 
 class ServiceRun(Protocol):

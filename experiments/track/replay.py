@@ -1,5 +1,6 @@
 """Journals told again to a tracker: how what a service lost, or never had, is made good."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from experiments.track.tracker import Tracker
 What = Literal["told", "there", "running", "not begun", "failed"]
 TOGETHER = 16  # runs at a time
 PATIENCE_SECONDS = 900.0  # in which one of them must arrive
+WORD_SECONDS = 30.0  # without one, until the user is told what is waited for
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +49,20 @@ def replay_sweep(
         pending: set[Future[Told]] = {
             pool.submit(_tell_run, store.run(run_id), plan, service, again) for run_id in plan.run_names
         }
+        waited = 0.0
         while pending:
-            done, pending = wait(pending, timeout=PATIENCE_SECONDS, return_when=FIRST_COMPLETED)
-            if not done:
+            done, pending = wait(pending, timeout=WORD_SECONDS, return_when=FIRST_COMPLETED)
+            waited = 0.0 if done else waited + WORD_SECONDS
+            if waited >= PATIENCE_SECONDS:
                 service.process.give_up()
+            elif waited:
+                log.warning(
+                    "%s: no run arrived for %.0f s of at most %.0f; %d are left, another replay goes on with them",
+                    service.place,
+                    waited,
+                    PATIENCE_SECONDS,
+                    len(pending),
+                )
             for future in done:
                 yield future.result()
     finally:

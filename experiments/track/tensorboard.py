@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.track.card import RunCard, flat_config
-from experiments.track.protocol import Outputs, Process, Status, Step
-
-MISSING = "tensorboard: is not installed: pip install 'distilpose[tensorboard]'"
+from experiments.track.protocol import Outputs, Process, Status, Step, needs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,23 +16,16 @@ class TensorBoard:
     """Where the event files go: `logdir`, or the folder `tensorboard` beside the runs."""
 
     logdir: str = ""
+    process = Process()
 
     @property
     def place(self) -> str:
         """The folder."""
         return f"tensorboard {self.logdir}".strip()
 
-    @property
-    def process(self) -> Process:
-        """Files need no end."""
-        return Process()
-
     def check(self, *, reach: bool) -> None:
         """See `Service`."""
-        try:
-            import tensorboard  # noqa: F401
-        except ImportError:
-            raise ValueError(MISSING) from None
+        needs("tensorboard")
 
     def open(self, card: RunCard, run_dir: Path, *, live: bool) -> "TensorBoardRun":
         """Begin a file: whoever tells of a run tells all of it."""

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.track.card import RunCard, flat_config
-from experiments.track.protocol import Outputs, Process, Status, Step
+from experiments.track.protocol import Outputs, Process, Status, Step, needs
 
-MISSING = "trackio: is not installed: pip install 'distilpose[trackio]'"
 WRITE_SECONDS, MOST = 5.0, 500
 
 
@@ -19,23 +18,16 @@ class Trackio:
     """The project, in the folder that TRACKIO_DIR names or Trackio's own."""
 
     project: str = "distilpose"
+    process = Process()
 
     @property
     def place(self) -> str:
         """The project."""
         return f"trackio {self.project}"
 
-    @property
-    def process(self) -> Process:
-        """A database needs no end."""
-        return Process()
-
     def check(self, *, reach: bool) -> None:
         """See `Service`."""
-        try:
-            import trackio  # noqa: F401
-        except ImportError:
-            raise ValueError(MISSING) from None
+        needs("trackio")
 
     def open(self, card: RunCard, run_dir: Path, *, live: bool) -> "TrackioRun":
         """Open the run, or go on with it."""
@@ -68,7 +60,7 @@ class TrackioRun:
 
         if self._last is not None and step.step <= self._last:
             return
-        row: dict[str, Any] = {**step.values, **({} if step.epoch is None else {"epoch": step.epoch})}
+        row: dict[str, Any] = dict(step.numbers)
         for picture in step.pictures:
             image = trackio.Image(picture.file, picture.caption)
             image._save(self._project, self._card.name, step.step)

@@ -1,5 +1,7 @@
 """Whether and where there is a W&B server to mirror runs to."""
 
+import configparser
+import contextlib
 import json
 import logging
 import netrc
@@ -14,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 Mode = Literal["auto", "online", "offline", "disabled"]
 REACH_SECONDS = 5.0  # for a connection
 _LOOKS = 4  # a server may show a moment later what it has
+OWN = ("api.wandb.ai", "api.forge.coreweave.com")  # W&B's own server, before wandb 0.31 and since
 
 log = logging.getLogger(__name__)
 
@@ -112,11 +115,11 @@ def _lacks(run: Any, names: Sequence[str], steps: int, status: str) -> str:
 def _ask(query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     import requests
 
-    key = os.environ.get("WANDB_API_KEY")
+    key = _key(os.environ)
     answer = requests.post(
         server(os.environ).geturl().rstrip("/") + "/graphql",
         json={"query": query, "variables": variables},
-        auth=("api", key) if key else None,  # without, it looks into the netrc file
+        auth=("api", key or ""),
         timeout=60,
     )
     answer.raise_for_status()
@@ -124,11 +127,11 @@ def _ask(query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def server(environment: Mapping[str, str]) -> SplitResult:
-    """Return the address of the server that the environment names, or else of W&B's own.
+    """Return the address of the server that the environment or W&B's settings name, or else of W&B's own.
 
     Raises ValueError for what is no address.
     """
-    named = environment.get("WANDB_BASE_URL") or "https://api.wandb.ai"
+    named = environment.get("WANDB_BASE_URL") or _settings(environment).get("base_url") or f"https://{OWN[0]}"
     try:
         url = urlsplit(named)
         if url.hostname and url.scheme in ("http", "https") and url.port != 0:
@@ -140,16 +143,23 @@ def server(environment: Mapping[str, str]) -> SplitResult:
 
 def has_key(environment: Mapping[str, str]) -> bool:
     """Return whether W&B would find a key, without asking it: it would ask the user. What cannot be read warns."""
-    if environment.get("WANDB_API_KEY"):
-        return True
+    return bool(_key(environment))
+
+
+def _key(environment: Mapping[str, str]) -> str | None:
+    if key := environment.get("WANDB_API_KEY"):
+        return key
     file = _netrc_file(environment)
     try:
-        return netrc.netrc(str(file)).authenticators(server(environment).hostname or "") is not None
+        url = server(environment)
+        hosts = OWN if url.hostname in OWN else (url.netloc, url.hostname or "")
+        entries = netrc.netrc(str(file)).hosts
+        return next((entries[host][2] for host in hosts if host in entries), None)
     except FileNotFoundError:
-        return False
+        return None
     except (OSError, ValueError, netrc.NetrcParseError) as error:
         log.warning("W&B's key is not read from %s (%s: %s)", file, type(error).__name__, error)
-        return False
+        return None
 
 
 def forget_empty_variables() -> None:
@@ -160,10 +170,22 @@ def forget_empty_variables() -> None:
 
 def what_wandb_reads() -> str:
     """Return the names of the variables and files that decide how W&B starts, those that are there."""
-    config = os.environ.get("WANDB_CONFIG_DIR") or _home(os.environ) / ".config" / "wandb"
-    files = (Path(config, "settings"), Path(os.environ.get("WANDB_DIR") or ".", "wandb", "settings"))
     names = sorted(name for name in os.environ if name.startswith("WANDB_"))
-    return ", ".join([*names, *(str(file) for file in (*files, _netrc_file(os.environ)) if file.exists())])
+    files = (*_settings_files(os.environ), _netrc_file(os.environ))
+    return ", ".join([*names, *(str(file) for file in files if file.exists())])
+
+
+def _settings(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """What `wandb login --host` wrote, say. W&B itself warns of files that it cannot read."""
+    settings = configparser.ConfigParser(default_section="", interpolation=None)
+    with contextlib.suppress(OSError, ValueError, configparser.Error):
+        settings.read(_settings_files(environment), encoding="utf-8")
+    return settings["default"] if settings.has_section("default") else {}
+
+
+def _settings_files(environment: Mapping[str, str]) -> tuple[Path, Path]:
+    config = environment.get("WANDB_CONFIG_DIR") or _home(environment) / ".config" / "wandb"
+    return Path(config, "settings"), Path(environment.get("WANDB_DIR") or ".", "wandb", "settings")
 
 
 def _netrc_file(environment: Mapping[str, str]) -> Path:

@@ -32,6 +32,18 @@ EXIT_CODES: dict[Status, int] = {"finished": 0, "failed": 1, "preempted": 143, "
 WAIT_SECONDS = 60.0
 UPLOAD_SECONDS = 600.0
 TAG_LENGTH = 64  # W&B refuses longer ones
+# Of a replay, which can be repeated: W&B itself tries twenty times, for a quarter of an hour, and without an end where
+# a server takes a file and does not answer.
+PERSISTENCE = {
+    f"x_{client}_{name}": value
+    for client, seconds in (("file_stream", 60.0), ("file_transfer", UPLOAD_SECONDS), ("graphql", 30.0))
+    for name, value in (
+        ("retry_max", 6),
+        ("retry_wait_min_seconds", 0.5),
+        ("retry_wait_max_seconds", 10.0),
+        ("timeout_seconds", seconds),
+    )
+}
 # Validation is drawn over epochs, so that rows of any batch size compare, and its best value is what tables show;
 # training over steps, which is W&B's own axis.
 METRICS: dict[str, dict[str, Any]] = {
@@ -105,7 +117,7 @@ class Wandb:
         import wandb
 
         run_dir.mkdir(parents=True, exist_ok=True)
-        wished = {
+        wished: dict[str, Any] = {
             "silent": True,
             "console": "off",
             "disable_code": True,
@@ -118,8 +130,10 @@ class Wandb:
             "init_timeout": self._wait(live),
             "finish_timeout": self._wait(live),
             "finish_timeout_raises": True,
+            **({} if live else PERSISTENCE),
         }
         known = {name: value for name, value in wished.items() if name in wandb.Settings.model_fields}
+        wandb.setup()  # under its lock: of two first `init` at once, one may read half of the settings: no server
         run = wandb.init(
             id=card.run_id,
             name=card.name,
@@ -155,9 +169,7 @@ class WandbRun:
             for name, image in images.items() if not self._live else ():
                 image.bind_to_run(self._run, name, before)
             return
-        row: dict[str, Any] = {shown_name(name): value for name, value in step.values.items()}
-        if step.epoch is not None:
-            row["epoch"] = float(step.epoch)
+        row = {shown_name(name): value for name, value in step.numbers.items()}
         self._run.log({**row, **images, "_timestamp": step.time}, step=step.step)
 
     def summary(self, values: Mapping[str, float]) -> None:

@@ -19,7 +19,7 @@ from experiments.track.protocol import Process
 from experiments.track.replay import replay
 from experiments.track.tracker import Tracker
 from experiments.track.trackers import open_service, read_tracker, read_trackers
-from experiments.track.wandb.server import check_server, reach_server, resolve_mode
+from experiments.track.wandb.server import check_server, reach_server, resolve_mode, server
 from experiments.track.wandb.tracker import Wandb
 
 
@@ -71,6 +71,14 @@ def test_a_tracker_is_a_name_and_options_of_its_record(text, options):
 def test_what_a_tracker_does_not_know_is_refused(text, rule):
     with pytest.raises(ValueError, match=rule):
         read_tracker(text)
+
+
+@pytest.mark.parametrize("name", ["tensorboard", "mlflow:uri=http://127.0.0.1:9", "trackio"])
+def test_a_tracker_that_is_not_installed_is_refused(name, monkeypatch):
+    package = name.partition(":")[0]
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ValueError, match=rf"{package}: is not installed: pip install 'distilpose\[{package}\]'"):
+        open_service(read_tracker(name)).check(reach=False)
 
 
 def test_none_stands_alone():
@@ -452,6 +460,22 @@ def test_a_netrc_entry_of_the_server_is_a_key(tmp_path):
     home = {"HOME": str(tmp_path)}
     assert resolve_mode("auto", {**home, "WANDB_BASE_URL": "https://wandb.example.org"}) == "online"
     assert resolve_mode("auto", home) == "offline"
+
+
+@pytest.mark.parametrize("host", ["api.wandb.ai", "api.forge.coreweave.com"])
+def test_a_key_of_wandbs_own_server_is_noted_under_either_of_its_names(host, tmp_path):
+    (tmp_path / ".netrc").write_text(f"machine {host} login user password secret\n")
+    assert resolve_mode("auto", {"HOME": str(tmp_path)}) == "online"
+
+
+def test_the_server_is_the_one_that_was_logged_in_to(tmp_path):
+    """As `wandb login --host` writes it."""
+    (tmp_path / ".config/wandb").mkdir(parents=True)
+    (tmp_path / ".config/wandb/settings").write_text("[default]\nbase_url = http://wandb.example.org:8080\n")
+    (tmp_path / ".netrc").write_text("machine wandb.example.org:8080 login user password secret\n")
+    assert resolve_mode("auto", {"HOME": str(tmp_path)}) == "online"
+    assert server({"HOME": str(tmp_path)}).netloc == "wandb.example.org:8080"
+    assert server({"HOME": str(tmp_path), "WANDB_BASE_URL": "http://127.0.0.1:9"}).port == 9
 
 
 def test_another_mode_than_auto_is_taken_at_its_word():

@@ -2,11 +2,16 @@
 
 import json
 import math
+import subprocess
+import sys
 import threading
 import time
 
+import psutil
 import pytest
+import wandb
 from made_up_runs import PLAN, begin, measure
+from wandb.sdk import wandb_setup
 
 from experiments.track.card import run_card
 from experiments.track.courier import Courier
@@ -48,6 +53,22 @@ def test_every_number_and_picture_arrives(store, openwandb, at):
     assert json.loads(summary)["best/AP"] == 0.2
     assert json.loads(summary)["status"] == "finished"
     assert {what for what, _ in told(store, project).values()} == {"there", "not begun"}
+
+
+def test_the_first_runs_of_a_process_all_know_the_server_that_is_named(store, openwandb, at, monkeypatch):
+    at(openwandb.port)
+    seen = []
+
+    def init(**_):
+        seen.append(wandb_setup.singleton().settings.base_url)
+        raise wandb.errors.CommError("enough")
+
+    wandb.teardown()  # settings are read once a process
+    read = wandb.Settings.update_from_system_settings
+    monkeypatch.setattr(wandb.Settings, "update_from_system_settings", lambda self: time.sleep(0.5) or read(self))
+    monkeypatch.setattr(wandb, "init", init)
+    told(store)
+    assert seen == [f"http://127.0.0.1:{openwandb.port}"] * 2
 
 
 def for_a_while(status, part, count=10**9):
@@ -147,6 +168,36 @@ def test_a_slow_server_gets_all(store, openwandb, proxy, at):
     proxy.spoil = lambda *_: time.sleep(0.3) or 0
     assert told(store)["teacher"] == ("told", "")
     assert openwandb.numbers("teacher") == expected(store.run("teacher"))
+
+
+HANGING = """
+import sys
+from experiments.cli.main import main
+from experiments.track import replay
+replay.WORD_SECONDS, replay.PATIENCE_SECONDS = 0.5, 2.0
+sys.argv[1:] = ["track", "replay", "wandb:online", "mini", "--profile", "default", "--runs", sys.argv[1]]
+main()
+"""
+
+
+def test_a_service_that_hangs_ends_a_replay_and_another_goes_on(store, openwandb, proxy, at):
+    at(proxy.port)
+
+    def suspend(method, path, body):
+        for child in psutil.Process().children(recursive=True):
+            if child.name() == "wandb-core":
+                child.suspend()
+        return 0
+
+    proxy.spoil = suspend
+    command = [sys.executable, "-c", HANGING, str(store.root)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, done.stderr
+    assert sorted(line.split()[0] for line in done.stdout.splitlines()) == ["failed", "failed", "not"]
+    assert "no run arrived for 0 s of at most 2; 2 are left" in done.stderr
+    proxy.calm()
+    assert {what for what, _ in told(store).values()} == {"told", "not begun"}
+    assert openwandb.numbers("student") == expected(store.run("student"))
 
 
 def test_a_server_that_stops_costs_a_warning_and_gets_all_after_its_restart(
