@@ -4,6 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from installed_wheel import installed, installed_distilpose
+
+__all__ = ("installed", "installed_distilpose")
 
 # The suite runs one process per core, so each takes one thread; W&B must never look for a server or a key.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -1,16 +1,14 @@
-"""The page on adding things, executed as it stands."""
+"""The page on adding things, executed as it stands: its commands are those of the installed wheel."""
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from installed_wheel import Installed
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(python|yaml|sh)(?: file=(\S+))?\n(.*?)```", PAGE, re.DOTALL)
-COMMAND = (sys.executable, "-P", "-m", "experiments.cli.main")
 
 
 def test_every_addition_is_under_50_lines() -> None:
@@ -19,7 +17,7 @@ def test_every_addition_is_under_50_lines() -> None:
 
 
 def test_the_page_runs_as_it_stands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    installed_distilpose: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
@@ -30,8 +28,8 @@ def test_the_page_runs_as_it_stands(
         elif kind == "python":
             exec(compile(block, "extending.md", "exec"), names)
         for line in block.splitlines() if kind == "sh" else ():
-            done = subprocess.run([*COMMAND, *shlex.split(line)[1:]], capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
+            code, _, error = installed_distilpose(*shlex.split(line)[1:])
+            assert code == 0, error
     assert capsys.readouterr().out.count("'PCK@0.2'") == 4
     assert "epe" in Path("runs/reports/pixels.default/report.md").read_text()
     assert "averaged" in Path("runs/reports/ways.default/report.md").read_text()

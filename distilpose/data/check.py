@@ -150,7 +150,7 @@ def _inconsistencies(records: Records) -> Iterator[Problem]:
 
 def _misplaced(row: AnnotationRow, file: Path, size: tuple[int, int]) -> Iterator[Problem]:
     x, y, w, h = row.bbox
-    # the official loader drops labelled people without a box or area in silence; here that is said
+    # the official loader drops labelled people without a box or area in silence; here each is reported
     if row.labelled and not row.crowd and (w <= 1 or h <= 1 or (row.area is not None and row.area <= 0)):
         rule = "a labelled person needs a box and an area"
         yield problem("empty_box", file, f"{row.place}.bbox, area", [list(row.bbox), row.area], rule)

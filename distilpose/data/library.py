@@ -26,7 +26,7 @@ def find_skeleton(name: str, folder: Path = Path(), sigmas: float | tuple[float,
     """The library's skeleton of that name, or that of a YAML file, given from `folder`; with other sigmas if wanted.
 
     Raises:
-        DataError: there is none of that name, or the file is none; every fault is told.
+        DataError: no skeleton has that name, or the file is not a skeleton; the message lists every fault.
     """
     is_file = name.endswith((".yaml", ".yml"))
     if not is_file and name not in SKELETONS:

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,11 +67,8 @@ def truth_of(records: Records, sigmas: Sequence[float], image_ids: Iterable[int]
         for number, row in enumerate((row for row in records.annotations if row.image_id in known), 1)
     ]
     category = {"id": records.person_id, "name": "person", "keypoints": list(records.skeleton.names)}
-    coco = COCO()
-    coco.dataset = {"images": images, "annotations": annotations, "categories": [category]}
-    with contextlib.redirect_stdout(io.StringIO()):
-        coco.createIndex()
-    return KeypointTruth(coco=coco, sigmas=tuple(sigmas))
+    dataset = {"images": images, "annotations": annotations, "categories": [category]}
+    return KeypointTruth(coco=_indexed(dataset), sigmas=tuple(sigmas))
 
 
 def split_truth(data: PoseData) -> KeypointTruth:
@@ -94,10 +91,40 @@ def average_precision(
     if unknown:
         raise ValueError(f"results: image_id must be one of the annotation file's, got {sorted(unknown)[:5]}")
     if evaluator == "faster":
-        stats = faster_stats(truth.coco.dataset, results, truth.sigmas)
+        stats = faster_stats(truth.coco.dataset, _of_known_categories(truth, results), truth.sigmas)
     else:
         stats = _pycocotools_stats(truth, results)
     return {name: float(value) for name, value in zip(AP_METRICS, stats, strict=True) if value >= 0}
+
+
+def mean_precision(
+    truth: KeypointTruth, results: Sequence[Mapping[str, Any]], images: Sequence[int] | None = None
+) -> float:
+    """Return pycocotools' AP over OKS .50:.95 for people of any area, in these images or in all; NaN without people."""
+    evaluation = _evaluation(truth, results)
+    params = evaluation.params
+    params.areaRng, params.areaRngLbl = params.areaRng[:1], params.areaRngLbl[:1]
+    params.imgIds = params.imgIds if images is None else list(images)
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.evaluate()
+        evaluation.accumulate()
+    found = evaluation.eval["precision"]
+    return float(found[found > -1].mean()) if (found > -1).any() else float("nan")
+
+
+def changed_truth(
+    truth: KeypointTruth,
+    change: Callable[[dict[str, Any]], dict[str, Any]],
+    *,
+    categories: Iterable[int] | None = None,
+    sigmas: Sequence[float] | None = None,
+) -> KeypointTruth:
+    """Return the truth with each annotation overlaid by what `change` gives for it, other categories, other sigmas."""
+    dataset = {**truth.coco.dataset}
+    dataset["annotations"] = [{**row, **change(row)} for row in dataset["annotations"]]
+    if categories is not None:
+        dataset["categories"] = [{"id": number} for number in categories]
+    return KeypointTruth(coco=_indexed(dataset), sigmas=tuple(sigmas or truth.sigmas))
 
 
 def matches(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
@@ -107,10 +134,16 @@ def matches(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) -> list[
     return [[record for record in area if record is not None] for area in found]
 
 
-def _matched(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) -> Any:
+def _evaluation(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) -> Any:
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(truth.coco, _load_results(truth, results), "keypoints")
-        evaluation.params.kpt_oks_sigmas = np.asarray(truth.sigmas)
+    evaluation.params.kpt_oks_sigmas = np.asarray(truth.sigmas)
+    return evaluation
+
+
+def _matched(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) -> Any:
+    evaluation = _evaluation(truth, results)
+    with contextlib.redirect_stdout(io.StringIO()):
         evaluation.evaluate()
     return evaluation
 
@@ -128,11 +161,23 @@ def _pycocotools_stats(truth: KeypointTruth, results: Sequence[Mapping[str, Any]
 def _load_results(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) -> Any:
     """Return pycocotools' index of the results; its own reader needs at least one and writes into them."""
     if results:
-        return truth.coco.loadRes([dict(row) for row in results])
-    nothing = COCO()
-    nothing.dataset = {**truth.coco.dataset, "annotations": []}
-    nothing.createIndex()
-    return nothing
+        return truth.coco.loadRes(_of_known_categories(truth, results))
+    return _indexed({**truth.coco.dataset, "annotations": []})
+
+
+def _of_known_categories(truth: KeypointTruth, results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Copies of the results, all of the truth's category where it has one: animals of every kind are people there."""
+    known = truth.coco.getCatIds()
+    of_one = {"category_id": known[0]} if len(known) == 1 else {}
+    return [{**row, **of_one} for row in results]
+
+
+def _indexed(dataset: dict[str, Any]) -> Any:
+    coco = COCO()
+    coco.dataset = dataset
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco.createIndex()
+    return coco
 
 
 def _complete(row: AnnotationRow, number: int, records: Records) -> dict[str, Any]:
@@ -143,6 +188,7 @@ def _complete(row: AnnotationRow, number: int, records: Records) -> dict[str, An
         "id": number,
         "image_id": row.image_id,
         "category_id": records.person_id,
+        "category": row.category_id,
         "bbox": list(row.bbox),
         "area": AREA_OF_BOX * width * height if row.area is None else row.area,
         "iscrowd": int(row.crowd),

@@ -72,7 +72,7 @@ def detected_people(data: PoseData, file: Path) -> tuple[PoseData, Float[NDArray
     scores: list[float] = []
     for number, row in enumerate(rows):
         found = read_detection(row, f"{file}: [{number}]", needed=("category_id", "score"))
-        if found.category_id != data.category_id:
+        if found.category_id not in (data.category_id, *data.categories):
             continue
         if found.image_id not in images:
             raise ValueError(
@@ -92,6 +92,7 @@ def detected_people(data: PoseData, file: Path) -> tuple[PoseData, Float[NDArray
                 bbox=(x, y, w, h),
                 keypoints=nowhere,
                 area=w * h,
+                category_id=found.category_id,
             )
         )
         scores.append(found.score)

@@ -33,10 +33,8 @@ log = logging.getLogger(__name__)
 class Evaluation:
     """What one model is worth on a split.
 
-    metrics: AP, AP50, AP75, APM, APL, AR, AR50, AR75, ARM, ARL (COCO's, on the data's sigmas), PCK@0.2 and PCK@0.1 (of
-        the longer side of the annotated box), PCK@0.2-torso and PCK@0.1-torso (of the distance from left shoulder to
-        right hip), each in [0, 1], and those asked for; one that the data leave undefined is absent. All are, for a
-        split without labels.
+    metrics: those that are always recorded (`METRICS`) and those asked for; one that the data leave undefined is
+        absent. All are, for a split without labels.
     results: rows of COCO's results format, rescored, after suppression.
     keypoints: x, y in image pixels and score of every person, in the order of the split's people (or of the detector's
         boxes), before suppression.
@@ -201,7 +199,7 @@ def _results(
     return [
         {
             "image_id": int(image_ids[n]),
-            "category_id": data.category_id,
+            "category_id": people.people[n].category_id,
             "keypoints": [round(v, 3) for v in keypoints[n].ravel().tolist()],
             "score": float(scores[n]),
         }

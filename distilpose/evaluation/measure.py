@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from distilpose.data.coco import PoseData
 from distilpose.evaluation.average_precision import KeypointTruth
-from distilpose.evaluation.metrics import METRICS, RECORDED, MetricUse
+from distilpose.evaluation.metrics import DATA_ASKS, METRICS, PEOPLE_ASKS, RECORDED, MetricUse
 from distilpose.evaluation.protocol import Evaluator
 from distilpose.parts.load import load_own
 
@@ -33,8 +33,11 @@ def given_to_metrics(
     keypoints, scores: predicted, [people, joints, 2] in image pixels and [people, joints].
     true_keypoints, visible: annotated, [people, joints, 2] in image pixels, and 1 where a joint is labelled, else 0.
     boxes, areas: x, y, width, height and the area of each person, in pixels.
+    head_sizes: of each person, in pixels, NaN where unknown; absent where all are.
     image_sizes, image_ids: width and height of each person's picture, and its id.
-    skeleton: of the data.
+    skeleton, parts: of the data, and its named groups of joints where it has any.
+    crowding: from 0 to 1 by the id of the picture; absent where the data do not say.
+    categories: names by id, where there are several.
     results, truth: rows of COCO's results format after suppression, and all annotations as pycocotools indexes them.
     evaluator: what counts the average precision.
 
@@ -48,8 +51,9 @@ def given_to_metrics(
 
     """
     found: dict[str, Any] = {"skeleton": data.skeleton, "results": results, "truth": truth, "evaluator": evaluator}
+    found |= given_by_data(data)
     if keypoints is None:
-        return found
+        return {name: value for name, value in found.items() if name not in PEOPLE_ASKS}
     annotated = np.stack([person.keypoints for person in data.people]).astype(np.float64)
     return found | {
         "keypoints": keypoints[..., :2].astype(np.float64),
@@ -63,13 +67,26 @@ def given_to_metrics(
     }
 
 
+def given_by_data(data: PoseData) -> dict[str, Any]:
+    """Return those of `DATA_ASKS` that the data have; see `given_to_metrics`."""
+    heads = np.array([np.nan if person.head_size is None else person.head_size for person in data.people])
+    found = {
+        "head_sizes": None if np.isnan(heads).all() else heads,
+        "crowding": {one.image_id: one.crowd_index for one in data.images if one.crowd_index is not None},
+        "categories": data.categories if len(data.categories) > 1 else None,
+        "parts": dict(data.skeleton.parts),
+    }
+    assert found.keys() == DATA_ASKS.keys()
+    return {name: value for name, value in found.items() if value is not None and len(value)}
+
+
 def measure(
     given: Mapping[str, Any], uses: Iterable[MetricUse] = (), *, parts: Path | None = None, required: str = ""
 ) -> dict[str, float]:
     """Return the recorded metrics of ours and those of `uses`, by title; one that is undefined here is absent.
 
     NaN stands for undefined. A user's own that fails is left out with a warning, unless it is the `required` one. One
-    that returns several numbers by name has the first as its value, and each as `title.name`.
+    that returns several numbers by name has the first as its value, and each other as `title.name`.
 
     Args:
         given: what metrics may ask for.
@@ -103,15 +120,11 @@ def _values(use: MetricUse, given: Mapping[str, Any], parts: Path | None, known:
         function = load_own(parts, use.own) if use.own is not None else _built_in(use.name)
         known[key] = function(**{ask: given[ask] for ask in use.asks}, **options)
     value = known[key]
-    if built_in is not None:
-        value = value.get(built_in.value) if isinstance(value, Mapping) else value
-        value = math.nan if value is None else value
-    several = {str(name): float(number) for name, number in value.items()} if isinstance(value, Mapping) else None
-    numbers = (
-        {use.title: float(value)} if several is None else {f"{use.title}.{name}": n for name, n in several.items()}
-    )
-    if several:
-        numbers = {use.title: next(iter(several.values())), **numbers}
+    if built_in is not None and built_in.value is not None:
+        value = value.get(built_in.value, math.nan)
+    several = value if isinstance(value, Mapping) else {"": value}
+    names = (f"{use.title}.{name}" if place else use.title for place, name in enumerate(several))
+    numbers = {name: float(number) for name, number in zip(names, several.values(), strict=True)}
     if wrong := {name: number for name, number in numbers.items() if math.isinf(number)}:
         raise ValueError(f"must give finite numbers, or NaN where it is undefined, got {wrong}")
     return {name: number for name, number in numbers.items() if not math.isnan(number)}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distilpose.data.coco import Person, PoseData
+from distilpose.data.coco import ImageRecord, Person, PoseData
 from distilpose.data.skeleton import COCO
 from distilpose.evaluation.average_precision import KeypointTruth, read_truth
 from distilpose.evaluation.measure import given_to_metrics, measure
@@ -21,6 +21,7 @@ from distilpose.evaluation.metrics import MetricUse
 from distilpose.losses.contract import Finding
 
 PEOPLE, PICTURE = 12, (640, 480)
+SKELETON = replace(COCO, parts=(("upper", COCO.upper_body), ("lower", tuple(range(11, 17)))))
 Value = Callable[[NDArray[np.float32], PoseData], float]
 
 
@@ -69,13 +70,15 @@ def _people(file: Path) -> PoseData:
             bbox=(float(x), float(y), float(size), float(size)),
             keypoints=keypoints,
             area=float(size * size),
+            category_id=1 + number % 2,
+            head_size=float(size / 5),
         )
         people.append(person)
         annotations.append(
             {
                 "id": person.annotation_id,
                 "image_id": person.image_id,
-                "category_id": 1,
+                "category_id": person.category_id,
                 "bbox": list(person.bbox),
                 "area": person.area,
                 "iscrowd": 0,
@@ -85,23 +88,29 @@ def _people(file: Path) -> PoseData:
         )
     size_of = dict(zip(("width", "height"), PICTURE, strict=True))
     images = [{"id": number, "file_name": f"{number}.png", **size_of} for number in range(PEOPLE // 2)]
-    category = {"id": 1, "name": "person", "keypoints": list(COCO.names), "skeleton": []}
-    file.write_text(json.dumps({"images": images, "annotations": annotations, "categories": [category]}))
+    categories = [{"id": n, "name": f"kind {n}", "keypoints": list(COCO.names), "skeleton": []} for n in (1, 2)]
+    file.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
     return PoseData(
         split="people",
         annotation_file=file,
         image_dir=file.parent,
-        skeleton=COCO,
+        skeleton=SKELETON,
         people=tuple(people),
-        images=(),
+        images=tuple(ImageRecord(number, file, PICTURE, (0.1, 0.5, 0.9)[number % 3]) for number in range(PEOPLE // 2)),
         fingerprint="",
         category_id=1,
+        categories={1: "kind 1", 2: "kind 2"},
     )
 
 
 def _given(keypoints: NDArray[np.float32], data: PoseData, truth: KeypointTruth) -> dict[str, Any]:
     results = [
-        {"image_id": person.image_id, "category_id": 1, "keypoints": found.ravel().tolist(), "score": float(score)}
+        {
+            "image_id": person.image_id,
+            "category_id": person.category_id,
+            "keypoints": found.ravel().tolist(),
+            "score": float(score),
+        }
         for person, found, score in zip(data.people, keypoints, keypoints[..., 2].mean(1), strict=True)
     ]
     return given_to_metrics(data, keypoints=keypoints, results=results, truth=truth)

@@ -1,6 +1,6 @@
 """Every metric of ours by its name in tables, what a metric may ask for, and a metric as a sweep names it. No torch."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,18 @@ from typing import Any
 from distilpose.parts.own import OwnPart, find_own, tuples
 from distilpose.parts.signature import Option, PartError, Signature, read_signature
 
-PEOPLE_ASKS = ("keypoints", "scores", "true_keypoints", "visible", "boxes", "areas", "image_sizes", "image_ids")
+DATA_ASKS = {
+    "head_sizes": "people with head_size",
+    "crowding": "pictures with crowdIndex",
+    "categories": "people of several categories",
+    "parts": "a skeleton with parts",
+}
+"""What only some data have, in words: a metric that asks for it is measured on these alone."""
+PEOPLE_ASKS = (
+    "keypoints", "scores", "true_keypoints", "visible", "boxes", "areas", "head_sizes", "image_sizes", "image_ids",
+)  # fmt: skip
 """A row for each annotated person, predicted in the annotated box: none are there for a detector's boxes."""
-ASKS = (*PEOPLE_ASKS, "skeleton", "results", "truth", "evaluator")
+ASKS = (*PEOPLE_ASKS, "skeleton", "results", "truth", "evaluator", "crowding", "categories", "parts")
 """The names by which a metric asks (see `distilpose.evaluation.measure`); a parameter of any other is an option."""
 
 Faults = list[tuple[tuple[str, ...], str]]
@@ -22,7 +31,7 @@ class BuiltIn:
     """A metric of ours: the file in this folder and the function, the options that its name stands for.
 
     Of a function that returns several values, `value` names the one. `is_recorded`: every evaluation has it, asked for
-    or not. `is_share`: from 0 to 1, shown in per cent.
+    or not, where the data have what it asks for. `is_share`: from 0 to 1, shown in per cent.
     """
 
     source: str
@@ -52,6 +61,13 @@ METRICS = {
     "PCK@0.2-torso": BuiltIn(source="pck.py:pck", options={"threshold": 0.2, "by": "torso"}),
     "PCK@0.1-torso": BuiltIn(source="pck.py:pck", options={"threshold": 0.1, "by": "torso"}),
     "PCK": BuiltIn(source="pck.py:pck", is_recorded=False),
+    "PCKh@0.5": BuiltIn(source="pckh.py:pckh", options={"threshold": 0.5}),
+    "PCKh@0.1": BuiltIn(source="pckh.py:pckh", options={"threshold": 0.1}),
+    **{f"AP-{level}": BuiltIn(source="crowding.py:by_crowding", value=level) for level in ("easy", "medium", "hard")},
+    "AP-categories": BuiltIn(source="categories.py:over_categories"),
+    "AP-parts": BuiltIn(source="parts.py:by_part", is_recorded=False),
+    "AUC": BuiltIn(source="pixels.py:auc", is_recorded=False),
+    "EPE": BuiltIn(source="pixels.py:epe", is_recorded=False, is_share=False, higher_is_better=False),
 }
 
 
@@ -70,7 +86,7 @@ class MetricUse:
 
     @property
     def title(self) -> str:
-        """Its name in tables and results: a user's own has that of its function, and options are said."""
+        """Its name in tables and results: for a user's own, its function's; options follow in brackets."""
         name = self.name if self.own is None else self.own.name
         return name + (f"({', '.join(f'{option}={value}' for option, value in self.options)})" if self.options else "")
 
@@ -163,10 +179,21 @@ def _items(options: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple((name, tuples(value)) for name, value in options.items())
 
 
+def is_share(title: str) -> bool:
+    """Whether the values of this title, or of a part of it, are shares of ours, to be shown in per cent."""
+    name = title.partition("(")[0]
+    metric = METRICS.get(name) or METRICS.get(name.rpartition(".")[0])
+    return metric is not None and metric.is_share
+
+
 def shown(title: str, value: float) -> str:
     """Return a metric's value for people: shares of ours in per cent, a user's own as it is."""
-    metric = METRICS.get(title.partition("(")[0])
-    return f"{100 * value:.1f}" if metric is not None and metric.is_share else f"{value:.4g}"
+    return f"{100 * value:.1f}" if is_share(title) else f"{value:.4g}"
+
+
+def lacking(use: MetricUse, given: Collection[str]) -> str:
+    """What a metric asks of data beyond what is `given` of `DATA_ASKS`, in words; nothing where it can be measured."""
+    return " and ".join(DATA_ASKS[ask] for ask in use.asks if ask in DATA_ASKS and ask not in given)
 
 
 AP = metric_of("AP")

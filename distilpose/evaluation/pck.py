@@ -20,15 +20,27 @@ def pck(
     *,
     threshold: float = 0.2,
     by: Literal["bbox", "torso"] = "bbox",
+    mean: Literal["labels", "joints"] = "labels",
 ) -> float:
     """Return the share of labelled joints found within `threshold` times the person's size, NaN where none counts.
 
     The size is the longer side of the box or, by "torso", the distance from left shoulder to right hip. All in image
     pixels. Joints with `visible` 0 do not count, nor does a person whose size is not above 0; every other joint of
-    every person counts once. A prediction that is not finite is a miss.
+    every person counts once; or, with the `mean` of joints, each joint's share does, as in mmpose's PCK. A prediction
+    that is not finite is a miss.
     """
     found, counted = joints_found(keypoints, true_keypoints, visible, boxes, skeleton, threshold=threshold, by=by)
+    if mean == "joints":
+        return mean_of_joints(found, counted)
     return float(found[counted].mean()) if counted.any() else float("nan")
+
+
+def mean_of_joints(
+    found: Bool[NDArray[np.bool_], "people joints"], counted: Bool[NDArray[np.bool_], "people joints"]
+) -> float:
+    """Return the mean over joints of the share of people whose joint is found; NaN where none counts."""
+    shares = [one[seen].mean() for one, seen in zip(found.T, counted.T, strict=True) if seen.any()]
+    return float(np.mean(shares)) if shares else float("nan")
 
 
 def joints_found(

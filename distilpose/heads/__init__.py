@@ -18,7 +18,7 @@ whether a loss trains scores and sigmas."""
 HEAD_ASKS = (*MODEL_ASKS, "dim", "channels")
 """What a head may ask for besides: the width of the tokens that it reads [batch, joints, dim], or the channels of the
 features [batch, channels, rows, columns]."""
-SWITCHES = {"score": "scores", "sigma": "sigmas"}
+SWITCHES = {"score": ("scores",), "sigma": ("sigmas", "heatmap_sigmas")}
 """Of what may be asked for, the fields of an output that are there where a loss asks for them: only what is trained."""
 
 
@@ -47,9 +47,9 @@ class Head:
         return signature_of(self.on_tokens or self.on_features)
 
     @property
-    def switches(self) -> dict[str, str]:
+    def switches(self) -> dict[str, tuple[str, ...]]:
         """Those of `SWITCHES` that it has."""
-        return {option: field for option, field in SWITCHES.items() if option in self.signature.asks}
+        return {option: fields for option, fields in SWITCHES.items() if option in self.signature.asks}
 
 
 HEADS: Mapping[str, Head] = {
@@ -58,7 +58,7 @@ HEADS: Mapping[str, Head] = {
         on_features="distilpose.heads.regression:DeepPose",
         output="distilpose.heads.regression:RegressionOutput",
         exports=("keypoints", "scores"),
-        gives=("keypoints", "scores", "sigmas"),
+        gives=("keypoints", "scores", "sigmas", "heatmap_sigmas"),
     ),
     "heatmap": Head(
         on_tokens="distilpose.heads.heatmap:heatmap_head",
@@ -71,8 +71,8 @@ HEADS: Mapping[str, Head] = {
         on_tokens="distilpose.heads.rle:RLEHead",
         on_features="distilpose.heads.rle:RLERegression",
         output="distilpose.heads.rle:RLEOutput",
-        exports=("keypoints", "scores", "deviations"),
-        gives=("keypoints", "scores", "sigmas", "deviations"),
+        exports=("keypoints", "scores", "sigmas"),
+        gives=("keypoints", "scores", "sigmas", "heatmap_sigmas"),
     ),
     "simcc": Head(
         on_tokens="distilpose.heads.simcc:SimCCHead",

@@ -29,6 +29,11 @@ class RegressionOutput(NamedTuple):
     """The loss of a model that has its own, called with the batch."""
 
     @property
+    def heatmap_sigmas(self) -> Float[Tensor, "batch joints 2"] | None:
+        """Its sigmas, by the name that they have where a head counts its own otherwise."""
+        return self.sigmas
+
+    @property
     def teaches(self) -> bool:
         """No: it has no heatmaps but simulated ones."""
         return False

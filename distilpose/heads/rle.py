@@ -14,14 +14,14 @@ from distilpose.models.precision import without_autocast
 
 
 class RLEOutput(NamedTuple):
-    """Joint coordinates and their deviations, both as fractions of the crop."""
+    """Joint coordinates and their sigmas, both as fractions of the crop."""
 
     keypoints: Float[Tensor, "batch joints 2"]
     """(x, y), where [0, 1] is the crop's width and height."""
-    deviations: Float[Tensor, "batch joints 2"]
-    """RLE's sigma along x and y, in (0, 1) of the crop's width and height."""
-    sigmas: Float[Tensor, "batch joints 2"] | None = None
-    """The deviations in heatmap pixels, as SH asks for them; a file of the model has none."""
+    sigmas: Float[Tensor, "batch joints 2"]
+    """(sigma_x, sigma_y) in (0, 1) of the crop's width and height."""
+    heatmap_sigmas: Float[Tensor, "batch joints 2"] | None = None
+    """The same in heatmap pixels; a file of the model has none."""
     visual_tokens: Float[Tensor, "batch visual dim"] | None = None
     keypoint_tokens: Float[Tensor, "batch joints dim"] | None = None
     attention: Float[Tensor, "batch layers heads joints joints+visual"] | None = None
@@ -29,8 +29,8 @@ class RLEOutput(NamedTuple):
 
     @property
     def scores(self) -> Float[Tensor, "batch joints"]:
-        """1 - the mean deviation."""
-        return 1 - self.deviations.mean(-1)
+        """1 - the mean sigma."""
+        return 1 - self.sigmas.mean(-1)
 
     @property
     def teaches(self) -> bool:
@@ -38,30 +38,29 @@ class RLEOutput(NamedTuple):
         return False
 
     def merged(self, mirrored: "RLEOutput", partners: Sequence[int], width: int, how: FlipTest) -> "RLEOutput":
-        """Return the means of points and deviations with those of the mirrored crop."""
+        """Return the means of points and sigmas with those of the mirrored crop."""
         ours, theirs = self.keypoints.float(), mirrored.keypoints.float()
-        deviations = merge_scores(self.deviations.float(), mirrored.deviations.float(), partners, how.scores)
-        return RLEOutput(merge_keypoints(ours, theirs, partners, width, how.coordinates), deviations)
+        sigmas = merge_scores(self.sigmas.float(), mirrored.sigmas.float(), partners, how.scores)
+        return RLEOutput(merge_keypoints(ours, theirs, partners, width, how.coordinates), sigmas)
 
     def points(self, refinement: Refinement = "dark") -> Points:
         """Return the joints; there is nothing to refine."""
         return Points(self.keypoints.float(), self.scores.float())
 
     def drawn(self, size: tuple[int, int]) -> Float[Tensor, "batch joints height width"]:
-        """Return a Gaussian of peak 1 a joint, whose contours are ellipses of its deviations."""
-        deviations = self.deviations.float()
-        return simulated_heatmaps(self.keypoints.float(), deviations * deviations.new_tensor(size), size)
+        """Return a Gaussian of peak 1 a joint, whose contours are ellipses of its sigmas."""
+        sigmas = self.sigmas.float()
+        return simulated_heatmaps(self.keypoints.float(), sigmas * sigmas.new_tensor(size), size)
 
     def exported(self) -> dict[str, Tensor]:
-        """Return the points, their scores and deviations."""
-        return {"keypoints": self.keypoints, "scores": self.scores, "deviations": self.deviations}
+        """Return the points, their scores and sigmas."""
+        return {"keypoints": self.keypoints, "scores": self.scores, "sigmas": self.sigmas}
 
 
 def _said(numbers: Float[Tensor, "batch joints 4"], heatmap_size: tuple[int, int], *, bounded: bool) -> RLEOutput:
-    """Return raw numbers as coordinates (through a sigmoid where `bounded`) and deviations."""
-    xy, deviations = numbers[..., :2], numbers[..., 2:].sigmoid()
-    sigmas = deviations * deviations.new_tensor(heatmap_size)
-    return RLEOutput(xy.sigmoid() if bounded else xy, deviations, sigmas)
+    """Return raw numbers as coordinates (through a sigmoid where `bounded`) and sigmas."""
+    xy, sigmas = numbers[..., :2], numbers[..., 2:].sigmoid()
+    return RLEOutput(xy.sigmoid() if bounded else xy, sigmas, sigmas * sigmas.new_tensor(heatmap_size))
 
 
 class RLEHead(nn.Module):
@@ -76,7 +75,7 @@ class RLEHead(nn.Module):
         self.linear = nn.Linear(dim, len(self.row_names))
 
     def forward(self, tokens: Float[Tensor, "batch joints dim"]) -> RLEOutput:
-        """Return (x, y) in [0, 1] and their deviations."""
+        """Return (x, y) in [0, 1] and their sigmas."""
         with without_autocast(tokens.device.type):  # bf16 would know a coordinate to 1/256 of the crop only
             numbers = self.linear(self.norm(tokens.to(self.linear.weight.dtype)))
             return _said(numbers, self.heatmap_size, bounded=True)
@@ -86,7 +85,7 @@ class RLERegression(nn.Module):
     """RLE from the mean feature, as its authors build it: no tokens.
 
     The map to coordinates is divided by the length of what it reads, before its bias, and 0.5 is added: the authors
-    count from the crop's middle. The map to deviations is plain.
+    count from the crop's middle. The map to sigmas is plain.
     """
 
     def __init__(self, backbone: nn.Module, channels: int, joints: int, heatmap_size: tuple[int, int]) -> None:
@@ -94,14 +93,14 @@ class RLERegression(nn.Module):
         self.joints, self.heatmap_size = joints, heatmap_size
         self.backbone = backbone
         self.coordinates = nn.Linear(channels, 2 * joints)
-        self.deviations = nn.Linear(channels, 2 * joints)
+        self.sigmas = nn.Linear(channels, 2 * joints)
 
     def forward(self, images: Float[Tensor, "batch 3 height width"], *, attention: bool = False) -> RLEOutput:
-        """Return coordinates, which may leave [0, 1], and deviations; no attention."""
+        """Return coordinates, which may leave [0, 1], and sigmas; no attention."""
         features = self.backbone(images).mean((2, 3))
         with without_autocast(features.device.type):
             features = features.to(self.coordinates.weight.dtype)
             length = features.norm(dim=-1, keepdim=True).clamp_min(1e-12)
             xy = features @ self.coordinates.weight.T / length + self.coordinates.bias + 0.5
-            numbers = [part.unflatten(-1, (self.joints, 2)) for part in (xy, self.deviations(features))]
+            numbers = [part.unflatten(-1, (self.joints, 2)) for part in (xy, self.sigmas(features))]
             return _said(torch.cat(numbers, -1), self.heatmap_size, bounded=False)

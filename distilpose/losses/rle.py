@@ -40,7 +40,7 @@ def _net(*last: nn.Module) -> nn.Sequential:
 
 
 class RLE(nn.Module):
-    """The negative log-likelihood of the errors in units of their deviations (equation 8).
+    """The negative log-likelihood of the errors in units of their sigmas (equation 8).
 
     Its density is that of the flow times Q, a Laplace distribution: in `mmpose` form 1 / (2 sigma) exp(-|e|); in
     `official` form, as in the authors' code, 1 / (sigma sqrt(2 pi)) exp(-|e| / sqrt(2)), the factor of a Gaussian.
@@ -55,7 +55,7 @@ class RLE(nn.Module):
     def forward(
         self,
         keypoints: Float[Tensor, "batch joints 2"],
-        deviations: Float[Tensor, "batch joints 2"],
+        sigmas: Float[Tensor, "batch joints 2"],
         true_keypoints: Float[Tensor, "batch joints 2"],
         visible: Float[Tensor, "batch joints"],
     ) -> Float[Tensor, ""]:
@@ -65,7 +65,7 @@ class RLE(nn.Module):
         """
         dtype = self.flow.mask.dtype
         with without_autocast(keypoints.device.type):
-            sigma, error = deviations.to(dtype), (keypoints - true_keypoints).to(dtype)
+            sigma, error = sigmas.to(dtype), (keypoints - true_keypoints).to(dtype)
             relative = error / (sigma + (1e-9 if self.form == "mmpose" else 0.0))
             loss = sigma.log() - self.flow.log_prob(relative)[..., None]
             if self.form == "mmpose":

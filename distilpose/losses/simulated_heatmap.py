@@ -1,6 +1,6 @@
 """SH: the student's coordinates and sigmas drawn as a heatmap and compared with its teacher's (equations 3 and 4).
 
-A simulated heatmap is the outer product of a row and a column, so its distance to the teacher's is had from the two
+A simulated heatmap is the outer product of a row and a column, so its distance to the teacher's follows from the two
 alone, |g - t|^2 = |row|^2 |column|^2 - 2 column' t row + |t|^2: nothing of a heatmap's size is made or kept for the
 gradient, and the cost is linear in the batch, also that of the official form.
 """
@@ -19,7 +19,7 @@ FORMS: tuple[str, ...] = get_args(SimulatedHeatmapForm)
 
 def simulated_heatmap_loss(
     keypoints: Float[Tensor, "batch joints 2"],
-    sigmas: Float[Tensor, "batch joints 2"],
+    heatmap_sigmas: Float[Tensor, "batch joints 2"],
     teacher_heatmaps: Float[Tensor, "batch joints height width"],
     visible: Float[Tensor, "batch joints"],
     form: SimulatedHeatmapForm = "per_sample",
@@ -44,7 +44,7 @@ def simulated_heatmap_loss(
             teacher_heatmaps.detach().float() if teacher_heatmaps.dtype.itemsize < 4 else teacher_heatmaps.detach()
         )
         dtype = teacher.dtype
-        along_x, along_y = axis_profiles(keypoints.to(dtype), sigmas.to(dtype), (width, height))
+        along_x, along_y = axis_profiles(keypoints.to(dtype), heatmap_sigmas.to(dtype), (width, height))
         shared = (along_y * (teacher @ along_x[..., None]).squeeze(-1)).sum(-1)
         own = along_x.square().sum(-1) * along_y.square().sum(-1)
         errors = (own - 2 * shared + teacher.square().sum((-2, -1))) / (height * width)

@@ -111,7 +111,7 @@ class Losses:
 
     def head_options(self, head: str) -> dict[str, Any]:
         """Which outputs a head must have: only what is trained is there."""
-        return {option: field in self.asks for option, field in HEADS[head].switches.items()}
+        return {option: not self.asks.isdisjoint(fields) for option, fields in HEADS[head].switches.items()}
 
     @property
     def ticks(self) -> dict[str, bool]:

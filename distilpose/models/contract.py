@@ -44,7 +44,7 @@ def check_part(reference: str, folder: Path, kind: str, input_size: tuple[int, i
 def check_model(use: ModelUse, parts: Path, input_size: tuple[int, int]) -> Iterator[Finding]:
     """Every promise of a model in turn, on noise; `parts` is the folder of kept copies of its code."""
     given: dict[str, Any] = {"joints": COCO.num_joints, "input_size": input_size}
-    outputs = use.spec(**given).outputs(SWITCHES.values())
+    outputs = use.spec(**given).outputs([field for fields in SWITCHES.values() for field in fields])
     spec = use.spec(**given, **outputs)
 
     def built(seed: int) -> nn.Module:

@@ -53,7 +53,7 @@ _RENAMED: dict[type, tuple[tuple[str, str], ...]] = {
     RLERegression: (
         ("preact.", "backbone."),
         ("fc_coord.linear.", "coordinates."),
-        ("fc_sigma.linear.", "deviations."),
+        ("fc_sigma.linear.", "sigmas."),
         ("", ""),
     ),
     TransPose: (

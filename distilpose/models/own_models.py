@@ -86,12 +86,13 @@ def check_output(model: nn.Module, spec: ModelSpec) -> None:
             f"{spec.name}: must return a head's output, such as distilpose.models.RegressionOutput, got "
             f"{type(output).__name__}"
         )
-    off = {field for option, field in SWITCHES.items() if not spec.head_options.get(option)}
+    off = {field for option, fields in SWITCHES.items() if not spec.head_options.get(option) for field in fields}
     width, height = spec.heatmap_size
     shapes = {
         "keypoints": (2, spec.joints, 2),
         "scores": (2, spec.joints),
         "sigmas": (2, spec.joints, 2),
+        "heatmap_sigmas": (2, spec.joints, 2),
         "heatmaps": (2, spec.joints, height, width),
     }
     for field in spec.gives:

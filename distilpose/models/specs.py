@@ -92,7 +92,9 @@ class ModelSpec:
         """The fields of its output that losses may ask for."""
         own = None if self.head else self.own_head or self.own
         tokens = ("keypoint_tokens", "visual_tokens") if self.has_tokens else ()
-        return (*(HEADS[self.head].gives if own is None else own.gives or ()), *tokens)
+        given = HEADS[self.head].gives if own is None else own.gives or ()
+        sigmas = ("heatmap_sigmas",) if own is not None and "sigmas" in given else ()
+        return (*given, *sigmas, *tokens)
 
     @property
     def is_whole(self) -> bool:
@@ -109,7 +111,7 @@ class ModelSpec:
         """The switches of its head, on where losses ask for what they add: only what is trained is there."""
         own = {ask for part in (self.own, self.own_head) if part is not None for ask in part.asks}
         has = HEADS[self.head].switches if self.head else {name for name in SWITCHES if name in own}
-        return {option: SWITCHES[option] in asks for option in has}
+        return {option: any(field in asks for field in SWITCHES[option]) for option in has}
 
     @property
     def has_tokens(self) -> bool:

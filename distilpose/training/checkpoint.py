@@ -57,7 +57,7 @@ def load_checkpoint(directory: Path) -> Found:
 def save_weights(
     path: Path, model: nn.Module, metadata: Mapping[str, str] | None = None, *, aside: Path | None = None
 ) -> None:
-    """Write the parameters and buffers of `model` as safetensors, with what is said of them.
+    """Write the parameters and buffers of `model` as safetensors, with their metadata.
 
     See `write_whole` for `aside`.
     """

@@ -43,7 +43,7 @@ class Stream(Protocol):
 
 
 class Listener:
-    """Who is told what happens to each run. This one does nothing about it."""
+    """What the loop calls as runs train. This one does nothing; a subclass overrides what it needs."""
 
     def restored(self, member: Member, damaged: Sequence[Path]) -> None:
         """The run starts, or goes on, at `member.step`; newer checkpoints were `damaged`."""
@@ -55,7 +55,7 @@ class Listener:
         """A validation is over; `member.evaluated` is in eval mode."""
 
     def checkpointing(self, member: Member) -> None:
-        """A checkpoint is about to be written: what was told so far must be on disk before it."""
+        """A checkpoint is about to be written: what it was given so far must be on disk first."""
 
     def checkpointed(self, member: Member) -> None:
         """A checkpoint at `member.step` is on disk."""

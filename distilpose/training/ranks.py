@@ -1,6 +1,6 @@
 """The processes that train one cohort together: who is who, and what they must agree on.
 
-What is told to a user or written to a disk is the first's alone; the others learn from it what it decided. They agree
+The first alone talks to the user and writes to disk; the others learn from it what it decided. They agree
 through the processors, never through GPUs: a validation on the first may last, and a GPU that waits for long is taken
 for dead.
 """

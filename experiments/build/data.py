@@ -59,6 +59,7 @@ def data_facts(data: DataChoice, evaluation: EvaluationChoice, *, root: Path | N
         return DataFacts(fingerprint=spec.fingerprint, train_people=spec.train, val_people=spec.val)
     from distilpose.data.coco import load_pose_data
     from distilpose.data.download import checksum
+    from distilpose.evaluation.measure import given_by_data
     from distilpose.evaluation.pck import torso
 
     folder = data_root(data, root=root, runs=runs)
@@ -80,6 +81,7 @@ def data_facts(data: DataChoice, evaluation: EvaluationChoice, *, root: Path | N
         boxes=boxes,
         annotations=tuple(checksum(split.annotation_file, "sha256") for split in (train, val)),
         name=folder.resolve().name,
+        gives=frozenset(given_by_data(val)),
     )
 
 

@@ -10,7 +10,7 @@ class DataFacts:
 
     `boxes` is `gt`, or the checksum of the file of the detector's boxes. `annotations` are the checksums of the files
     of train and val, by which reports know published data; synthetic people have neither these nor a `name`, which is
-    the folder's, for people to read.
+    the folder's, for people to read. `gives` are those of `DATA_ASKS` that metrics find in val.
     """
 
     fingerprint: str
@@ -19,3 +19,4 @@ class DataFacts:
     boxes: str = "gt"
     annotations: tuple[str, ...] = ()
     name: str = ""
+    gives: frozenset[str] = frozenset()

@@ -39,7 +39,7 @@ def bench(
     from experiments.runs.provenance import provenance
 
     if out is not None:
-        kept_sections(out)  # what cannot be added to is said before anything is measured
+        kept_sections(out)  # refuses a page that cannot be added to, before it measures
     settings = Settings(device=str(torch_device(device)), rounds=rounds, quick=quick)
     facts = {**provenance(), "date": str(date.today()), "device": settings.device}
     facts = {fact: facts[fact] for fact in _FACTS}

@@ -45,7 +45,7 @@ def import_(
         found = [(split, source, pictures or find_pictures(kind, source.parent, split))]
     report = {}
     for called, file, folder in found:
-        gathered = IMPORTERS[kind].read(file, pictures or folder, joints)
+        gathered = IMPORTERS[kind].reader(called)(file, pictures or folder, joints)
         gathered.write(out, called, copy=copy)
         report[called] = [{"fate": fate, "what": what, "people": count} for fate, what, count in gathered.table()]
         if not as_json:

@@ -14,11 +14,10 @@ if TYPE_CHECKING:
 
     from distilpose.data.coco import PoseData
     from distilpose.evaluation.evaluate import Evaluation
+    from distilpose.evaluation.metrics import MetricUse
     from distilpose.evaluation.protocol import Protocol
     from experiments.runs.store import Store
     from experiments.trained.load import LoadedModel
-
-PER_CENT = 100
 
 
 def eval(
@@ -39,6 +38,9 @@ def eval(
     rescore: Annotated[bool, typer.Option(help="Box score times the mean of the joints' scores above 0.2.")] = True,
     suppress: Annotated[bool, typer.Option(help="Of poses over 0.9 OKS alike, keep the best.")] = True,
     evaluator: Annotated[str, typer.Option(help="pycocotools, or faster (faster-coco-eval).")] = "pycocotools",
+    metric: Annotated[
+        list[str] | None, typer.Option(help="By this one too, as AUC or FILE.py:NAME; may be repeated.")
+    ] = None,
     skeleton: SkeletonName = None,
     out: Annotated[Path | None, typer.Option(help="Folder for results, metrics and the submission archive.")] = None,
     runs: Runs = RUNS,
@@ -47,7 +49,7 @@ def eval(
     workers: Annotated[int, typer.Option(help="Threads that read pictures.", min=0)] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """AP, AR and PCK of a run or a file of weights; results in COCO's format, ready to submit."""
+    """Every metric that the data allow, of a run or a file of weights; results in COCO's format, ready to submit."""
     from distilpose.evaluation.evaluate import evaluate
     from distilpose.evaluation.flip import FlipTest
     from distilpose.evaluation.protocol import Protocol
@@ -71,6 +73,7 @@ def eval(
     loaded = load_weights(str(weights) if run is None else run, model=model, store=store)
     subject = _subject(loaded, store, data=data, split=split, boxes=boxes, skeleton=skeleton)
     where = slots_for(device, 1)[0].device
+    uses = _metrics(metric or [], subject, store)
     measured = []
     for protocol in protocols:
         evaluation = evaluate(
@@ -82,6 +85,8 @@ def eval(
             boxes=subject.boxes,
             device=where,
             workers=workers,
+            metrics=uses,
+            parts=store.parts,
         )
         record = _record(loaded, subject, protocol, evaluation)
         if out is not None:
@@ -161,6 +166,24 @@ def _subject(
     return _Subject(people=people, boxes=file, said=file.name)
 
 
+def _metrics(names: list[str], subject: _Subject, store: "Store") -> "list[MetricUse]":
+    """The metrics asked for, with users' code kept in the store. Raises ValueError for one that asks too much."""
+    from distilpose.evaluation.measure import given_by_data
+    from distilpose.evaluation.metrics import METRICS, PEOPLE_ASKS, lacking, metric_of
+    from distilpose.parts.own import find_own
+
+    uses = [metric_of(name) for name in names]
+    for name, use in zip(names, uses, strict=True):
+        lacks = lacking(use, given_by_data(subject.people))
+        if not lacks and subject.boxes is not None and not set(PEOPLE_ASKS).isdisjoint(use.asks):
+            lacks = "annotated boxes (--boxes gt)"
+        if lacks:
+            raise ValueError(f"eval: --metric {name}: needs {lacks}, and {subject.people.split} has none")
+        if use.own is not None:
+            find_own(name, Path.cwd(), "metric", METRICS).keep_in(store.parts / use.own.code)
+    return uses
+
+
 def _record(loaded: "LoadedModel", subject: _Subject, protocol: "Protocol", evaluation: "Evaluation") -> dict[str, Any]:
     """What was measured of what, and how, as plain values."""
     from dataclasses import asdict
@@ -194,14 +217,12 @@ def _write(folder: Path, record: dict[str, Any], evaluation: "Evaluation", split
 
 
 def _table(measured: list[dict[str, Any]]) -> "Table":
-    """The metrics in per cent, a line for each decoding."""
+    """A line for each metric, ours in per cent; a column for each decoding."""
+    from distilpose.evaluation.metrics import shown
     from experiments.terminal.tables import plain_table
 
     names = list(measured[0]["metrics"])
     if not names:
-        return plain_table([""], [["no labels, so no metrics"]] * len(measured))
-    rows = [
-        [record["protocol"]["refinement"], *(f"{PER_CENT * record['metrics'][name]:.1f}" for name in names)]
-        for record in measured
-    ]
-    return plain_table(["decoding", *names], rows)
+        return plain_table([""], [["no labels, so no metrics"]])
+    rows = [[name, *(shown(name, record["metrics"][name]) for record in measured)] for name in names]
+    return plain_table(["decoding", *(record["protocol"]["refinement"] for record in measured)], rows)

@@ -33,6 +33,7 @@ from experiments.launch.protocol import Opened, Wish
 from experiments.track.trackers import open_service, read_trackers
 
 if TYPE_CHECKING:
+    from distilpose.evaluation.metrics import MetricUse
     from experiments.runs.store import RunDir
     from experiments.sweep.recipe import DataChoice
     from experiments.sweep.sweep_file import Sweep
@@ -72,7 +73,7 @@ def launch(
         typer.Option(help="Threads that prepare batches, per process; by default its cores on a GPU, up to 8.", min=0),
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option(help="Folder to keep decoded pictures in, for all processes; its size is told first.")
+        Path | None, typer.Option(help="Folder to keep decoded pictures in, for all processes; prints its size first.")
     ] = None,
     retry_failed: Annotated[bool, typer.Option(help="Try runs again that failed for good.")] = False,
     gpus_per_run: Annotated[
@@ -131,7 +132,7 @@ def _train(
         for name, one in sweep.evaluate_on.items()
     }
     for data in dict.fromkeys(row.recipe.data for row in sweep.rows) if elsewhere else ():
-        _say_shared(data, place, elsewhere)
+        _say_shared(data, place, elsewhere, sweep.metric)
     if cache is not None:
         _say_cache(sweep, place, where, cache)
     searcher = searcher_of(sweep, place)
@@ -179,12 +180,19 @@ def _train(
     return outcome.complete
 
 
-def _say_shared(data: "DataChoice", place: Place, elsewhere: Mapping[str, Mapping[str, Any]]) -> None:
+def _say_shared(
+    data: "DataChoice", place: Place, elsewhere: Mapping[str, Mapping[str, Any]], metric: "MetricUse"
+) -> None:
     """Tell on how many people, and by how many joints, runs are measured on other sets. Raises DataError for none."""
+    from distilpose.evaluation.measure import given_by_data
+    from distilpose.evaluation.metrics import lacking
+
     sets = _other_sets(data, place, elsewhere)
     for name in elsewhere:
         people, _, joints = sets.read(name)
         said = f"{len(people.people):,} people, by {joints} of {people.skeleton.num_joints} joints"
+        if lacks := lacking(metric, given_by_data(people)):
+            said += f"; not by {metric.title}, which needs {lacks}: reports show AP there"
         console.print(f"Runs are measured on {name} at their end: {said}", markup=False, highlight=False)
 
 
@@ -194,22 +202,28 @@ def _measure_lacking(sweep: "Sweep", place: Place, where: Opened, elsewhere: Map
     from experiments.train.elsewhere import measure_lacking
 
     store = Store(place.runs)
+    plan = store.load_plan(sweep.sweep, sweep.profile)
     by_data: dict[DataChoice, list[RunDir]] = {}
-    for run in map(store.run, store.load_plan(sweep.sweep, sweep.profile).run_names):
+    for run in map(store.run, plan.run_names):
         if run.state() == "finished":
             by_data.setdefault(run.recipe().data, []).append(run)
     for data, runs in by_data.items():
-        if count := measure_lacking(runs, _other_sets(data, place, elsewhere)):
+        if count := measure_lacking(runs, _other_sets(data, place, elsewhere, plan.measured)):
             console.print(f"{count} runs finished earlier are now measured on {', '.join(elsewhere)} too")
 
 
-def _other_sets(data: "DataChoice", place: Place, elsewhere: Mapping[str, Mapping[str, Any]]) -> "OtherSets":
+def _other_sets(
+    data: "DataChoice",
+    place: Place,
+    elsewhere: Mapping[str, Mapping[str, Any]],
+    metric: str | Mapping[str, Any] | None = None,
+) -> "OtherSets":
     from distilpose.data.coco import load_pose_data
     from experiments.build.data import data_root
     from experiments.train.elsewhere import OtherSets
 
     folder = data_root(data, root=place.data, runs=place.runs)
-    return OtherSets(elsewhere, load_pose_data(folder, data.train, data.given).skeleton)
+    return OtherSets(elsewhere, load_pose_data(folder, data.train, data.given).skeleton, metric=metric)
 
 
 def _say_cache(sweep: "Sweep", place: Place, where: Opened, cache: Path) -> None:

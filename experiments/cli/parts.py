@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def parts(as_json: AsJson = False) -> None:
     """Every loss, metric, model and head that a recipe can name, with its options."""
-    from distilpose.evaluation.metrics import METRICS
+    from distilpose.evaluation.metrics import METRICS, lacking, metric_of
     from distilpose.heads import HEADS
     from distilpose.losses.table import LOSSES
     from distilpose.models.specs import MODELS, model_options
@@ -36,6 +36,7 @@ def parts(as_json: AsJson = False) -> None:
         name: {
             "options": _options(metric.options_left),
             "higher is better": metric.higher_is_better,
+            "needs": lacking(metric_of(name), ()),
             "does": metric.signature.doc.partition("\n")[0],
         }
         for name, metric in METRICS.items()
@@ -78,6 +79,8 @@ def parts(as_json: AsJson = False) -> None:
     line("\nMetrics (metric: NAME, or {name: NAME, OPTION: VALUE}; evaluation: {best_by: ...})\n")
     for name, metric in metrics.items():
         line(f"  {name:14} {metric['does']}")
+        if metric["needs"]:
+            line(f"                 needs {metric['needs']}", dim=True)
         for option in METRICS[name].options_left:
             line(f"                 {_words(option)}", dim=True)
     line("\nModels (student: {model: NAME, OPTION: VALUE}; teacher likewise); `distilpose models` tells their cost\n")

@@ -86,7 +86,7 @@ def predict(
 
 
 def _carry_out(request: "Request", loaded: "LoadedModel", files: Sequence["Input"], out: Path) -> bool:
-    """Look at every file; a broken one is said at the end and the others go on. Returns whether none was."""
+    """Look at every file; a broken one is reported at the end, and the others go on. Returns whether none was."""
     from distilpose.prediction.boxes import FileBoxes
     from distilpose.prediction.files import predict_picture, predict_video, rows_text
     from distilpose.prediction.inputs import image_ids
@@ -185,7 +185,7 @@ def _seconds_a_person(predictor: "Predictor") -> float:
 
 
 def _boxes(file: Path | None, detector: str | None, at_least: float, device: "torch.device") -> tuple["BoxSource", str]:
-    """Where people are looked for, and how it is said."""
+    """Where people come from, and the same in words."""
     from distilpose.prediction.boxes import read_boxes, whole_picture
 
     if file is not None:

@@ -70,7 +70,7 @@ def _watch(runs: Path, sweep: str, profile: str, *, port: int, pictures: bool, o
     from reports.watch import LiveReport, serve
 
     store = Store(runs)
-    store.load_plan(sweep, profile)  # a sweep that was never launched is said now, not on the page
+    store.load_plan(sweep, profile)  # fails here, not on the page, where nothing was launched
 
     def announce(address: str) -> None:
         console.print("The report renews itself while the sweep runs; Ctrl-C ends it.")

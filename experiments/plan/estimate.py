@@ -72,7 +72,7 @@ def planned_steps(run: PlannedRun) -> int:
 
 
 def estimate(plan: Plan, store: Store, say: Callable[[str], None] = lambda text: None) -> Costs:
-    """The cost of every run, and of the steps that the store still lacks; `say` is told of each model measured."""
+    """The cost of every run and of the steps that the store lacks; `say` gets a line for each model it measures."""
     begun = {run_id: store.run(run_id) for run_id in store.names() & plan.runs.keys()}
     finished = {run_id for run_id, run in begun.items() if run.finished}
     kinds = {run_id: step_kind(run.recipe) for run_id, run in plan.runs.items()}

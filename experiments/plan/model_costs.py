@@ -33,7 +33,7 @@ FILE = "model_costs.json"
 
 
 class ModelCosts:
-    """Answers by kind of model, asked once of the same code; `say` is told of each model that is asked."""
+    """Answers by kind of model, asked once of the same code; `say` gets a line for each model it asks."""
 
     def __init__(
         self, store: Store, places: Mapping[str, Place] | None = None, say: Callable[[str], None] = lambda text: None

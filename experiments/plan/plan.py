@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import PurePath
 from typing import Any, Literal
 
-from distilpose.evaluation.metrics import METRICS, RECORDED
+from distilpose.evaluation.metrics import METRICS, RECORDED, MetricUse, lacking
 from distilpose.losses.table import LOSSES
 from distilpose.models.use import places_of_model
 from distilpose.parts.own import find_own
@@ -99,6 +99,7 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
                 (teachers[recipe],) = _planned(recipe, [recipe.seed], data, row=None, teacher_id=None)
             teacher_id = teachers[recipe].run_id
         students.append(_planned(row.recipe.student_run(0), sweep.seeds, data, row=row.name, teacher_id=teacher_id))
+        data.demand(row.recipe, sweep.metric)
     runs = {run.run_id: run for run in teachers.values()}
     alone = [SavedCohort(cohort_id=digest([run_id]), run_ids=(run_id,), teacher_id=None) for run_id in runs]
     cohorts = (*alone, *_cohorts(students, max_cohort, trained=frozenset(runs)))
@@ -140,8 +141,9 @@ def _own_places(sweep: Sweep) -> dict[str, Place]:
     losses: dict[str, str] = {}
     choices: dict[ModelChoice, None] = {}
     for row in sweep.rows:
-        losses |= {use.own.code: use.name for use in row.recipe.losses or () if use.own is not None}
         teacher = row.recipe.trained_teacher
+        uses = (*(row.recipe.losses or ()), *((teacher and teacher.losses) or ()))
+        losses |= {use.own.code: use.name for use in uses if use.own is not None}
         choices |= dict.fromkeys([row.recipe.student, *([teacher.choice] if teacher else [])])
     places = {code: find_own(name, sweep.folder, "loss", LOSSES) for code, name in losses.items()}
     for choice in choices:
@@ -169,6 +171,16 @@ class _Data:
                 self.problems.append(str(error))
                 self._given[choice] = f"unknown {digest(to_json(choice))}"
         return self._given[choice]
+
+    def demand(self, recipe: Recipe, metric: MetricUse) -> None:
+        """Note the problem where the data lack what the sweep's metric, or that of the best weights, asks for."""
+        facts = self.known[recipe.data, recipe.evaluation]
+        for use in dict.fromkeys((metric, recipe.evaluation.best_by)) if facts.val_people else ():
+            if lacks := lacking(use, facts.gives):
+                message = (
+                    f"metric {use.title}: needs {lacks}, and {recipe.data.val} of {facts.name or 'the data'} has none"
+                )
+                self.problems += [] if message in self.problems else [message]
 
     def facts(self, recipe: RunRecipe) -> DataFacts:
         key = (recipe.data, recipe.evaluation)

@@ -191,12 +191,16 @@ class Diagnosis(TypedDict, total=False):
 
 
 class OnOtherSet(TypedDict):
-    """Of `elsewhere.json`: a set by its fingerprint, its people, the joints that it shares, and what was measured."""
+    """Of `elsewhere.json`: a set by its fingerprint, its people, the joints that it shares, and what was measured.
+
+    `asked` are the sweeps' own metrics that it was measured by, with their code.
+    """
 
     fingerprint: str
     people: Count
     joints: Count
     metrics: dict[str, FiniteFloat]
+    asked: NotRequired[dict[str, str]]
 
 
 @with_config(ConfigDict(extra="allow"))

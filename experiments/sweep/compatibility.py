@@ -7,7 +7,7 @@ from functools import cache
 
 from distilpose.evaluation.metrics import PEOPLE_ASKS
 from distilpose.losses.table import LOSSES, STUDENT_ASKS, TEACHER_ASKS
-from distilpose.losses.use import LossUse
+from distilpose.losses.use import Losses, LossUse
 from distilpose.models.specs import MODELS, RESNETS, SIZES, TIMM, ModelSpec
 from distilpose.parts.naming import nearest
 from distilpose.training.schedule import Schedule
@@ -117,14 +117,21 @@ def _model_faults(recipe: Recipe) -> Iterator[Fault]:
             yield ("input_size",) if field == "input_size" else (role, field), rule
             continue
         by_heatmaps = circulating and recipe.losses is None
-        faults = [*_role_faults(role, choice, shape, circulating=circulating, by_heatmaps=by_heatmaps)]
+        taught = role == "teacher" and trained is not None and trained.losses is not None
+        faults = [*_role_faults(role, choice, shape, circulating=circulating, by_heatmaps=by_heatmaps, taught=taught)]
         yield from faults
         if not faults:
             shapes[role] = shape
             if circulating and shape.cycles == 1:
                 yield from _circulation_faults(recipe)
     if "student" in shapes:
-        yield from _asking_faults(recipe, shapes["student"])
+        yield from _asking_faults(("losses",), recipe.losses, shapes["student"])
+    if "teacher" in shapes and trained is not None:
+        yield from _asking_faults(("teacher", "losses"), trained.losses, shapes["teacher"])
+        for use in trained.losses or ():
+            if not _TEACHER.isdisjoint(use.asks):
+                rule = f"needs a teacher, and a teacher has none of its own, got {use.weight!r}"
+                yield ("teacher", "losses", use.name), f"{rule}; leave it out"
     if len(shapes) < 2 or trained is None:
         return
     student, teacher = shapes["student"], shapes["teacher"]
@@ -134,14 +141,14 @@ def _model_faults(recipe: Recipe) -> Iterator[Fault]:
         yield from _backbone_faults(recipe.student, trained.choice)
 
 
-def _asking_faults(recipe: Recipe, spec: ModelSpec) -> Iterator[Fault]:
-    """The losses that ask the student for what a model of its kind does not give."""
+def _asking_faults(path: Path_, losses: Losses | None, spec: ModelSpec) -> Iterator[Fault]:
+    """The losses that ask the model that they train for what its kind does not give."""
     gives = [*spec.gives, *(["true_heatmaps"] if spec.role == "teacher" else [])]
-    for use in recipe.losses or ():
+    for use in losses or ():
         for ask in use.asks:
             if ask in (*STUDENT_ASKS, "true_heatmaps") and ask not in gives:
                 rule = f"asks for {ask}, which {spec.kind} does not give"
-                yield ("losses", use.name), f"{rule}; it gives {', '.join(gives)}"
+                yield (*path, use.name), f"{rule}; it gives {', '.join(gives)}"
                 break
 
 
@@ -163,9 +170,9 @@ def _taught_faults(use: LossUse, student: ModelSpec, teacher: ModelSpec) -> Iter
 
 
 def _role_faults(
-    role: str, choice: ModelChoice, spec: ModelSpec, *, circulating: bool, by_heatmaps: bool
+    role: str, choice: ModelChoice, spec: ModelSpec, *, circulating: bool, by_heatmaps: bool, taught: bool
 ) -> Iterator[Fault]:
-    """Why a model cannot have its role in a recipe."""
+    """Why a model cannot have its role in a recipe; one `taught` by losses of its own need not give heatmaps."""
     if choice.model.startswith(TIMM) and (fault := _timm_fault(choice.model.removeprefix(TIMM))):
         yield (role, "model"), fault
         return
@@ -174,13 +181,14 @@ def _role_faults(
         roles = ("teacher",) if by_heatmaps else ("teacher", "student")
         valid = [name for name, one in MODELS.items() if one.role in roles and one.has_tokens]
         yield (role, "model"), f"must be {what}, got {choice.model!r}, a {spec.role}; {nearest(choice.model, valid)}"
-    elif role == "teacher" and spec.role == "student":
-        if choice.model in MODELS or spec.is_whole:
+    elif role == "teacher" and spec.role == "student" and not taught:
+        if spec.is_whole or (choice.model in MODELS and MODELS[choice.model].role == "student"):
             valid = [name for name, one in MODELS.items() if one.role == "teacher"]
             hint = f"it gives {', '.join(spec.gives)}" if spec.is_whole else nearest(choice.model, valid)
             yield (role, "model"), f"must be a teacher's model, got {choice.model!r}, a student; {hint}"
         else:
-            yield (role, "head"), f"must be heatmap, for a teacher gives heatmaps, got {choice.head!r}"
+            rule = f"must be heatmap, for a teacher without losses learns heatmaps, got {choice.head!r}"
+            yield (role, "head"), f"{rule}; give it losses"
     if choice.init == "imagenet" and spec.backbone not in ("hrnet", *RESNETS):
         rule = f"there are ImageNet weights for HRNet and ResNet alone, got 'imagenet' for {choice.model}"
         yield (role, "init"), f"{rule}; use fresh"

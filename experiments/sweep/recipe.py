@@ -236,9 +236,10 @@ class CirculationChoice:
 class TeacherChoice(ModelChoice):
     """A teacher, trained first by a recipe of its own: what it does not say, it takes from the row it teaches.
 
-    Its `seed` is its own, so that the students of every seed share one teacher.
+    Its `seed` is its own, so that the students of every seed share one teacher. Without `losses` it learns heatmaps.
     """
 
+    losses: Losses | None = None
     init: Literal["fresh", "imagenet"] = "fresh"
     seed: Natural = 0
     schedule: ScheduleChoice
@@ -357,7 +358,7 @@ class Recipe:
             role="teacher",
             seed=teacher.seed,
             model=teacher.choice,
-            losses=None,
+            losses=teacher.losses,
             input_size=self.input_size,
             data=self.data,
             augmentation=teacher.augmentation,
@@ -372,7 +373,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecipe:
-    """What one run trains, student or teacher. A teacher has neither `losses` nor `circulation`: it learns heatmaps.
+    """What one run trains, student or teacher. One with neither `losses` nor `circulation` learns heatmaps.
 
     `given_teacher` are the files of a student's teacher that no run of ours trained.
     """
@@ -463,18 +464,24 @@ def with_parts(value: Any, folder: Path) -> tuple[Any, Faults]:
     faults: Faults = []
     if not isinstance(value, Mapping):
         return value, faults
-    read = dict(value)
-    if value.get("losses") is not None:
-        read["losses"], below = read_losses(value["losses"], folder)
-        faults += [(("losses", *path), rule) for path, rule in below]
+    read, faults = with_losses(value, folder)
     for name, kind in (("student", ModelChoice), ("teacher", TeacherChoice), ("model", ModelChoice)):
         if isinstance(value.get(name), Mapping) and "mmpose" not in value[name]:
-            read[name], wrong = read_model(value[name], folder, beside=_beside(kind))
-            faults += [((name, field), rule) for field, rule in wrong]
+            whole, below = with_losses(value[name], folder)
+            read[name], wrong = read_model(whole, folder, beside=_beside(kind))
+            faults += [((name, *path), rule) for path, rule in (*below, *(((field,), rule) for field, rule in wrong))]
     if isinstance(value.get("evaluation"), Mapping):
         read["evaluation"], below = with_metric(value["evaluation"], "best_by", folder)
         faults += [(("evaluation", *path), rule) for path, rule in below]
     return read, faults
+
+
+def with_losses(value: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], Faults]:
+    """These values with their losses read, where they have any, and what is wrong."""
+    if value.get("losses") is None:
+        return dict(value), []
+    losses, below = read_losses(value["losses"], folder)
+    return {**value, "losses": losses}, [(("losses", *path), rule) for path, rule in below]
 
 
 @cache

@@ -97,7 +97,7 @@ def _memory_lines(plan: Plan, found: Mapping[str, MemoryNeed | None]) -> Iterato
     for (need, size), count in alike.items():
         if need.fits_with is not None:
             remedy = (
-                f"with {need.fits_with} people at once it would, which `launch` comes to after it ran out of memory "
+                f"with {need.fits_with} people at once it would; `launch` tries that after it ran out of memory "
                 "(batch normalisation then sees only these)"
                 if need.fits_with
                 else "not even one person at a time would"

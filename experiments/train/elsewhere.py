@@ -15,6 +15,7 @@ from distilpose.data.records import read_records, with_joints_of
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.sources import image_source
 from distilpose.evaluation.average_precision import KeypointTruth, truth_of
+from distilpose.evaluation.metrics import metric_of
 from experiments.build.models import build_validation, load_trained
 from experiments.runs.atomic import DamagedError
 from experiments.runs.run_files import Elsewhere, OnOtherSet
@@ -27,7 +28,8 @@ class OtherSets:
     """Sets to measure runs on that were trained on people with the joints of `skeleton`; read when first needed.
 
     Each is its `root`, `split`, and what is `given` of its joints. Boxes are annotated ones; joints that a set has not
-    count as not labelled there, so that AP and PCK are of those that both have, with the sigmas of `skeleton`.
+    count as not labelled there, so that AP and PCK are of those that both have, with the sigmas of `skeleton`. `metric`
+    is the sweep's, where an evaluation would not have it anyway.
     """
 
     def __init__(
@@ -35,11 +37,14 @@ class OtherSets:
         sets: Mapping[str, Mapping[str, Any]],
         skeleton: Skeleton,
         *,
+        metric: str | Mapping[str, Any] | None = None,
         workers: int = 0,
         device: torch.device | str = "cpu",
         precision_context: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         self._sets, self._skeleton = sets, skeleton
+        self._metrics = [] if metric is None else [metric_of(metric)]
+        self._asked = {use.title: use.code for use in self._metrics}
         self._workers, self._device, self._precision = workers, torch.device(device), precision_context
         self._read: dict[str, tuple[PoseData, KeypointTruth, int]] = {}
 
@@ -47,12 +52,20 @@ class OtherSets:
         """The sets that the run was not measured on yet, or that have changed since. Raises DataError for a bad one."""
         known = _known(run)
         now = {name: self.read(name)[0].fingerprint for name in self._sets}
-        return [name for name in now if name not in known or known[name]["fingerprint"] != now[name]]
+        return [
+            name
+            for name in now
+            if name not in known or known[name]["fingerprint"] != now[name] or self._asks(known[name])
+        ]
+
+    def _asks(self, one: OnOtherSet) -> bool:
+        return not self._asked.items() <= one.get("asked", {}).items()
 
     def measure(self, run: RunDir, *, aside: Path | None = None) -> None:
         """Measure the best weights on each set, and write what they are worth beside what is known already."""
         known, recipe = _known(run), run.recipe()
-        model = load_trained(recipe, run, skeleton=self._skeleton, parts=Store(run.path.parent).parts).to(self._device)
+        parts = Store(run.path.parent).parts
+        model = load_trained(recipe, run, skeleton=self._skeleton, parts=parts).to(self._device)
         recipe = replace(recipe, evaluation=replace(recipe.evaluation, boxes="gt"))
         for name in self._sets:
             data, truth, shared = self.read(name)
@@ -65,10 +78,18 @@ class OtherSets:
                 device=self._device,
                 precision_context=self._precision,
                 truth=truth,
+                metrics=self._metrics,
+                parts=parts,
             )
             metrics = validate({name: model})[name].metrics
+            before = known.get(name)
+            same = before if before is not None and before["fingerprint"] == data.fingerprint else None
             known[name] = OnOtherSet(
-                fingerprint=data.fingerprint, people=len(data.people), joints=shared, metrics=metrics
+                fingerprint=data.fingerprint,
+                people=len(data.people),
+                joints=shared,
+                metrics=(same["metrics"] if same else {}) | metrics,
+                asked=(same.get("asked", {}) if same else {}) | self._asked,
             )
         run.elsewhere.write({"sets": known}, aside=aside)
 

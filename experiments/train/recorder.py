@@ -83,7 +83,7 @@ class RunRecorder:
     def started(self, step: int, damaged: Sequence[Path]) -> None:
         """The run begins, or resumes from `step` because newer checkpoints were `damaged`.
 
-        Trackers are told the events before it, which they may have lost.
+        Trackers get the events before it again, which they may have lost.
         """
         if self.trackers and step:
             events = self.run.read_journal()

@@ -189,6 +189,7 @@ def _train(
             elsewhere=OtherSets(
                 job.evaluate_on,
                 train.skeleton,
+                metric=job.metric,
                 workers=job.workers,
                 device=fabric.device,
                 precision_context=fabric.autocast,

@@ -11,7 +11,10 @@ from experiments.runs.store import Store
 from reports.read.reader import ON, Cost, RunNumbers, RunReader, metric_digits
 from reports.statistics.differences import Difference, Spread, corrected, paired_difference, spread
 
-OTHER_METRICS = ("AP", "PCK@0.2", "PCK@0.2-torso")  # shown after the sweep's own
+# Shown after the sweep's own and its parts, where the data give them.
+OTHER_METRICS = (
+    "AP", "AP-easy", "AP-medium", "AP-hard", "AP-categories", "PCKh@0.5", "PCKh@0.1", "PCK@0.2", "PCK@0.2-torso",
+)  # fmt: skip
 # Drawings of more cannot be read, and their journals take long to read: the rest stands in the tables alone.
 DRAWN_ROWS = 12
 DRAWN_SEEDS = 12
@@ -112,9 +115,14 @@ class SweepNumbers:
     @property
     def other_metrics(self) -> tuple[str, ...]:
         """The metrics shown after the sweep's own: those that were measured."""
-        others = [name for name in OTHER_METRICS if name != self.metric]
-        others += dict.fromkeys(name for row in self.rows for name in row.measured if ON in name)
-        return tuple(name for name in others if any(name in row.measured for row in self.rows))
+        found = dict.fromkeys(name for row in self.rows for name in row.measured)
+        return tuple(name for name in found if name not in (self.metric, *self.parts))
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Of the body, or whatever the sweep's metric tells apart: `PCKh@0.5.wrist`."""
+        found = dict.fromkeys(name for row in self.rows for name in row.measured)
+        return tuple(name for name in found if name.startswith(f"{self.metric}.") and ON not in name)
 
     @property
     def drawn_rows(self) -> tuple[RowNumbers, ...]:
@@ -186,10 +194,13 @@ def _sign(plan: SavedPlan) -> int:
 def _row(row: SavedRow, runs: tuple[RunNumbers, ...], metric: str) -> RowNumbers:
     """A row by itself, before it is compared."""
     finished = [run for run in runs if run.finished]
-    elsewhere = (name for run in finished for name in run.metrics if name.startswith(f"{metric}{ON}"))
+    named = dict.fromkeys(name for run in finished for name in run.metrics)
+    parts = [name for name in named if name.startswith(f"{metric}.")]
+    sets = dict.fromkeys(name.partition(ON)[2] for name in named if ON in name)
+    elsewhere = [f"{metric if f'{metric}{ON}{one}' in named else 'AP'}{ON}{one}" for one in sets]
     measured = {
         name: spread(by_seed)
-        for name in dict.fromkeys((metric, *OTHER_METRICS, *elsewhere))
+        for name in dict.fromkeys((metric, *parts, *OTHER_METRICS, *elsewhere))
         if (by_seed := {run.seed: run.metrics[name] for run in finished if name in run.metrics})
     }
     last = {run.seed: run.last[metric] for run in finished if metric in run.last}

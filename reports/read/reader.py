@@ -21,7 +21,10 @@ State = Literal["finished", "running", "interrupted", "failed", "planned", "prun
 
 PICTURE_KINDS = ("skeleton", "heatmaps", "attention")
 _LAYERS = "layers"  # plain people, for W&B to lay masks over: a page has the sheets
-_ACCURACIES = re.compile(r"(val/)?((AP|AR)(50|75|M|L)?|PCK(@[\d.]+(-torso)?)?(\(.*\))?)( on .+)?")
+_ACCURACIES = re.compile(
+    r"(val/)?((AP|AR)(50|75|M|L)?|AP-(easy|medium|hard|categories|parts)|PCKh?(@\d+(\.\d+)?(-torso)?)?|AUC)"
+    r"(\(.*\))?(\.\w+)?( on .+)?"
+)
 ON = " on "
 
 

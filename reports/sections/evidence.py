@@ -22,14 +22,14 @@ def evidence(numbers: SweepNumbers) -> Section | None:
     measured = [row for row in numbers.rows if row.name in numbers.measured]
     if not 2 <= len(measured) <= MOST_ROWS:
         return None
-    compared = [one for one in compare_all(_evidence(numbers, measured)) if one.parts]
+    compared = [one for one in compare_all(row_evidence(numbers, measured)) if one.parts]
     if not compared:
         return None
     blocks = (_groups_table(numbers, measured, compared), _pairs_table(numbers, compared))
     return Section(key="evidence", title="Which rows can be told apart", short="Evidence", blocks=blocks)
 
 
-def _evidence(numbers: SweepNumbers, rows: list[RowNumbers]) -> dict[str, RowEvidence]:
+def row_evidence(numbers: SweepNumbers, rows: list[RowNumbers]) -> dict[str, RowEvidence]:
     """Each row's metric by seed, and of drawn pictures: the same draws for every run on the same pictures."""
     drawn: dict[tuple[str, int], NDArray[np.float64]] = {}
     draws: dict[bytes, NDArray[np.int32]] = {}

@@ -41,7 +41,7 @@ def results(numbers: SweepNumbers) -> Section:
         title="Results",
         short="Results",
         text=left if len(numbers.drawn) < len(numbers.rows) else (),
-        blocks=there(results_table(numbers), *drawings),
+        blocks=there(results_table(numbers), _parts_table(numbers), *drawings),
     )
 
 
@@ -58,6 +58,17 @@ def results_table(numbers: SweepNumbers) -> Table:
         for one in (numbers.teachers if layout.teachers else ())
     ]
     return replace(table, rows=(*teachers, *table.rows), notes=_notes(numbers, table.columns))
+
+
+def _parts_table(numbers: SweepNumbers) -> Table | None:
+    """What the sweep's metric tells apart, a column each; None where it is one number."""
+
+    def column(name: str) -> Column[RowNumbers]:
+        cell = partial(measured, metric=name, digits=metric_digits(name))
+        return Column(name.removeprefix(f"{numbers.metric}."), cell, "measured", numbers.metric)
+
+    columns = [name_column("row"), *map(column, numbers.parts)]
+    return fill(columns, numbers.rows, name="parts", caption=f"{numbers.metric} by part") if numbers.parts else None
 
 
 def _losses(numbers: SweepNumbers) -> list[Column[RowNumbers]]:

@@ -55,7 +55,7 @@ def test_outputs_of_other_methods_equal_their_authors(name: str, parity_dir: Pat
     expected = official_outputs(parity_dir / "peers", name)
     with torch.inference_mode():
         output = model(fixture_images())
-    named = {"sigma": "deviations", "score": "scores"}
+    named = {"sigma": "sigmas", "score": "scores"}
     for field, theirs in expected.items():
         ours = output.heatmaps[:, :, ::2, ::2] if field == "pred" else getattr(output, named.get(field, field))
         error = float((ours.reshape(theirs.shape) - theirs).abs().max() / theirs.std())

@@ -94,7 +94,7 @@ class Gathering:
             crowd: of several people, whom evaluation ignores.
             category: by its id.
             number: the person's id in the source.
-            more: other fields of the record.
+            more: other fields of the record; `num_keypoints` where evaluation counts other joints than the labelled.
         """
         if not is_id(image_id) or image_id not in self._sizes:
             refuse(f"{place}: image_id", "must be the id of one of the pictures", image_id)
@@ -105,7 +105,8 @@ class Gathering:
             self.dropped["its picture is not there"] += 1
             return
         flat = self._joints(place, keypoints)
-        labelled = sum(flag > 0 for flag in flat[2::3])
+        counted, labelled = more.get("num_keypoints"), sum(flag > 0 for flag in flat[2::3])
+        labelled = min(labelled, counted) if is_id(counted) and counted >= 0 else labelled
         if box is None:
             box = _round_joints(flat)
         elif not isinstance(box, list | tuple) or len(box) != 4 or not all(map(is_number, box)):
@@ -121,7 +122,7 @@ class Gathering:
         row = {"id": new, "image_id": image_id, "category_id": category, "bbox": clipped, "iscrowd": int(crowd)}
         if is_number(area) and area > 0:
             row["area"] = area
-        self.annotations.append({**row, "num_keypoints": labelled, "keypoints": flat, **more})
+        self.annotations.append({**row, **more, "num_keypoints": labelled, "keypoints": flat})
 
     def _joints(self, place: str, keypoints: object) -> list[float]:
         wanted = 3 * self.skeleton.num_joints
@@ -162,7 +163,7 @@ class Gathering:
         ]
 
 
-def read_list(file: Path, parsed: Any, field: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def read_list(file: Path | str, parsed: Any, field: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The records of a list with the place of each; the list is emptied on the way, for the sake of memory."""
     rows = parsed.get(field) if isinstance(parsed, dict) else None
     if not isinstance(rows, list):

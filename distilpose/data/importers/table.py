@@ -16,6 +16,7 @@ from distilpose.data.importers.gathering import Gathering
 from distilpose.data.importers.labelstudio import read_labelstudio
 from distilpose.data.importers.lspet import read_lspet
 from distilpose.data.importers.mpii import HEAD, read_mpii
+from distilpose.data.importers.ochuman import read_ochuman
 from distilpose.data.importers.yolo import read_yolo
 from distilpose.data.skeleton import Skeleton
 
@@ -28,14 +29,20 @@ class Importer:
 
     read: a file (or folder), its folder of pictures, and the skeleton, to the people.
     files: by split, the patterns below the source, of which the first that fits is taken.
-    pictures: folders below the source, of which the first that is there is taken; {split} stands for the split.
+    pictures: patterns of folders below the source, of which the first that is there is taken; {split} is the split.
     skeletons: those of the library that fit, the default first; none where only the user knows.
+    holds_all: a file may hold every split, and `split` tells `read` which.
     """
 
-    read: Read
+    read: Callable[..., Gathering]
     files: dict[str, tuple[str, ...]]
     pictures: tuple[str, ...]
     skeletons: tuple[str, ...] = ()
+    holds_all: bool = False
+
+    def reader(self, split: str) -> Read:
+        """What reads that split."""
+        return partial(self.read, split=split) if self.holds_all else self.read
 
 
 def _whole_body(row: Row, skeleton: Skeleton) -> object:
@@ -62,6 +69,11 @@ def _head_box(row: Row) -> dict[str, object]:
     return {"head_size": HEAD * float(np.hypot(*box[2:]))} if any(box[2:]) else {}
 
 
+def _counted(row: Row) -> dict[str, object]:
+    """CrowdPose's own count of joints, neither of head nor neck: its evaluation ignores whoever has 0."""
+    return {"num_keypoints": row.get("num_keypoints")}
+
+
 def _splits(*patterns: str, names: tuple[str, ...] = ("train", "val", "test")) -> dict[str, tuple[str, ...]]:
     return {split: tuple(pattern.replace("SPLIT", split) for pattern in patterns) for split in names}
 
@@ -77,7 +89,7 @@ IMPORTERS = {
         skeletons=("mpii",),
     ),
     "crowdpose": Importer(
-        read=read_coco,
+        read=partial(read_coco, more=_counted),
         files=_splits(
             "**/crowdpose_SPLIT.json",
             "**/mmpose_crowdpose_SPLIT.json",
@@ -87,8 +99,9 @@ IMPORTERS = {
         skeletons=("crowdpose",),
     ),
     "ochuman": Importer(
-        read=read_coco,
-        files=_splits("**/ochuman_coco_format_SPLIT_range_0.00_1.00.json", names=("val", "test")),
+        read=read_ochuman,
+        files=_splits("**/ochuman_coco_format_SPLIT_range_0.00_1.00.json", "**/ochuman.json", names=("val", "test")),
+        holds_all=True,
         pictures=("images", "."),
         skeletons=("ochuman",),
     ),
@@ -126,7 +139,7 @@ IMPORTERS = {
     "aic": Importer(
         read=read_coco,
         files=_splits("**/aic_SPLIT.json", names=("train", "val")),
-        pictures=("images", "."),
+        pictures=("ai_challenger_keypoint_{split}*/keypoint_{split}*", "images", "."),
         skeletons=("aic",),
     ),
     "jhmdb": Importer(
@@ -169,8 +182,9 @@ def find_sources(kind: str, source: Path) -> Iterator[tuple[str, Path, Path]]:
 
 def find_pictures(kind: str, source: Path, split: str) -> Path:
     """The folder of a split's pictures. Raises DataError where there is none, naming the places looked at."""
-    folders = [source / folder.format(split=split) for folder in IMPORTERS[kind].pictures]
+    patterns = [pattern.format(split=split) for pattern in IMPORTERS[kind].pictures]
+    folders = (one for name in patterns for one in ([source] if name == "." else sorted(source.glob(name))))
     found = next((folder for folder in folders if folder.is_dir()), None)
     if found is None:
-        raise DataError(f"{source}: has no folder of pictures; looked for {', '.join(map(str, folders))}")
+        raise DataError(f"{source}: has no folder of pictures; looked for {', '.join(patterns)}")
     return found

@@ -74,6 +74,21 @@ def ochuman(root: Path) -> None:
         pictures(root / "images", _names(split))
 
 
+def ochuman_own(root: Path) -> None:
+    """Its own ochuman.json: 19 joints with four visibilities, and people without joints or without a mask."""
+    flat = [v for at in range(19) for v in (20 + at, 30 + at, (0, 1, 2, 3)[at] if at < 4 else 1)]
+    whole = {"bbox": [8, 10, 72, 86], "keypoints": flat, "segms": {"outer": [[1, 1]]}, "max_iou": 0.6}
+    bare = {**whole, "segms": None}
+    people = {2: [whole], 7: [bare], 5: [whole, bare, {**whole, "keypoints": None}], 9: [whole]}
+    images = [
+        {"image_id": n, "file_name": f"{n:06d}.jpg", "width": SIZE[0], "height": SIZE[1], "annotations": found}
+        for n, found in people.items()
+    ]
+    names = [*find_skeleton("ochuman").names, "head", "neck"]
+    write(root / "ochuman.json", {"keypoint_names": names, "images": images})
+    pictures(root / "images", [row["file_name"] for row in images])
+
+
 def humanart(root: Path) -> None:
     for split, stem in (("train", "training"), ("val", "validation")):
         names = [f"3D/garage_kits/{name}" for name in _names(split)]

@@ -10,6 +10,7 @@ import made_up_sources as made_up
 import numpy as np
 import pytest
 from made_up_sources import NAMELESS, PEOPLE, SOURCES
+from scipy.io import savemat
 from typer.testing import CliRunner
 
 from distilpose.data.check import check_data
@@ -24,7 +25,8 @@ from experiments.cli.main import app
 
 def read(kind: str, source: Path, skeleton: str | None = None) -> dict[str, Gathering]:
     joints = find_skeleton(skeleton or next(iter(IMPORTERS[kind].skeletons), "lsp"))
-    return {split: IMPORTERS[kind].read(file, folder, joints) for split, file, folder in find_sources(kind, source)}
+    one = IMPORTERS[kind]
+    return {split: one.reader(split)(file, folder, joints) for split, file, folder in find_sources(kind, source)}
 
 
 def imported(kind: str, folder: Path, skeleton: str | None = None) -> Path:
@@ -133,6 +135,23 @@ def test_the_published_mat_of_mpii_accounts_for_everybody(tmp_path: Path) -> Non
     assert first["head_size"] == pytest.approx(0.6 * 15)
 
 
+def test_ochumans_own_file_holds_val_and_test_of_whom_its_evaluation_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("distilpose.data.importers.ochuman.VAL_PICTURES", 2)
+    made_up.ochuman_own(tmp_path)
+    found = read("ochuman", tmp_path)
+    assert found["val"].table() == [
+        ("kept", "people", 2),
+        ("dropped", "no joints or no mask, so not in its evaluation", 3),
+    ]
+    assert found["test"].table() == [("kept", "people", 1)]
+    assert [image["file_name"] for image in found["val"].images] == ["000002.jpg", "000005.jpg", "000007.jpg"]
+    row = found["val"].annotations[0]
+    assert (row["bbox"], row["area"], row["num_keypoints"]) == ([8, 10, 64, 76], 64 * 76, 16)
+    assert row["keypoints"][:12] == [0, 0, 0, 21, 31, 2, 22, 32, 2, 23, 33, 1]
+
+
 def test_exports_of_tools_find_joints_by_their_names(tmp_path: Path) -> None:
     cvat = load_pose_data(imported("cvat", tmp_path / "xml"), "train")
     assert {tuple(person.keypoints[:, 2]) for person in cvat.people} == {(1,) * 12 + (0, 1)}
@@ -208,7 +227,28 @@ def test_a_faulty_file_of_cocos_format_is_refused_by_file_field_and_record(kind:
     [
         ("mpii", "annotations/mpii_train.json", '"joints_vis"', '"joints_viz"', r"people\[0\].joints, joints_vis"),
         ("mpii", "annotations/mpii_train.json", '"image"', '"picture"', r"people\[0\]: file_name: .*got null"),
+        ("ochuman_own", "ochuman.json", '"nose"', '"nase"', r"ochuman\.json: keypoint_names: all of nose, .*got"),
+        ("ochuman_own", "ochuman.json", "[8, 10, 72, 86]", "[8]", r"images\[0\]: annotations\[0\]: bbox: the corners"),
+        ("ochuman_own", "ochuman.json", "[20, 30, 0, ", "[", r"annotations\[0\]: keypoints: 57 numbers, .*got 54"),
+        ("ochuman_own", "ochuman.json", "[20, 30, 0, ", "[20, 30, 9, ", "visibility must be 0, 1, 2 or 3, got 9"),
+        ("ochuman_own", "ochuman.json", "[20, 30, 0, ", "[20, 30, [], ", r"visibility must be 0, 1, 2 or 3, got \[\]"),
+        (
+            "ochuman_own",
+            "ochuman.json",
+            '"image_id": 5',
+            '"image_id": null',
+            r"images\[2\]: image_id: a number or a name",
+        ),
+        ("ochuman_own", "ochuman.json", '"annotations"', '"people"', r"images\[0\]: annotations: a list is needed"),
         ("mpii", "annotations/mpii_gt_val.mat", "", "no mat", r"mpii_gt_val\.mat: cannot be read as a MATLAB file"),
+        ("mpii_mat", "mpii_human_pose_v1_u12_1.mat", "", "no mat", r"u12_1\.mat: cannot be read as a MATLAB file"),
+        (
+            "cvat_coco",
+            "annotations/person_keypoints_default.json",
+            '"keypoints": ["',
+            '"points": ["',
+            "categories: a category",
+        ),
         ("lspet", "joints.mat", "", "no mat", r"joints\.mat: cannot be read as a MATLAB file"),
         ("cvat", "annotations.xml", "</image>", "", r"annotations\.xml: must be XML: mismatched tag: line"),
         ("cvat", "annotations.xml", 'label="neck"', 'label="nose"', r"skeleton 1: points nose: joint 'nose'"),
@@ -224,10 +264,37 @@ def test_a_faulty_file_of_cocos_format_is_refused_by_file_field_and_record(kind:
 def test_a_faulty_file_is_refused_by_file_field_and_place(
     kind: str, file: str, old: str, new: str, said: str, tmp_path: Path
 ) -> None:
-    SOURCES[kind](tmp_path)
+    (SOURCES.get(kind) or getattr(made_up, kind))(tmp_path)
     path = tmp_path / file
     path.write_text(path.read_text().replace(old, new) if old else new)
     with pytest.raises(ValueError, match=said):
+        read(kind.partition("_")[0], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "content", "said"),
+    [
+        ("mpii", "mpii_human_pose_v1_u12_1.mat", {"RELEASES": 1}, r"u12_1\.mat: RELEASE: is absent"),
+        (
+            "mpii",
+            "mpii_human_pose_v1_u12_1.mat",
+            {"RELEASE": {"img_train": 1}},
+            "RELEASE: must be as MPII publishes it",
+        ),
+        (
+            "lspet",
+            "joints.mat",
+            {"joints": np.zeros((3, 14, 2))},
+            r"joints: 14 x 3 x people are needed, got \[3, 14, 2\]",
+        ),
+    ],
+)
+def test_a_mat_of_another_kind_is_refused_by_its_variable(
+    kind: str, file: str, content: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "images").mkdir()
+    savemat(tmp_path / file, content)
+    with pytest.raises(DataError, match=said):
         read(kind, tmp_path)
 
 
@@ -275,7 +342,7 @@ def test_a_genuine_sample_is_kept_whole(
     kind: str, file: str, pictures: str, kept: int, unlabelled: int, samples_dir: Path, tmp_path: Path
 ) -> None:
     skeleton = find_skeleton(IMPORTERS[kind].skeletons[0])
-    found = IMPORTERS[kind].read(samples_dir / file, samples_dir / pictures, skeleton)
+    found = IMPORTERS[kind].reader("val")(samples_dir / file, samples_dir / pictures, skeleton)
     assert (sum(found.kept.values()), found.kept["people"], sum(found.dropped.values())) == (kept + unlabelled, kept, 0)
     found.write(tmp_path, "val")
     (report,) = check_data(tmp_path)

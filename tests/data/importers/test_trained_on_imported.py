@@ -61,12 +61,56 @@ def test_a_set_of_each_kind_goes_from_import_to_the_report(tmp_path: Path, monke
     assert own == pytest.approx(there["metrics"])
     said("report", "sets.yaml")
     assert "PCK@0.2 on crowd" in (tmp_path / "runs/reports/sets.default/report.md").read_text()
+    recorded = {
+        kind: set(json.loads((tmp_path / "runs" / run / "result.json").read_text())["metrics"])
+        for kind, run in runs.items()
+    }
+    assert [kind for kind, names in recorded.items() if "PCKh@0.5.wrist" in names] == ["mpii"]
+    assert [kind for kind, names in recorded.items() if "AP-medium" in names] == ["crowdpose"]
+    assert not any({"AP-easy", "AP-parts", "EPE"} & names for names in recorded.values())
 
-    # A set that is named later is measured on what is finished; animals share no joint with these people.
-    Path("sets.yaml").write_text(SWEEP.replace("crowd:", "posed:").replace("crowdpose}", "mpii}") + "".join(rows[:2]))
+    # A metric that only some data give is asked for of these alone, and no run is trained for it.
+    by_part = SWEEP.replace("metric: PCK@0.2", "metric: AP-parts", 1) + rows[4]
+    Path("sets.yaml").write_text(by_part)
     assert said("launch", "sets.yaml", "--track", "none") is not None
-    sets = json.loads((tmp_path / "runs" / runs["mpii"] / "elsewhere.json").read_text())["sets"]
-    assert sets.keys() == {"crowd", "posed"}
+    said("report", "sets.yaml")
+    table = (tmp_path / "runs/reports/sets.default/report.md").read_text()
+    assert "AP-parts: foot" in table
+    assert "AP-parts on crowd" in table
+    Path("sets.yaml").write_text(SWEEP.replace("metric: PCK@0.2", "metric: PCKh@0.5", 1) + "".join(rows[1:3]))
+    refused = CliRunner().invoke(app, ["launch", "sets.yaml", "--track", "none"])
+    assert (refused.exit_code, "PCKh@0.5: needs people with head_size, and val of crowdpose" in refused.output) == (
+        2,
+        True,
+    )
+    Path("sets.yaml").write_text(SWEEP.replace("metric: PCK@0.2", "metric: PCKh@0.5", 1) + rows[1])
+    assert said("launch", "sets.yaml", "--track", "none") is not None
+    said("report", "sets.yaml")
+    table = (tmp_path / "runs/reports/sets.default/report.md").read_text()
+    assert all(
+        name in table
+        for name in ("PCKh@0.5: head", "PCKh@0.5: ankle", "PCKh@0.1", "AP on crowd", "0.6 of the head box's")
+    )
+    measured = said("eval", runs["mpii"], "--device", "cpu", "--metric", "EPE")
+    assert {"PCKh@0.5", "PCKh@0.5.knee", "EPE"} <= {line.split()[0] for line in measured.splitlines() if line}
+
+    # Sets that are named later are measured on what is finished, each row on each: on its own as at its end.
+    both = SWEEP.replace("  crowd: {root: crowdpose}\n", "  posed: {root: mpii}\n  art: {root: humanart}\n")
+    Path("sets.yaml").write_text(both + "".join(rows[:2]))
+    assert said("launch", "sets.yaml", "--track", "none") is not None
+    for kind, its_own, joints in (
+        ("mpii", "posed", {"posed": 15, "art": 12}),
+        ("humanart", "art", {"posed": 11, "art": 17}),
+    ):
+        sets = json.loads((tmp_path / "runs" / runs[kind] / "elsewhere.json").read_text())["sets"]
+        assert {name: sets[name]["joints"] for name in joints} == joints
+        result = json.loads((tmp_path / "runs" / runs[kind] / "result.json").read_text())
+        assert sets[its_own]["metrics"]["PCK@0.2"] == pytest.approx(result["metrics"]["PCK@0.2"])
+    said("report", "sets.yaml")
+    table = (tmp_path / "runs/reports/sets.default/report.md").read_text()
+    assert "| ours: PCK@0.2 on posed | ours: PCK@0.2 on art |" in table
+
+    # Animals share no joint with these people.
     Path("sets.yaml").write_text(SWEEP.replace("crowdpose}", "mpii}") + rows[-1])
     refused = CliRunner().invoke(app, ["launch", "sets.yaml", "--track", "none"])
     assert "keypoints: none is one of L_Eye" in str(refused.exception)

@@ -121,7 +121,7 @@ def test_results_are_ready_to_submit_also_where_nobody_has_labelled(
         assert json.loads(opened.read(opened.namelist()[0])) == json.loads((tmp_path / "out/results.json").read_text())
 
 
-def test_each_decoding_of_heatmaps_has_a_line_and_a_folder(
+def test_each_decoding_of_heatmaps_has_a_column_and_a_folder(
     distilpose: Command, runs: tuple[Store, Plan], people: PoseData, tmp_path: Path
 ) -> None:
     store, plan = runs
@@ -131,7 +131,8 @@ def test_each_decoding_of_heatmaps_has_a_line_and_a_folder(
         "--out", tmp_path / "out",
     )  # fmt: skip
     assert code == 0, told
-    assert [line.split()[0] for line in said.splitlines()[:3]] == ["decoding", "dark", "none"]
+    assert said.splitlines()[0].split() == ["decoding", "dark", "none"]
+    assert [line.split()[0] for line in said.splitlines()[1:3]] == ["AP", "AP50"]
     dark, none = (json.loads((tmp_path / "out" / name / "metrics.json").read_text()) for name in ("dark", "none"))
     assert (none["protocol"]["refinement"], none["protocol"]["flip_test"]) == ("none", None)
     assert (none["protocol"]["rescore_above"], none["protocol"]["suppress_above"]) == (None, None)
@@ -139,6 +140,22 @@ def test_each_decoding_of_heatmaps_has_a_line_and_a_folder(
     rows = [json.loads((tmp_path / "out" / name / "results.json").read_text()) for name in ("dark", "none")]
     assert {row["score"] for row in rows[0]} == {0.5}
     assert rows[0] != rows[1]
+
+
+def test_a_metric_that_is_asked_for_is_measured_too_ones_own_among_them(
+    distilpose: Command, runs: tuple[Store, Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, plan = runs
+    monkeypatch.chdir(tmp_path)
+    own = "def count(keypoints):\n    return {'people': len(keypoints), 'twice': 2 * len(keypoints)}\n\n"
+    Path("own.py").write_text(own + "\ncount.higher_is_better = True\n")
+    asked = ("--metric", "EPE", "--metric", "AUC", "--metric", "own.py:count")
+    code, said, told = distilpose("eval", student(plan), "--runs", store.root, "--device", "cpu", *asked)
+    assert code == 0, told
+    values = dict(line.split() for line in said.splitlines()[1:] if len(line.split()) == 2)
+    assert (values["count"], values["count.twice"]) == ("6", "12")
+    assert float(values["EPE"]) > 1
+    assert 0 <= float(values["AUC"]) <= 100
 
 
 @pytest.mark.parametrize(
@@ -150,6 +167,8 @@ def test_each_decoding_of_heatmaps_has_a_line_and_a_folder(
         (("RUN", "--decoding", "darc"), "refinement: must be one of none, quarter, dark, got 'darc'"),
         (("RUN", "--flip-scores", "x"), "scores: must be one of swapped, official, got 'x'"),
         (("RUN", "--evaluator", "x"), "evaluator: must be one of pycocotools, faster, got 'x'"),
+        (("RUN", "--metric", "PCKh@0.5"), "--metric PCKh@0.5: needs people with head_size, and val has none"),
+        (("RUN", "--metric", "EPF"), "no such metric, did you mean EPE?"),
         (("RUN", "--boxes", "nowhere.json"), "--boxes must be gt or a file of COCO results, got 'nowhere.json'"),
         (("--weights", "FILE", "--data", "nowhere"), "--data nowhere: must be a folder with annotations/*.json"),
         (("--weights", "FILE"), "--data must name the folder of the data; only a run knows its own"),

@@ -1,11 +1,10 @@
 """Models of mmpose's configurations as rows, students and a teacher, from the plan to the report."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import Said
+from installed_wheel import Installed
 from small_mmpose import write_students
 
 pytest.importorskip("mmpose", reason="the extra mmpose is not installed")
@@ -33,8 +32,8 @@ rows:
 """
 
 
-def test_rows_of_mmpose_from_plan_to_report(distilpose: Callable[..., Said], tmp_path: Path) -> None:
-    folder = tmp_path
+def test_rows_of_mmpose_from_plan_to_report(installed_distilpose: Installed, tmp_path: Path) -> None:
+    distilpose, folder = installed_distilpose, tmp_path
     write_students(folder)
     (folder / "foreign.yaml").write_text(SWEEP)
     runs = folder / "runs"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from made_up_store import EPOCHS, against, begin_run, run_name, with_rows, write_run
 
+from distilpose.evaluation.metrics import METRICS
 from experiments.runs.journal import journal_mark
 from experiments.runs.saved_plan import SavedPlan, SavedRun
 from experiments.runs.store import Store
@@ -38,8 +39,10 @@ def facts_of(sweep: Sweep) -> dict[str, Counted]:
 
 
 def test_accuracies_are_in_points_and_other_metrics_as_written() -> None:
-    assert [metric_scale(name) for name in ("AP", "AR50", "PCK@0.2", "val/AP")] == [100.0] * 4
-    assert metric_scale("train/loss") == 1.0
+    shares = [name for name, metric in METRICS.items() if metric.is_share]
+    shares += ["val/AP", "PCKh@0.5.head", "AP-parts.left_hand on other set", "PCK(by=torso)"]
+    assert {metric_scale(name) for name in shares} == {100.0}
+    assert {metric_scale(name) for name in ("train/loss", "EPE", "epe.head", "PCKs")} == {1.0}
 
 
 def test_a_row_carries_mean_spread_and_the_value_of_every_seed(complete_numbers: SweepNumbers) -> None:

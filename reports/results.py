@@ -1,0 +1,125 @@
+"""A launched sweep as a table to compute with: a pandas DataFrame, a run a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments.runs.atomic import read_json
+from experiments.runs.store import Store
+from reports.numbers.sweep import SweepNumbers, aggregate
+from reports.read.reader import RunNumbers
+
+
+class Results(pd.DataFrame):
+    """The runs of a sweep: row, seed, run_id, state, every metric, and the fields of the recipe (`schedule.lr`).
+
+    Accuracies are in points of 100; a run that is not finished has no metrics. A selection of lines keeps its
+    `curves()` and `predictions()`.
+    """
+
+    _metadata = ("numbers", "store")
+    numbers: SweepNumbers
+    store: Store
+
+    @property
+    def _constructor(self) -> type[Results]:
+        return Results
+
+    def curves(self) -> pd.DataFrame:
+        """What was measured as these runs trained: row, seed, run_id, metric, epoch, value."""
+        by_id = {run.run_id: run for run in self.numbers.all_runs}
+        return pd.DataFrame(
+            [
+                {
+                    "row": line.row,
+                    "seed": line.seed,
+                    "run_id": line.run_id,
+                    "metric": metric,
+                    "epoch": epoch,
+                    "value": v,
+                }
+                for line in self.itertuples()
+                for metric, by in self.numbers.reader.details(by_id[str(line.run_id)]).curves.items()
+                for epoch, v in by.items()
+            ],
+            columns=["row", "seed", "run_id", "metric", "epoch", "value"],
+        )
+
+    def predictions(self) -> pd.DataFrame:
+        """The people that the best weights of these runs found: row, seed, run_id, and COCO's fields of a result.
+
+        Keypoints are x, y and score of every joint, in pixels.
+        """
+        return pd.DataFrame(
+            [
+                {"row": line.row, "seed": line.seed, "run_id": line.run_id, **person}
+                for line in self.itertuples()
+                for person in read_json(self.store.run(str(line.run_id)).predictions, list[dict[str, Any]]) or ()
+            ]
+        )
+
+    def compare(self, row: str, other: str) -> pd.Series[Any]:  # type: ignore[override]
+        """How much more of the sweep's metric `row` has than `other`: difference, 95 % interval, p and seeds.
+
+        Both sources count, other pictures and other seeds, as in the report's *Evidence*; the two rows are taken by
+        themselves, so p is not corrected for other comparisons.
+
+        Raises:
+            ValueError: there is no such row, or the two share no finished seed.
+
+        """
+        from reports.sections.evidence import row_evidence
+        from reports.statistics.evidence import compare_all
+
+        rows = {one.name: one for one in self.numbers.rows}
+        for name in (row, other):
+            if name not in rows:
+                raise ValueError(f"row {name!r}: there is no such row; rows are {', '.join(rows)}")
+        measured = [rows[name] for name in (other, row) if name in self.numbers.measured]
+        compared = compare_all(row_evidence(self.numbers, measured)) if len(measured) == 2 else []
+        if not compared:
+            raise ValueError(f"rows {row!r} and {other!r}: share no finished seed")
+        (found,) = compared
+        low, high = found.interval() or (float("nan"), float("nan"))
+        values = {"metric": self.numbers.metric, "difference": found.mean, "low": low, "high": high, "p": found.p}
+        return pd.Series({**values, "seeds": found.seeds}, name=f"{row} - {other}")
+
+
+def read_results(runs: Path, sweep: str) -> Results:
+    """The runs of a launched sweep, in the order of its table; of a search its trials too.
+
+    Raises:
+        ValueError: no sweep of that name and profile was launched there.
+
+    """
+    store = Store(runs)
+    name, dot, profile = sweep.rpartition(".")
+    try:
+        saved = store.load_plan(*((name, profile) if dot else (sweep, "default")))
+    except FileNotFoundError as error:
+        raise ValueError(str(error)) from error
+    numbers = aggregate(store, saved)
+    students = [run for run in numbers.all_runs if run.role == "student"]
+    table = Results([_line(run) for run in students])
+    table.numbers, table.store = numbers, store
+    return table
+
+
+def _line(run: RunNumbers) -> dict[str, Any]:
+    whole = {"row": run.row, "seed": run.seed, "run_id": run.run_id, "state": run.state}
+    recipe = {name: value for name, value in run.recipe.items() if name != "role"}
+    measured = {"best_epoch": run.best_epoch, "seconds": run.seconds, "parameters": run.parameters, **run.metrics}
+    return {**whole, **measured, **dict(_flat(recipe))}
+
+
+def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested fields by their dotted names."""
+    for name, one in value.items():
+        if isinstance(one, Mapping):
+            yield from _flat(one, f"{above}{name}.")
+        elif f"{above}{name}" != "seed":
+            yield f"{above}{name}", one
