@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 
 from experiments.runs.atomic import read_json
+from experiments.runs.saved_plan import SavedPlan
 from experiments.runs.store import Store
-from reports.numbers.sweep import SweepNumbers, aggregate
-from reports.read.reader import RunNumbers
+from reports.numbers.sweep import aggregate
+from reports.read.reader import RunDetails, RunNumbers, RunReader
 
 
 class Results(pd.DataFrame):
@@ -21,9 +22,10 @@ class Results(pd.DataFrame):
     `curves()` and `predictions()`.
     """
 
-    _metadata = ("numbers", "store")
-    numbers: SweepNumbers
+    _metadata = ("store", "plan", "reader")
     store: Store
+    plan: SavedPlan
+    reader: RunReader
 
     @property
     def _constructor(self) -> type[Results]:
@@ -31,7 +33,6 @@ class Results(pd.DataFrame):
 
     def curves(self) -> pd.DataFrame:
         """What was measured as these runs trained: row, seed, run_id, metric, epoch, value."""
-        by_id = {run.run_id: run for run in self.numbers.all_runs}
         return pd.DataFrame(
             [
                 {
@@ -43,7 +44,7 @@ class Results(pd.DataFrame):
                     "value": v,
                 }
                 for line in self.itertuples()
-                for metric, by in self.numbers.reader.details(by_id[str(line.run_id)]).curves.items()
+                for metric, by in self._details(line).curves.items()
                 for epoch, v in by.items()
             ],
             columns=["row", "seed", "run_id", "metric", "epoch", "value"],
@@ -75,18 +76,22 @@ class Results(pd.DataFrame):
         from reports.sections.evidence import row_evidence
         from reports.statistics.evidence import compare_all
 
-        rows = {one.name: one for one in self.numbers.rows}
+        numbers = aggregate(self.store, self.plan, self.reader)
+        rows = {one.name: one for one in numbers.rows}
         for name in (row, other):
             if name not in rows:
                 raise ValueError(f"row {name!r}: there is no such row; rows are {', '.join(rows)}")
-        measured = [rows[name] for name in (other, row) if name in self.numbers.measured]
-        compared = compare_all(row_evidence(self.numbers, measured)) if len(measured) == 2 else []
+        measured = [rows[name] for name in (other, row) if name in numbers.measured]
+        compared = compare_all(row_evidence(numbers, measured)) if len(measured) == 2 else []
         if not compared:
             raise ValueError(f"rows {row!r} and {other!r}: share no finished seed")
         (found,) = compared
         low, high = found.interval() or (float("nan"), float("nan"))
-        values = {"metric": self.numbers.metric, "difference": found.mean, "low": low, "high": high, "p": found.p}
+        values = {"metric": numbers.metric, "difference": found.mean, "low": low, "high": high, "p": found.p}
         return pd.Series({**values, "seeds": found.seeds}, name=f"{row} - {other}")
+
+    def _details(self, line: Any) -> RunDetails:
+        return self.reader.details(self.reader.read(line.run_id, line.row, line.seed, "student"))
 
 
 def read_results(runs: Path, sweep: str) -> Results:
@@ -102,10 +107,10 @@ def read_results(runs: Path, sweep: str) -> Results:
         saved = store.load_plan(*((name, profile) if dot else (sweep, "default")))
     except FileNotFoundError as error:
         raise ValueError(str(error)) from error
-    numbers = aggregate(store, saved)
-    students = [run for run in numbers.all_runs if run.role == "student"]
-    table = Results([_line(run) for run in students])
-    table.numbers, table.store = numbers, store
+    reader = RunReader(store)
+    numbers = [reader.read(run.run_id, row.name, run.seed, "student") for row in saved.rows for run in row.runs]
+    table = Results([_line(run) for run in {run.run_id: run for run in numbers}.values()])
+    table.store, table.plan, table.reader = store, saved, reader
     return table
 
 
