@@ -2,7 +2,8 @@
 
 Tables are made up in which no row is better than another in the long run: rows vary with the seed, with the picture,
 and with both. Printed is how often a table names some difference (family-wise), how often one comparison does, and how
-often a 95 % interval misses the truth; each should be at most 0.05, but for the error of so many tables.
+often a 95 % interval misses the truth; each should be at most 0.05, but for the error of so many tables. First of the
+section *Evidence*, then of the paired tests of rows against their baseline, over seeds alone.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.statistics.differences import Difference, corrected, paired_difference
 from reports.statistics.evidence import RowEvidence, compare_all
 
 Floats = NDArray[np.float64]
@@ -78,6 +80,34 @@ def tables(world: World, *, rows: int, seeds: int, count: int, random: np.random
     yield Levels(world.name, rows, seeds, count, family / count, each / share, missed / share)
 
 
+class Paired(NamedTuple):
+    """How often a table of rows and their baseline names some difference, and one row has one, by either test."""
+
+    family_t: float
+    each_t: float
+    family_flip: float
+    each_flip: float
+    missed: float
+
+
+def paired(*, rows: int, seeds: int, count: int, random: np.random.Generator) -> Paired:
+    """The levels of paired tests over seeds, where all rows share their baseline's chance."""
+    seen = np.zeros(5)
+    for _ in range(count):
+        values = random.normal(0, 1, (rows + 1, seeds))
+        by_seed = [dict(enumerate(row)) for row in values.tolist()]
+        found = corrected([paired_difference(row, by_seed[0]) for row in by_seed[1:]])
+        p, flip_p, t, flip, low, high = np.transpose([_numbers(one) for one in found if one is not None])
+        missed = np.mean((low > 0) | (high < 0))
+        seen += [min(t) < 0.05, np.mean(p < 0.05), min(flip) < 0.05, np.mean(flip_p < 0.05), missed]
+    return Paired(*(seen / count).tolist())
+
+
+def _numbers(one: Difference) -> tuple[float | None, ...]:
+    assert one.interval is not None
+    return one.p, one.flip_p, one.p_adjusted, one.flip_p_adjusted, one.interval.low, one.interval.high
+
+
 def main() -> None:
     """Print the levels of every world."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -94,6 +124,14 @@ def main() -> None:
                     f"{found.missed:15.3f}{chance}",
                     flush=True,
                 )
+    print(f"\n{'paired tests, rows':20} rows seeds  t: some  one  interval misses   sign-flip: some  one")
+    for seeds in (3, 5, 8):
+        one = paired(rows=7, seeds=seeds, count=count, random=random)
+        print(
+            f"{'7 against a baseline':20} {7:4} {seeds:5}  {one.family_t:7.3f} {one.each_t:4.3f}  {one.missed:15.3f}   "
+            f"{one.family_flip:15.3f} {one.each_flip:4.3f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is measured: students, teachers and people, at the papers' size and at that of `tiny`, and one training step."""
+"""What is measured: students, teachers and people, at the papers' size and at a small one, and one training step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ PAPER = Subject(
     batch=8,
 )
 TINY = Subject(
-    name="the student of `tiny`, 64x48",
+    name="a small student, 64x48",
     input_size=(48, 64),
     student={"width": 16, "dim": 96, "depth": 3, "heads": 4},
     teacher="teacher_stemnet",
@@ -96,7 +96,7 @@ TINY = Subject(
 
 
 def subject(settings: Settings) -> Subject:
-    """The papers' sizes; those of `tiny` where it shall be quick."""
+    """The papers' sizes; small ones where it shall be quick."""
     return TINY if settings.quick else PAPER
 
 

@@ -24,6 +24,7 @@ class Benchmark:
 BENCHMARKS = {
     "cohort": Benchmark(about="a table's rows together against one by one", module="cohort", minutes=14),
     "step": Benchmark(about="one training step and its parts", module="step", minutes=6),
+    "pulls": Benchmark(about="looking at what each loss pulls", module="pulls", minutes=1),
     "students": Benchmark(about="students batched against one after the other", module="students", minutes=2),
     "input": Benchmark(about="people cropped and augmented", module="input", minutes=1),
     "growth": Benchmark(about="time and memory of a step by its sizes", module="growth", minutes=1),

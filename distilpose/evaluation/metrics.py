@@ -101,6 +101,11 @@ class MetricUse:
         return METRICS[self.name].higher_is_better if self.own is None else self.own.higher_is_better
 
     @property
+    def points(self) -> float:
+        """What a value is multiplied by to be shown: 100 for shares of ours, as papers print them."""
+        return 100.0 if self.own is None and METRICS[self.name].is_share else 1.0
+
+    @property
     def code(self) -> str:
         """What stands for the code of a user's own; nothing for ours."""
         return "" if self.own is None else self.own.code if self.version is None else f"version {self.version}"

@@ -19,7 +19,7 @@ import numpy as np
 
 from distilpose.data.errors import DataError
 from distilpose.data.skeleton import coco_category
-from distilpose.synthetic.scene import draw_scene
+from distilpose.synthetic.scene import STYLES
 from distilpose.synthetic.spec import DRAWING, SyntheticSpec
 
 __all__ = ["SyntheticSpec", "write_synthetic"]
@@ -124,7 +124,7 @@ def _write_split(spec: SyntheticSpec, root: Path, split: str, count: int, first_
 def _write_picture(spec: SyntheticSpec, root: Path, split: str, first_id: int, number: int) -> _Records:
     """Draw picture `number` of a split; its record and those of its people."""
     words = [spec.seed, 0 if split == "train" else 1, number]
-    scene = draw_scene(np.random.Generator(np.random.Philox(np.random.SeedSequence(words))), spec.size)
+    scene = STYLES[spec.style](np.random.Generator(np.random.Philox(np.random.SeedSequence(words))), spec.size)
     image_id = first_id + number
     file = root / "images" / split / f"{number + 1:06d}.jpg"
     bgr = cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR)

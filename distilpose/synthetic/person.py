@@ -84,6 +84,10 @@ class _Painter:
     def limbs(self) -> None:
         """Arms, legs and the neck."""
         body, wear, girth, rod = self.body, self.wear, self.body.build.girth, self.rod
+
+        def suited(part: str, otherwise: Surface) -> Surface:
+            return _flat(wear.suit[part]) if part in wear.suit else otherwise
+
         skin, shoes = _flat(wear.skin), _flat(wear.shoes)
         upper = _covered(wear.top, skin, min(wear.sleeve, 1.0))
         lower = _covered(wear.top, skin, 0.93 if wear.sleeve > 1 else 0.0)
@@ -94,11 +98,15 @@ class _Painter:
         for side in ("left", "right"):
             shoulder, elbow, wrist = (body.joints[f"{side}_{part}"] for part in ("shoulder", "elbow", "wrist"))
             hip, knee, ankle = (body.joints[f"{side}_{part}"] for part in ("hip", "knee", "ankle"))
-            rod(shoulder, elbow, (0.21 * girth, 0.2 * girth, 0.165 * girth * thick), upper, _UPPER[side], 0.05)
-            rod(elbow, wrist, (0.16 * girth * thick, 0.15 * girth * thick, 0.11 * thick), lower, _LOWER[side], 0.1)
+            radii = (0.21 * girth, 0.2 * girth, 0.165 * girth * thick)
+            rod(shoulder, elbow, radii, suited(f"{side}_upper", upper), _UPPER[side], 0.05)
+            radii = (0.16 * girth * thick, 0.15 * girth * thick, 0.11 * thick)
+            rod(elbow, wrist, radii, suited(f"{side}_lower", lower), _LOWER[side], 0.1)
             rod(wrist, body.extra[f"{side}_hand"], (0.11, 0.16, 0.1), skin, _LOWER[side], 0.1)
-            rod(hip, knee, (0.32 * girth * loose, 0.29 * girth * loose, 0.2 * girth * loose), thigh, _THIGH[side])
-            rod(knee, ankle, (0.2 * girth * loose, 0.2 * girth * loose, 0.13 * loose), calf, _SHANK[side])
+            radii = (0.32 * girth * loose, 0.29 * girth * loose, 0.2 * girth * loose)
+            rod(hip, knee, radii, suited(f"{side}_thigh", thigh), _THIGH[side])
+            radii = (0.2 * girth * loose, 0.2 * girth * loose, 0.13 * loose)
+            rod(knee, ankle, radii, suited(f"{side}_shank", calf), _SHANK[side])
             rod(body.extra[f"{side}_heel"], body.extra[f"{side}_toe"], (0.15, 0.17, 0.11), shoes, _FOOT[side])
 
     def torso(self) -> None:

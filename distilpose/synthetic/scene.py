@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,9 @@ from distilpose.synthetic.body import Body, posed, sample_build, sample_pose
 from distilpose.synthetic.paint import Canvas
 from distilpose.synthetic.person import PARTS, Placement, joints_in_picture, paint_person, visibility
 from distilpose.synthetic.scenery import background, clutter, occluder, photograph, shadow
-from distilpose.synthetic.wardrobe import sample_wardrobe
+from distilpose.synthetic.spec import Style
+from distilpose.synthetic.studio import sample_studio_pose, sample_suit
+from distilpose.synthetic.wardrobe import Wardrobe, sample_wardrobe
 
 _CLUTTER, _OCCLUDER, _BYSTANDER, _PERSON = 250, 251, 100, 10
 _MIN_LABELLED = 8
@@ -78,21 +81,46 @@ def _attempt(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
         bystander()
     if rng.random() < 0.25:
         occluder(canvas, rng, (box[0], box[1], box[0] + box[2], box[1] + box[3]), _OCCLUDER)
-    joints = joints_in_picture(body, place)
-    flags = visibility(body, wear, joints, canvas, _PERSON)
-    keypoints = np.concatenate([joints, np.array(flags)[:, None]], axis=1)
-    keypoints[keypoints[:, 2] == 0] = 0
+    keypoints = _keypoints(body, wear, place, canvas)
     return Scene(photograph(canvas.rgb, rng), keypoints, box, float(mask.sum()), tuple(bystanders))
 
 
-def _place(rng: np.random.Generator, body: Body, size: tuple[int, int], fill: float) -> Placement:
-    """A placement in which the body spans `fill` of the picture; one in ten is partly cut off."""
+def draw_studio(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
+    """A picture of (width, height) pixels with one whole person in a suit, before a plain wall, and nothing else."""
+    wall = np.full((size[1], size[0], 3), rng.uniform(40, 160), np.float32)
+    canvas = Canvas(wall, np.array([0, 0, 1], np.float32), 0.7)
+    body, wear = posed(sample_build(rng), sample_studio_pose(rng)), sample_suit(rng)
+    place = _place(rng, body, size, rng.uniform(0.8, 0.96), cut=0)
+    paint_person(canvas, body, wear, place, _PERSON)
+    mask = canvas.top > 0
+    box = _extent(mask)
+    assert box is not None
+    image = canvas.rgb.clip(0, 255).astype(np.uint8)
+    return Scene(image, _keypoints(body, wear, place, canvas), box, float(mask.sum()), ())
+
+
+STYLES: Mapping[Style, Callable[[np.random.Generator, tuple[int, int]], Scene]] = {
+    "everyday": draw_scene,
+    "studio": draw_studio,
+}
+
+
+def _keypoints(body: Body, wear: Wardrobe, place: Placement, canvas: Canvas) -> Float64[ndarray, "17 3"]:
+    joints = joints_in_picture(body, place)
+    flags = visibility(body, wear, joints, canvas, _PERSON)
+    keypoints: Float64[ndarray, "17 3"] = np.concatenate([joints, np.array(flags)[:, None]], axis=1)
+    keypoints[keypoints[:, 2] == 0] = 0
+    return keypoints
+
+
+def _place(rng: np.random.Generator, body: Body, size: tuple[int, int], fill: float, cut: float = 0.1) -> Placement:
+    """A placement in which the body spans `fill` of the picture; a share of `cut` is partly cut off."""
     crown = body.head_center + body.head_frame[:, 1] * 0.5 * body.build.head
     points = np.array([*body.joints.values(), *body.extra.values(), crown])
     low, high = points.min(0), points.max(0)
     span = high - low + 0.5
     scale = fill * min(size[0] / span[0], size[1] / span[1])
-    if rng.random() < 0.1:
+    if rng.random() < cut:
         scale *= rng.uniform(1.1, 1.5)
     room = np.array(size) - scale * span[:2]
     corner = room * rng.random(2)

@@ -5,20 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
+Style = Literal["everyday", "studio"]
 DRAWING = 1
 """Raised whenever the same seed draws other pictures: results on the old ones are not results on the new ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticSpec:
-    """Which synthetic people: pictures in each split, the seed, and the pictures' (width, height) in pixels."""
+    """Which synthetic people: pictures in each split, the seed, and the pictures' (width, height) in pixels.
+
+    Those of the `studio` are easy: upright, facing the camera, every limb in a colour of its own, nothing around.
+    """
 
     train: int = 1200
     val: int = 300
     seed: int = 0
     size: tuple[int, int] = (144, 176)
+    style: Style = "everyday"
 
     def __post_init__(self) -> None:
         for field in ("train", "val"):
@@ -36,4 +41,7 @@ class SyntheticSpec:
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the pictures, as JSON values."""
-        return {"kind": "synthetic people", "drawing": DRAWING, **asdict(self)}
+        settings = asdict(self)
+        if self.style == "everyday":
+            del settings["style"]
+        return {"kind": "synthetic people", "drawing": DRAWING, **settings}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float32
@@ -38,6 +39,8 @@ class Wardrobe:
     trim: Colour
     front: str
     back: str
+    suit: Mapping[str, Colour] = field(default_factory=dict)
+    """Colours of limbs (`left_upper`, `left_lower`, `left_thigh`, `left_shank`, ...), in place of what else is worn."""
 
 
 def sample_wardrobe(rng: np.random.Generator) -> Wardrobe:

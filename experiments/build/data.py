@@ -5,6 +5,7 @@ What reads pictures is imported when it is used: a plan of synthetic people need
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
 from shutil import disk_usage
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ Progress = Callable[[int, int], None]
 def synthetic_spec(data: DataChoice) -> SyntheticSpec:
     """The synthetic people a recipe asks for."""
     assert data.synthetic is not None
-    return SyntheticSpec(train=data.synthetic.train, val=data.synthetic.val, seed=data.synthetic.seed)
+    return SyntheticSpec(**asdict(data.synthetic))
 
 
 def data_root(data: DataChoice, *, root: Path | None, runs: Path) -> Path:
@@ -57,7 +58,7 @@ def data_facts(data: DataChoice, evaluation: EvaluationChoice, *, root: Path | N
     if data.synthetic is not None:
         spec = synthetic_spec(data)
         return DataFacts(fingerprint=spec.fingerprint, train_people=spec.train, val_people=spec.val)
-    from distilpose.data.coco import load_pose_data
+    from distilpose.data.coco import find_split, load_pose_data
     from distilpose.data.download import checksum
     from distilpose.evaluation.measure import given_by_data
     from distilpose.evaluation.pck import torso
@@ -66,6 +67,8 @@ def data_facts(data: DataChoice, evaluation: EvaluationChoice, *, root: Path | N
     if data.sigmas is not None:
         log.warning("data.sigmas: AP by sigmas of one's own compares with nobody's; PCK needs none")
     train, val = (load_pose_data(folder, split, data.given) for split in (data.train, data.val))
+    if data.test is not None:
+        find_split(folder, data.test)
     if "torso" in evaluation.best_by.title and torso(val.skeleton) is None:
         raise ValueError(
             f"{val.annotation_file}: evaluation.best_by: {evaluation.best_by.title} needs the joints left_shoulder and "
@@ -98,7 +101,7 @@ def prepare(
     if data.synthetic is not None:
         draw_people(synthetic_spec(data), folder, on_progress=on_progress)
     problems: list[Problem] = []
-    for split in dict.fromkeys((data.train, data.val)):
+    for split in data.splits:
         mark = _mark_of_soundness(data, folder, split, runs)
         if mark is not None and mark.exists():
             continue
@@ -136,7 +139,7 @@ def cache_size(chosen: Iterable[DataChoice], *, root: Path | None, runs: Path, c
     splits = {
         (data_root(data, root=root, runs=runs), split): data.given
         for data in chosen
-        for split in (data.train, data.val)
+        for split in (data.train, data.val)  # of a test split nothing is kept: it is read once
     }
     sizes = [store_size(load_pose_data(*split, given), cache) for split, given in splits.items()]
     whole, written = (sum(size[field] for size in sizes) for field in (0, 1))

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from distilpose.synthetic.spec import Style
 from experiments.cli.options import (
     USER_ERROR,
     AsJson,
@@ -53,6 +54,7 @@ def synthetic(
     train: Annotated[int, typer.Option(help="Pictures to train on.")] = 1200,
     val: Annotated[int, typer.Option(help="Pictures to validate on.")] = 300,
     seed: Annotated[int, typer.Option(help="What they are drawn from.")] = 0,
+    style: Annotated[Style, typer.Option(help="studio: easy people, alone before a wall.")] = "everyday",
 ) -> None:
     """Draw synthetic people as a COCO-format data set."""
     from distilpose.synthetic.spec import SyntheticSpec
@@ -60,7 +62,7 @@ def synthetic(
     from experiments.terminal.launch_view import counting
 
     with counting(console, "drawing people") as on_progress:
-        draw_people(SyntheticSpec(train=train, val=val, seed=seed), out, on_progress=on_progress)
+        draw_people(SyntheticSpec(train=train, val=val, seed=seed, style=style), out, on_progress=on_progress)
     print_line(out)
 
 

@@ -10,10 +10,14 @@ import typer
 from experiments.cli.options import (
     INCOMPLETE,
     INTERRUPTED,
+    NO_MORE,
     RUNS,
     DataRoot,
     Device,
     Jobs,
+    More,
+    MoreRows,
+    MoreSeeds,
     Out,
     Place,
     Profile,
@@ -22,18 +26,19 @@ from experiments.cli.options import (
     Track,
     console,
     end_on,
+    grower_of,
     plan_sweep,
     read_profile,
     say_changes,
-    searcher_of,
 )
-from experiments.cli.report import write_and_show
+from experiments.cli.report import page_while, write_and_show
 from experiments.launch.choose import PLACES, choose, sharing_faults
 from experiments.launch.protocol import Opened, Wish
 from experiments.track.trackers import open_service, read_trackers
 
 if TYPE_CHECKING:
     from distilpose.evaluation.metrics import MetricUse
+    from experiments.plan.plan import Plan
     from experiments.runs.store import RunDir
     from experiments.sweep.recipe import DataChoice
     from experiments.sweep.sweep_file import Sweep
@@ -50,11 +55,21 @@ def demo(
     track: Track = None,
     out: Out = None,
 ) -> None:
-    """The loss ablation on synthetic people, from nothing to a report, in minutes on two CPU cores."""
+    """The loss ablation on easy synthetic people, from nothing to a report, in minutes on two CPU cores.
+
+    The page fills while it trains, at an address that is printed.
+    """
     place = Place(data=None, runs=runs)
     sweep = read_profile("losses", "tiny")
     wish = Wish(device=device, jobs=jobs)
-    complete = _train(sweep, place, wish, choose(wish=wish), track=track, workers=None, cache=None, retry_failed=False)
+    where = choose(wish=wish)
+    # The first seed's rows on all processes at once: half of the runs make a table, the others its second seed.
+    max_cohort = -(-len(sweep.rows) // len(where.launcher.slots))
+    with page_while(runs, sweep.sweep, sweep.profile):
+        complete = _train(
+            sweep, place, wish, where,
+            track=track, workers=None, cache=None, retry_failed=False, max_cohort=max_cohort,
+        )  # fmt: skip
     write_and_show(runs, sweep.sweep, sweep.profile, out)
     if not complete:
         raise typer.Exit(INCOMPLETE)
@@ -84,13 +99,25 @@ def launch(
         list[str] | None,
         typer.Option("--with", help="An option of that place, such as partition=gpu.", metavar="KEY=VALUE"),
     ] = None,
+    more_seeds: More = 0,
+    rows: MoreRows = "",
 ) -> None:
     """Train what a sweep still lacks. Finished runs are skipped, interrupted ones go on where they were."""
     chosen = read_profile(sweep, profile, data)
     place = Place(data=data, runs=runs)
     wish = Wish(device=device, jobs=jobs, processes=gpus_per_run)
     where = choose(on, wish, options or ())
-    complete = _train(chosen, place, wish, where, track=track, workers=workers, cache=cache, retry_failed=retry_failed)
+    complete = _train(
+        chosen,
+        place,
+        wish,
+        where,
+        track=track,
+        workers=workers,
+        cache=cache,
+        retry_failed=retry_failed,
+        more=MoreSeeds.read(more_seeds, rows),
+    )
     words = ["distilpose", "report", sweep, "--profile", chosen.profile, "--runs", str(runs)]
     console.print(f"Report: {shlex.join(words)}", soft_wrap=True)
     if not complete:
@@ -107,6 +134,8 @@ def _train(
     workers: int | None,
     cache: Path | None,
     retry_failed: bool,
+    more: MoreSeeds = NO_MORE,
+    max_cohort: int | None = None,
 ) -> bool:
     from distilpose.data.problem import problem_lines
     from experiments.build.data import data_root, prepare
@@ -131,12 +160,12 @@ def _train(
         name: {"root": str(Path(one.root).resolve()), "split": one.split, "given": one.given}
         for name, one in sweep.evaluate_on.items()
     }
-    for data in dict.fromkeys(row.recipe.data for row in sweep.rows) if elsewhere else ():
+    for data in dict.fromkeys(row.recipe.data for row in sweep.rows):
         _say_shared(data, place, elsewhere, sweep.metric)
     if cache is not None:
         _say_cache(sweep, place, where, cache)
-    searcher = searcher_of(sweep, place)
-    planned = plan_sweep(sweep, place) if searcher is None else searcher.begin()
+    grower = None if more.seeds else grower_of(sweep, place)
+    planned = plan_sweep(sweep, place, more, max_cohort=max_cohort) if grower is None else grower.begin()
     end_on([*planned.problems, *sharing_faults(planned, wish.processes)])
     store = Store(place.runs)
     planned.keep_parts(store)
@@ -165,9 +194,12 @@ def _train(
             where.launcher,
             settings,
             on_progress=display.update,
-            grow=None if searcher is None else lambda settled: display.lengthened(searcher.grow(settled)),
+            grow=None if grower is None else lambda settled: display.lengthened(grower.grow(settled)),
         )
-    plan = planned if searcher is None else searcher.plan()
+    plan = planned
+    if grower is not None:
+        plan = grower.plan()
+        store.save_plan(plan.saved())  # with what the last runs decided
     if measured := measure_finished(store, plan.measured, plan.runs, settings.data_root):
         console.print(f"{measured} finished runs were measured by {plan.metric}; none was trained for it")
     for run_id, why in outcome.failed.items():
@@ -175,8 +207,7 @@ def _train(
     if outcome.interrupted:
         console.print(f"Interrupted; {where.farewell}")
         raise typer.Exit(INTERRUPTED)
-    if elsewhere:
-        _measure_lacking(sweep, place, where, elsewhere)
+    _measure_lacking(plan, place, elsewhere)
     return outcome.complete
 
 
@@ -188,7 +219,9 @@ def _say_shared(
     from distilpose.evaluation.metrics import lacking
 
     sets = _other_sets(data, place, elsewhere)
-    for name in elsewhere:
+    if sets is None:
+        return
+    for name in sets.names:
         people, _, joints = sets.read(name)
         said = f"{len(people.people):,} people, by {joints} of {people.skeleton.num_joints} joints"
         if lacks := lacking(metric, given_by_data(people)):
@@ -196,20 +229,21 @@ def _say_shared(
         console.print(f"Runs are measured on {name} at their end: {said}", markup=False, highlight=False)
 
 
-def _measure_lacking(sweep: "Sweep", place: Place, where: Opened, elsewhere: Mapping[str, Mapping[str, Any]]) -> None:
+def _measure_lacking(plan: "Plan", place: Place, elsewhere: Mapping[str, Mapping[str, Any]]) -> None:
     """Measure here the runs that were finished before the sweep named a set."""
     from experiments.runs.store import Store
+    from experiments.sweep.recipe import run_recipe_from_json
     from experiments.train.elsewhere import measure_lacking
 
     store = Store(place.runs)
-    plan = store.load_plan(sweep.sweep, sweep.profile)
     by_data: dict[DataChoice, list[RunDir]] = {}
-    for run in map(store.run, plan.run_names):
-        if run.state() == "finished":
-            by_data.setdefault(run.recipe().data, []).append(run)
+    for run_id, planned in plan.runs.items():
+        if (run := store.run(run_id)).state() == "finished":
+            by_data.setdefault(run_recipe_from_json(planned.recipe).data, []).append(run)
     for data, runs in by_data.items():
-        if count := measure_lacking(runs, _other_sets(data, place, elsewhere, plan.measured)):
-            console.print(f"{count} runs finished earlier are now measured on {', '.join(elsewhere)} too")
+        sets = _other_sets(data, place, elsewhere, plan.measured)
+        if sets is not None and (count := measure_lacking(runs, sets)):
+            console.print(f"{count} runs finished earlier are now measured on {', '.join(sets.names)} too")
 
 
 def _other_sets(
@@ -217,13 +251,17 @@ def _other_sets(
     place: Place,
     elsewhere: Mapping[str, Mapping[str, Any]],
     metric: str | Mapping[str, Any] | None = None,
-) -> "OtherSets":
+) -> "OtherSets | None":
+    """What runs of this data are measured on at their end, the test split included."""
     from distilpose.data.coco import load_pose_data
     from experiments.build.data import data_root
     from experiments.train.elsewhere import OtherSets
 
     folder = data_root(data, root=place.data, runs=place.runs)
-    return OtherSets(elsewhere, load_pose_data(folder, data.train, data.given).skeleton, metric=metric)
+    sets = {**elsewhere, **data.test_set(folder)}
+    if not sets:
+        return None
+    return OtherSets(sets, load_pose_data(folder, data.train, data.given).skeleton, metric=metric)
 
 
 def _say_cache(sweep: "Sweep", place: Place, where: Opened, cache: Path) -> None:

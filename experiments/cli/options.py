@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
@@ -14,6 +14,7 @@ from experiments.track.trackers import TRACKERS
 if TYPE_CHECKING:
     from experiments.plan.plan import FactsLookup, Plan
     from experiments.runs.store import Store
+    from experiments.search.more_seeds import Undecided
     from experiments.search.searcher import Searcher
     from experiments.sweep.recipe import RunRecipe
     from experiments.sweep.sweep_file import Sweep
@@ -44,6 +45,10 @@ Track = Annotated[
         metavar="TRACKER",
     ),
 ]
+More = Annotated[int, typer.Option("--more-seeds", help="So many seeds beyond the sweep's own.", min=0, max=1000)]
+MoreRows = Annotated[
+    str, typer.Option("--rows", help="Which rows get --more-seeds; all by default.", metavar="ROW,ROW")
+]
 Out = Annotated[Path | None, typer.Option(help="Folder of the report; by default below the run directories.")]
 
 
@@ -53,6 +58,24 @@ class Place:
 
     data: Path | None
     runs: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoreSeeds:
+    """How many seeds `rows` get beyond the sweep's own; all rows where none is named."""
+
+    seeds: int = 0
+    rows: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, seeds: int, rows: str) -> Self:
+        """From the command line. Raises ValueError for rows without seeds."""
+        if rows and not seeds:
+            raise ValueError(f"--rows: says which rows get more seeds, got {rows!r:.80}; give --more-seeds too")
+        return cls(seeds=seeds, rows=tuple(filter(None, (row.strip() for row in rows.split(",")))))
+
+
+NO_MORE = MoreSeeds()
 
 
 def read_profile(name: str, profile: str | None, data: Path | None = None) -> "Sweep":
@@ -78,12 +101,15 @@ def launched(sweep: str, profile: str | None) -> tuple[str, str]:
     return sweep, profile
 
 
-def plan_sweep(sweep: "Sweep", place: Place) -> "Plan":
-    """The plan of a sweep on the data of a place; of a search, what was asked so far."""
+def plan_sweep(sweep: "Sweep", place: Place, more: MoreSeeds = NO_MORE, *, max_cohort: int | None = None) -> "Plan":
+    """The plan of a sweep on the data of a place; of one that grows, what was asked so far."""
     from experiments.plan.plan import make_plan
+    from experiments.search.more_seeds import with_more_seeds
 
-    searcher = searcher_of(sweep, place)
-    return make_plan(sweep, facts_of(place)) if searcher is None else searcher.plan()
+    if more.seeds:
+        return with_more_seeds(sweep, facts_of(place), more.seeds, more.rows)
+    grower = grower_of(sweep, place)
+    return make_plan(sweep, facts_of(place), max_cohort=max_cohort) if grower is None else grower.plan()
 
 
 def facts_of(place: Place) -> "FactsLookup":
@@ -93,11 +119,16 @@ def facts_of(place: Place) -> "FactsLookup":
     return lambda data, boxes: data_facts(data, boxes, root=place.data, runs=place.runs)
 
 
-def searcher_of(sweep: "Sweep", place: Place) -> "Searcher | None":
-    """What asks for the trials of a sweep that is a search; None for any other."""
+def grower_of(sweep: "Sweep", place: Place) -> "Searcher | Undecided | None":
+    """What asks for the trials of a search, or for more seeds of undecided rows; None for any other sweep."""
+    from experiments.runs.store import Store
+
+    if sweep.until is not None:
+        from experiments.search.more_seeds import Undecided
+
+        return Undecided(sweep, Store(place.runs), facts_of(place))
     if sweep.search is None:
         return None
-    from experiments.runs.store import Store
     from experiments.search.searcher import Searcher
 
     def costs(recipe: "RunRecipe", wanted: Sequence[str]) -> Mapping[str, float]:

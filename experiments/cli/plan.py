@@ -1,12 +1,19 @@
 """`distilpose plan`."""
 
 from dataclasses import asdict
+from math import inf
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from experiments.cli.options import (
     RUNS,
     All,
     AsJson,
     DataRoot,
+    More,
+    MoreRows,
+    MoreSeeds,
     Place,
     Profile,
     Runs,
@@ -20,6 +27,12 @@ from experiments.cli.options import (
 )
 from experiments.terminal.output import terminal
 
+if TYPE_CHECKING:
+    from experiments.plan.estimate import Costs
+    from experiments.plan.plan import Plan
+    from experiments.runs.store import Store
+    from reports.numbers.detect import Needed
+
 
 def plan(
     sweep: SweepName,
@@ -28,19 +41,35 @@ def plan(
     runs: Runs = RUNS,
     everything: All = False,
     as_json: AsJson = False,
+    more_seeds: More = 0,
+    rows: MoreRows = "",
+    detect: Annotated[
+        float | None, typer.Option(help="Say how many seeds tell rows apart that differ by so much of the metric.")
+    ] = None,
+    spread: Annotated[
+        float | None, typer.Option(help="For --detect: how much that difference varies from seed to seed.")
+    ] = None,
 ) -> None:
     """Show rows, run ids, cohorts, the cost of what is left, and the GPU memory it needs. Starts nothing."""
     from experiments.launch.memory_needs import memory_needs
     from experiments.plan.estimate import estimate
     from experiments.runs.store import Store
-    from experiments.terminal.launch_view import measuring, plan_tables
+    from experiments.terminal.launch_view import decision_table, measuring, plan_tables
+    from experiments.terminal.tables import plain_table
 
-    planned = plan_sweep(read_profile(sweep, profile, data), Place(data=data, runs=runs))
+    for option, value in (("--detect", detect), ("--spread", spread)):
+        if value is not None and not 0 < value < inf:
+            raise ValueError(f"{option}: must be above 0, got {value}")
+    if spread is not None and detect is None:
+        raise ValueError(f"--spread: says how much --detect has to see through, got {spread} alone; give --detect too")
+    place = Place(data=data, runs=runs)
+    planned = plan_sweep(read_profile(sweep, profile, data), place, MoreSeeds.read(more_seeds, rows))
     store = Store(runs)
     states = store.states(planned.runs)
     with measuring(console) as say:
         costs = estimate(planned, store, say)
         needs = memory_needs(planned, store, costs, _smallest_gpu, say)
+    needed = None if detect is None else _needed(store, planned, costs, detect, spread)
     if as_json:
         memory = {cohort_id: None if need is None else asdict(need) for cohort_id, need in needs.items()}
         print_json(
@@ -50,13 +79,47 @@ def plan(
                 "problems": list(planned.problems),
                 "cost": costs.json(),
                 "memory": memory,
+                **({} if needed is None else {"detect": [asdict(one) | {"hours": hours} for one, hours in needed]}),
             }
         )
     else:
         for part in plan_tables(planned, states, costs, needs, everything=everything):
             terminal().print(part)
+        if planned.until is not None:
+            terminal().print(decision_table(planned.until))
+        if needed is not None:
+            terminal().print(f"To tell a difference of {detect:g} in {planned.metric} with 80 % power:", markup=False)
+            lines = [
+                (
+                    one.row,
+                    one.baseline,
+                    "" if one.spread is None else f"{one.spread:.2f}",
+                    one.basis,
+                    "?" if one.seeds is None else str(one.seeds),
+                    "?" if hours is None else f"{hours:.2g}",
+                )
+                for one, hours in needed
+            ]
+            columns = ("row", "against", "spread", "by", "seeds", "hours")
+            terminal().print(plain_table(columns, lines, left=2))
+            if any(one.seeds is None for one, _ in needed):
+                terminal().print("Too few seeds have finished; state a spread, as in --spread 1.2.")
         say_changes(store, planned, "would be")
     end_on(planned.problems)
+
+
+def _needed(
+    store: "Store", planned: "Plan", costs: "Costs", difference: float, spread: float | None
+) -> "list[tuple[Needed, float | None]]":
+    """Every row's seeds, and the hours of one core or GPU that so many runs of it take, each trained alone."""
+    from reports.numbers.detect import needed_seeds
+    from reports.numbers.sweep import aggregate
+
+    seconds = {row.name: costs.runs[row.runs[0].run_id].seconds for row in planned.rows}
+    return [
+        (one, None if one.seeds is None or (cost := seconds[one.row]) is None else one.seeds * cost / 3600)
+        for one in needed_seeds(aggregate(store, planned.saved()), difference, spread)
+    ]
 
 
 def _smallest_gpu() -> int | None:

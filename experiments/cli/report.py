@@ -1,7 +1,9 @@
 """`distilpose report`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -78,6 +80,21 @@ def _watch(runs: Path, sweep: str, profile: str, *, port: int, pictures: bool, o
 
     report = LiveReport(store, sweep, profile, pictures=pictures, sections=(*SECTIONS, *own))
     serve(report, port=port, announce=announce)
+
+
+@contextmanager
+def page_while(runs: Path, sweep: str, profile: str) -> Iterator[None]:
+    """Serve a sweep's page, on this machine alone, while something is done; the page is made when it is looked at."""
+    from experiments.runs.store import Store
+    from reports.watch import LiveReport, LiveServer
+
+    with LiveServer(LiveReport(Store(runs), sweep, profile)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        console.print(f"The page fills while this trains: {server.address}", highlight=False)
+        try:
+            yield
+        finally:
+            server.shutdown()
 
 
 def write_and_show(

@@ -254,6 +254,7 @@ class _Schedule:
         recipe = run_recipe_from_json(self._plan.runs[run_ids[0]].recipe)
         for run_id in run_ids:
             self._store.run(run_id).write_spec(self._plan.runs[run_id].spec)
+        data_root = self._settings.data_root(recipe.data)
         prunable, search = sorted(self._plan.prunable.intersection(run_ids)), self._plan.search
         failures = {run_id: self._store.run(run_id).failure for run_id in run_ids}
         job = Job(
@@ -261,7 +262,7 @@ class _Schedule:
             run_ids=run_ids,
             sweep=self._plan.sweep,
             profile=self._plan.profile,
-            data_root=self._settings.data_root(recipe.data),
+            data_root=data_root,
             device=slot.device,
             threads=slot.threads,
             workers=slot.workers if self._settings.workers is None else self._settings.workers,
@@ -270,7 +271,7 @@ class _Schedule:
             track=self._settings.track,
             search={**search, "prunable": prunable} if search and prunable else None,
             metric=self._plan.measured,
-            evaluate_on=self._settings.evaluate_on,
+            evaluate_on={**self._settings.evaluate_on, **recipe.data.test_set(data_root)},
         )
         file = self._store.write_job(job.to_json())
         log.info("cohort %s: %d runs start on %s", cohort.cohort_id, len(run_ids), slot.device)

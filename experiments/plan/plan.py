@@ -113,6 +113,7 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
         metric=sweep.metric.title,
         lower_is_better=lower_is_better(sweep.metric),
         measured=None if sweep.metric in RECORDED else sweep.metric.plain(),
+        test=all(row.recipe.data.test is not None for row in sweep.rows),
         baseline=sweep.baseline,
         source=sweep.source,
         rows=tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, FiniteFloat, TypeAdapter, with_config
 from typing_extensions import TypedDict
@@ -110,11 +110,35 @@ class SavedSearch(TypedDict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SavedDecision:
+    """What the last look at a row saw: its mean gain over its baseline, the interval that holds at every look, and the
+    verdict. `seeds` were looked at, 0 before the first look; `wanted` is how many the row should have.
+    """
+
+    verdict: Literal["better", "worse", "equivalent", "undecided"]
+    seeds: int
+    wanted: int
+    gain: FiniteFloat = 0.0
+    low: FiniteFloat = 0.0
+    high: FiniteFloat = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedUntil:
+    """Until when rows get more seeds, and what was decided of each."""
+
+    margin: FiniteFloat
+    alpha: FiniteFloat
+    looks: tuple[int, ...]
+    decisions: dict[str, SavedDecision]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SavedPlan:
     """The plan of one profile of a sweep, as it was last launched.
 
     `lower_is_better` names metrics, of ours and the sweep's; of all others more is better. `measured` is the sweep's
-    metric with its options, where it is none of those that every evaluation has.
+    metric with its options, where it is none of those that every evaluation has. `test`: all rows have a test split.
     """
 
     sweep: str
@@ -124,6 +148,7 @@ class SavedPlan:
     metric: str
     lower_is_better: tuple[str, ...] = ()
     measured: str | dict[str, Any] | None = None
+    test: bool = False
     baseline: str | None
     source: str
     rows: tuple[SavedRow, ...]
@@ -132,6 +157,7 @@ class SavedPlan:
     settings: dict[str, Any]
     data: dict[str, SavedData] = field(default_factory=dict)
     search: SavedSearch | None = None
+    until: SavedUntil | None = None
 
     @property
     def name(self) -> str:
@@ -150,7 +176,7 @@ class SavedPlan:
     def json(self) -> dict[str, Any]:
         """The plan as plain values."""
         plain = {"schema": SCHEMA, **asdict(self)}
-        return plain if self.search is not None else {name: plain[name] for name in plain if name != "search"}
+        return {name: value for name, value in plain.items() if value is not None or name not in ("search", "until")}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:

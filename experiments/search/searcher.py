@@ -14,9 +14,10 @@ from dataclasses import replace
 from functools import cache
 from typing import cast
 
+from experiments.plan.merge import merged
 from experiments.plan.plan import FactsLookup, Plan, PlannedRun, make_plan
 from experiments.runs.digest import digest
-from experiments.runs.saved_plan import SavedCohort, SavedRow, SavedSearch
+from experiments.runs.saved_plan import SavedSearch
 from experiments.runs.store import Store
 from experiments.search.study import best, suggest
 from experiments.search.trials import FOLDER, Teller, Told, Trial, Trials
@@ -75,11 +76,11 @@ class Searcher:
                 confirmed = best(self._search.objectives, told, self._entry.confirm.best, self._search.lower_is_better)
                 parts.append(self._confirmation(confirmed))
                 self._confirming = True
-        merged = _merged(parts)
+        whole = merged(parts)
         of_rows = {run.run_id for row in self._fixed.rows for run in row.runs}
         return replace(
-            merged,
-            settings={**merged.settings, "search": self._words(len(trials))},
+            whole,
+            settings={**whole.settings, "search": self._words(len(trials))},
             search=cast(SavedSearch, {
                 "name": f"{self._sweep.sweep}.{self._sweep.profile}",
                 "folder": self._folder,
@@ -216,34 +217,3 @@ def _trial(number: int, row: RowSpec, run_id: str) -> Trial:
 def _again(trial: Trial) -> str:
     """The row that trains a trial again, from seeds that did not choose it."""
     return f"{trial.row} again"
-
-
-def _merged(parts: Sequence[Plan]) -> Plan:
-    """One plan of several of the same sweep: rows of one name are one row, and a run belongs to its first cohort."""
-    rows: dict[str, SavedRow] = {}
-    cohorts: dict[str, SavedCohort] = {}
-    runs: dict[str, PlannedRun] = {}
-    placed: set[str] = set()
-    for part in parts:
-        for row in part.rows:
-            earlier = rows.get(row.name, row)
-            own = {run.run_id: run for run in (*earlier.runs, *row.runs)}
-            rows[row.name] = replace(earlier, runs=tuple(own.values()))
-        for cohort in part.cohorts:
-            left = tuple(run_id for run_id in cohort.run_ids if run_id not in placed)
-            placed.update(left)
-            if left:
-                whole = len(left) == len(cohort.run_ids)
-                kept = cohort if whole else replace(cohort, cohort_id=digest(list(left)), run_ids=left)
-                cohorts[kept.cohort_id] = kept
-        runs = part.runs | runs
-    return replace(
-        parts[0],
-        rows=tuple(rows.values()),
-        cohorts=tuple(cohorts.values()),
-        teachers=tuple(dict.fromkeys(teacher for part in parts for teacher in part.teachers)),
-        runs=dict(sorted(runs.items(), key=lambda item: item[1].role == "student")),
-        data={name: data for part in parts for name, data in part.data.items()},
-        problems=tuple(dict.fromkeys(problem for part in parts for problem in part.problems)),
-        parts={code: place for part in parts for code, place in part.parts.items()},
-    )

@@ -53,6 +53,10 @@ def _data_faults(recipe: Recipe) -> Iterator[Fault]:
         yield ("data",), "synthetic people have the splits train and val; leave these fields out"
     elif data.synthetic is not None and data.given:
         yield ("data",), "synthetic people have joints and sigmas of their own; leave skeleton and sigmas out"
+    elif data.synthetic is not None and data.test is not None:
+        yield ("data", "test"), "synthetic people have the splits train and val alone; leave it out"
+    elif data.test in (data.train, data.val):
+        yield ("data", "test"), f"must be another split than train and val, got {shown(data.test)}"
 
 
 def _schedule_faults(path: Path_, schedule: Schedule) -> Iterator[Fault]:

@@ -291,7 +291,7 @@ def _fields(axes: Node, kind: str) -> dict[str, Node]:
 def _seeds(sheet: Sheet) -> int:
     """How many runs each row has."""
     seeds = sheet.get("seeds")
-    return 1 if seeds is None else max(1, len(seeds.items))
+    return 1 if seeds is None else max(1, len(seeds.items))  # of a mapping the most: `read_sweep` asks again
 
 
 def _size(axes: Node) -> int:

@@ -31,6 +31,7 @@ from distilpose.evaluation.metrics import AP, METRICS, MetricUse, read_metric
 from distilpose.losses.use import Faults, Losses, read_losses
 from distilpose.models.use import ModelUse, read_model
 from distilpose.parts.own import OwnPart
+from distilpose.synthetic.spec import Style
 from distilpose.training.optimizers import ADAM, OPTIMIZERS, SGD, Adam, AdamW
 from distilpose.training.schedule import Schedule
 
@@ -55,6 +56,9 @@ if TYPE_CHECKING:
     PrintedMetric = str
 else:
     PrintedMetric = Literal[tuple(METRICS)]
+
+TEST = "test"
+"""The name of the test split among the sets that runs are measured on."""
 
 VALIDATION_CROPS = 64
 """How many crops are evaluated at once; no result depends on it."""
@@ -110,13 +114,17 @@ class ModelChoice(ModelUse):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticChoice:
-    """Synthetic people drawn from a seed: how many to train on and how many to validate on."""
+    """Synthetic people drawn from a seed: how many to train on and how many to validate on.
+
+    `style: studio` are easy ones, `everyday` is the default.
+    """
 
     __pydantic_config__ = FORBID
 
     train: LargeCount
     val: LargeCount
     seed: Natural = 0
+    style: Style = "everyday"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,14 +149,28 @@ class Joints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataChoice(Joints):
-    """Where the people come from: a COCO-format folder and its two splits, or synthetic people; exactly one of them."""
+    """Where the people come from: a COCO-format folder and its splits, or synthetic people; exactly one of them.
+
+    On `test` runs are measured once, at their end, by the weights that were chosen on `val`. No run's id knows of it.
+    """
 
     __pydantic_config__ = FORBID
 
     root: Name | None = None
     train: Name = "train"
     val: Name = "val"
+    test: Name | None = None
     synthetic: SyntheticChoice | None = None
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Their names, each once."""
+        return tuple(dict.fromkeys(filter(None, (self.train, self.val, self.test))))
+
+    def test_set(self, folder: Path) -> dict[str, dict[str, Any]]:
+        """The test split, by its name in reports, as a set that runs are measured on; empty where there is none."""
+        found = {"root": str(folder.resolve()), "split": self.test, "given": self.given}
+        return {} if self.test is None else {TEST: found}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

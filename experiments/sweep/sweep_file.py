@@ -25,8 +25,9 @@ from experiments.sweep.expand import (
     refuse_too_many,
     with_whole_teacher,
 )
-from experiments.sweep.recipe import FORBID, FileName, Name, Natural, OtherSet, Recipe, to_json, with_metric, with_parts
+from experiments.sweep.recipe import FORBID, TEST, FileName, Name, OtherSet, Recipe, to_json, with_metric, with_parts
 from experiments.sweep.search_space import COSTS, Params, SearchEntry, ends, search_faults, value_at
+from experiments.sweep.seeds import Growing, SeedsEntry, Until
 from experiments.sweep.yaml_nodes import Node, Path_, Problem, SpecError, dotted, read_yaml, shown
 
 Table = Literal["losses", "matrix", "generalisation", "sdpose", "rows"]
@@ -46,7 +47,7 @@ class Document:
     baseline: Name | None = None
     base: dict[str, Any]
     factors: dict[str, dict[str, dict[str, Any]]] | None = None
-    seeds: Annotated[tuple[Natural, ...], MinLen(1)] = (0,)
+    seeds: SeedsEntry = (0,)
     rows: Annotated[tuple[RowEntry, ...], MinLen(1)] | None = None
     axes: AxesEntry | None = None
     search: SearchEntry | None = None
@@ -94,7 +95,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """One profile of a sweep file: everything a plan needs."""
+    """One profile of a sweep file: everything a plan needs. With `until`, `seeds` are those of the first look."""
 
     sweep: str
     profile: str
@@ -108,6 +109,7 @@ class Sweep:
     folder: Path
     evaluate_on: dict[str, OtherSet]
     search: Search | None = None
+    until: Until | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +156,7 @@ def read_sweep(path: Path | str, *, source: str | None = None) -> SweepFile:
         sweep = _sweep(name, Sheet(node, shown_as, Path(path).parent, problems))
         if sweep is not None:
             sweeps[name] = sweep
-            refuse_too_many(sum(len(one.rows) * len(one.seeds) for one in sweeps.values()), document, shown_as)
+            refuse_too_many(sum(len(one.rows) * _most_seeds(one) for one in sweeps.values()), document, shown_as)
     if problems:
         raise SpecError(problems)
     return SweepFile(source=shown_as, profiles=sweeps)
@@ -173,6 +175,10 @@ def read_names(path: Path, profile: str | None, *, source: str) -> tuple[str, st
     if profile is not None and profile not in profiles:
         raise _no_profile(source, profile, profiles)
     return document.sweep, profile or profiles[0]
+
+
+def _most_seeds(sweep: Sweep) -> int:
+    return len(sweep.seeds) if sweep.until is None else sweep.until.looks[-1]
 
 
 def _document(node: Node, file: str, folder: Path) -> tuple[Document | None, list[tuple[Path_, Problem]]]:
@@ -227,11 +233,19 @@ def _sweep(name: str, sheet: Sheet) -> Sweep | None:
         if recipe is not None:
             own = document.baseline if row.baseline is None else row.baseline.plain
             rows.append(RowSpec(name=row.name, recipe=recipe, factors=row.factors, paper=row.paper, baseline=own))
-    if len(set(document.seeds)) < len(document.seeds):
-        sheet.fault(sheet.node.mapping["seeds"].place, "seeds", f"must differ, got {shown(document.seeds)}")
+    until, seeds = None, document.seeds
+    if isinstance(seeds, Growing):
+        until, seeds = seeds.until, tuple(range(seeds.until.looks[0]))
+    if len(set(seeds)) < len(seeds):
+        sheet.fault(sheet.node.mapping["seeds"].place, "seeds", f"must differ, got {shown(seeds)}")
+    if until is not None and all(row.baseline in (None, row.name) for row in rows):
+        sheet.fault(sheet.node.mapping["seeds"].place, "seeds.until", "needs a baseline that rows are decided against")
+    if TEST in (document.evaluate_on or {}) and any(row.recipe.data.test for row in rows):
+        place = sheet.node.mapping["evaluate_on"].mapping[TEST].key
+        sheet.fault(place, f"evaluate_on.{TEST}", "is the name of the split that data.test gives; choose another")
     if document.table == "matrix":
         _check_matrix(expanded, sheet)
-    search = None if document.search is None else _search(document, document.search, sheet)
+    search = None if document.search is None else _search(document, document.search, seeds, sheet)
     if len(sheet.problems) > before:
         return None
     return Sweep(
@@ -241,22 +255,23 @@ def _sweep(name: str, sheet: Sheet) -> Sweep | None:
         table=document.table,
         metric=document.metric,
         baseline=document.baseline,
-        seeds=document.seeds,
+        seeds=seeds,
         rows=tuple(rows),
         source=sheet.file,
         folder=sheet.folder,
         search=search,
+        until=until,
         evaluate_on=document.evaluate_on or {},
     )
 
 
-def _search(document: Document, entry: SearchEntry, sheet: Sheet) -> Search | None:
+def _search(document: Document, entry: SearchEntry, seeds: tuple[int, ...], sheet: Sheet) -> Search | None:
     """The search of a sheet, checked: its fields, its base by itself, and the corners of its space."""
     node, before = sheet.node.mapping["search"], len(sheet.problems)
-    for path, message in search_faults(entry, document.seeds):
+    for path, message in search_faults(entry, seeds):
         sheet.fault(node.nearest(path).place, dotted(("search", *path)), message)
-    if len(document.seeds) != 1:
-        message = f"a trial is one run: a search has one seed, got {shown(document.seeds)}; `confirm` takes more"
+    if len(seeds) != 1:
+        message = f"a trial is one run: a search has one seed, got {shown(seeds)}; `confirm` takes more"
         sheet.fault((sheet.get("seeds") or node).place, "seeds", message)
     for field, where in node.mapping["space"].mapping.items():
         if (fault := field_fault(field, sheet)) is not None:

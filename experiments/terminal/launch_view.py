@@ -19,9 +19,10 @@ from experiments.launch.records import LaunchProgress
 from experiments.machine.quantities import data_size, duration
 from experiments.plan.estimate import Costs, planned_steps
 from experiments.plan.plan import Plan
+from experiments.runs.saved_plan import SavedUntil
 from experiments.runs.store import State
 from experiments.terminal.output import Plain, plain
-from experiments.terminal.tables import table_of, worth_showing
+from experiments.terminal.tables import plain_table, table_of, worth_showing
 
 _PLAIN_SECONDS = 15.0  # between two lines where there is no terminal to redraw
 _MEASURED = 0.1  # of the steps that a launch does, before it tells the time left
@@ -118,6 +119,21 @@ def _shortened(text: str, limit: int = 160) -> str:
     if len(text) <= limit:
         return text
     return f"{text[: text.rfind(',', 0, limit)]}, ... ({text.count(',') + 1} in all)" if "," in text[:limit] else text
+
+
+def decision_table(until: SavedUntil) -> Table:
+    """What the looks decided of each row."""
+    lines = [
+        (
+            name,
+            one.verdict,
+            str(one.seeds),
+            f"{one.gain:+.2f} ({one.low:+.2f} to {one.high:+.2f})" if one.seeds else "",
+            str(one.wanted - one.seeds),
+        )
+        for name, one in until.decisions.items()
+    ]
+    return plain_table(("row", "verdict", "seeds seen", "gain", "seeds to come"), lines, left=2)
 
 
 def launch_summary(plan: Plan, states: Mapping[str, State], costs: Costs, slots: Sequence[Slot]) -> Text:

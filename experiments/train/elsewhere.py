@@ -48,6 +48,11 @@ class OtherSets:
         self._workers, self._device, self._precision = workers, torch.device(device), precision_context
         self._read: dict[str, tuple[PoseData, KeypointTruth, int]] = {}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the sets are called in reports."""
+        return tuple(self._sets)
+
     def lacking(self, run: RunDir) -> list[str]:
         """The sets that the run was not measured on yet, or that have changed since. Raises DataError for a bad one."""
         known = _known(run)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from experiments.runs.saved_plan import SavedPlan, SavedRow
 from experiments.runs.store import Store
-from reports.read.reader import ON, Cost, RunNumbers, RunReader, metric_digits
+from reports.read.reader import ON, ON_TEST, Cost, RunNumbers, RunReader, metric_digits
 from reports.statistics.differences import Difference, Spread, corrected, paired_difference, spread
 
 # Shown after the sweep's own and its parts, where the data give them.
@@ -61,21 +61,18 @@ class RowNumbers:
 class SweepNumbers:
     """What every section is made from: the plan, the runs and their reader, and the rows.
 
-    `paper_metric` is what the paper's numbers measure; another metric than ours where the paper does not print ours.
+    `metric` is what the sweep compares, on the test split where there is one. `paper_metric` is what the paper's
+    numbers measure; another metric than ours where the paper does not print ours.
     `drawn` names the rows that are drawn: all of them, or the baseline and the best of a great many.
     """
 
     plan: SavedPlan
     reader: RunReader
+    metric: str
     paper_metric: str
     rows: tuple[RowNumbers, ...]
     teachers: tuple[RunNumbers, ...]
     drawn: tuple[str, ...]
-
-    @property
-    def metric(self) -> str:
-        """The metric that the sweep compares."""
-        return self.plan.metric
 
     @property
     def digits(self) -> int:
@@ -122,7 +119,7 @@ class SweepNumbers:
     def parts(self) -> tuple[str, ...]:
         """Of the body, or whatever the sweep's metric tells apart: `PCKh@0.5.wrist`."""
         found = dict.fromkeys(name for row in self.rows for name in row.measured)
-        return tuple(name for name in found if name.startswith(f"{self.metric}.") and ON not in name)
+        return tuple(name for name in found if name.startswith(f"{self.plan.metric}.") and ON not in name)
 
     @property
     def drawn_rows(self) -> tuple[RowNumbers, ...]:
@@ -164,14 +161,19 @@ def aggregate(store: Store, plan: SavedPlan, reader: RunReader | None = None) ->
     planned = _table_rows(plan)
     printed = [name for row in planned for name in row.paper]
     paper_metric = plan.metric if plan.metric in printed or not printed else printed[0]
-    rows = _compared([_row(row, _read_row(reader, row), plan.metric) for row in planned], plan.metric, paper_metric)
+    runs = {row.name: _read_row(reader, row) for row in planned}
+    metric = f"{plan.metric}{ON_TEST}"
+    if not plan.test or not any(metric in run.metrics for own in runs.values() for run in own if run.finished):
+        metric = plan.metric
+    rows = _compared([_row(row, runs[row.name], plan.metric, metric) for row in planned], metric, paper_metric)
     return SweepNumbers(
         plan=plan,
         reader=reader,
+        metric=metric,
         paper_metric=paper_metric,
         rows=tuple(rows),
         teachers=tuple(reader.read(teacher.run_id, teacher.model, 0, "teacher") for teacher in plan.teachers),
-        drawn=_drawn(rows, plan),
+        drawn=_drawn(rows, plan, metric),
     )
 
 
@@ -191,8 +193,8 @@ def _sign(plan: SavedPlan) -> int:
     return -1 if plan.metric in plan.lower_is_better else 1
 
 
-def _row(row: SavedRow, runs: tuple[RunNumbers, ...], metric: str) -> RowNumbers:
-    """A row by itself, before it is compared."""
+def _row(row: SavedRow, runs: tuple[RunNumbers, ...], metric: str, headline: str) -> RowNumbers:
+    """A row by itself, before it is compared; `headline` is the metric by which it will be."""
     finished = [run for run in runs if run.finished]
     named = dict.fromkeys(name for run in finished for name in run.metrics)
     parts = [name for name in named if name.startswith(f"{metric}.")]
@@ -203,7 +205,7 @@ def _row(row: SavedRow, runs: tuple[RunNumbers, ...], metric: str) -> RowNumbers
         for name in dict.fromkeys((metric, *parts, *OTHER_METRICS, *elsewhere))
         if (by_seed := {run.seed: run.metrics[name] for run in finished if name in run.metrics})
     }
-    last = {run.seed: run.last[metric] for run in finished if metric in run.last}
+    last = {run.seed: run.last[headline] for run in finished if headline in run.last}
     return RowNumbers(
         name=row.name,
         baseline=None if row.baseline == row.name else row.baseline,
@@ -250,9 +252,9 @@ def _compared(rows: Sequence[RowNumbers], metric: str, paper_metric: str) -> lis
     ]
 
 
-def _drawn(rows: Sequence[RowNumbers], plan: SavedPlan) -> tuple[str, ...]:
+def _drawn(rows: Sequence[RowNumbers], plan: SavedPlan, metric: str) -> tuple[str, ...]:
     """The rows worth drawing: all, or of a great many the baseline and the best."""
-    means = {row.name: row.measured[plan.metric].mean for row in rows if plan.metric in row.measured}
+    means = {row.name: row.measured[metric].mean for row in rows if metric in row.measured}
     best = sorted(rows, key=lambda row: -_sign(plan) * means[row.name] if row.name in means else float("inf"))
     ranked = sorted(best, key=lambda row: row.name != plan.baseline)
     chosen = {row.name for row in ranked[:DRAWN_ROWS]}

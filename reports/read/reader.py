@@ -26,6 +26,7 @@ _ACCURACIES = re.compile(
     r"(\(.*\))?(\.\w+)?( on .+)?"
 )
 ON = " on "
+ON_TEST = " on test"
 
 
 def metric_scale(name: str) -> float:

@@ -18,6 +18,7 @@ from reports.numbers.sweep import SweepNumbers
 from reports.sections.comparison import comparison
 from reports.sections.cost import cost
 from reports.sections.curves import curves
+from reports.sections.decisions import decisions
 from reports.sections.errors import errors
 from reports.sections.evidence import evidence
 from reports.sections.losses import losses
@@ -35,8 +36,8 @@ from reports.sections.unfinished import unfinished
 SectionMaker = Callable[[SweepNumbers], Section | None]
 
 SECTIONS: tuple[SectionMaker, ...] = (
-    results, evidence, tests, search, losses, pulls, paper, cost, comparison, curves, errors, pictures, unfinished,
-    teacher, provenance, runs,
+    results, decisions, evidence, tests, search, losses, pulls, paper, cost, comparison, curves, errors, pictures,
+    unfinished, teacher, provenance, runs,
 )  # fmt: skip
 
 

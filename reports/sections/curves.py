@@ -75,7 +75,7 @@ def mean_curve(runs: Sequence[Mapping[float, float]], scale: float = 1.0) -> Cur
 
 def curve_names(numbers: SweepNumbers, by_row: Mapping[str, Curves]) -> tuple[str, ...]:
     """The metrics worth drawing, in order: the sweep's own, PCK, and the regression loss, which all rows have."""
-    wanted = (f"val/{numbers.metric}", "val/PCK@0.2", "train/loss_reg")
+    wanted = (f"val/{numbers.plan.metric}", "val/PCK@0.2", "train/loss_reg")
     return tuple(name for name in dict.fromkeys(wanted) if any(name in found for found in by_row.values()))
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from reports.formats.cells import Cell, change, gap, number, seeds, text, tick
 from reports.formats.page import Section, there
 from reports.formats.table import Column, Table, fill
-from reports.formats.words import signed
+from reports.formats.words import plain, signed
 from reports.numbers.sweep import RowNumbers, SweepNumbers
 from reports.paper.literature import of_model
 from reports.read.reader import ON, RunNumbers, metric_digits
@@ -188,7 +188,9 @@ def _notes(numbers: SweepNumbers, columns: Sequence[Column[Any]]) -> tuple[str, 
             "Mean ± sample standard deviation over seeds, in parentheses how many seeds. ± covers random seeds only, "
             f"not the choice of validation images{teacher}."
         )
-    if counts:
+    if counts and numbers.metric != numbers.plan.metric:
+        said.append(_flattered(numbers))
+    elif counts:
         said.append(
             f"{numbers.metric} is that of each run's best validation, chosen on the validation split itself."
             + _best_over_last(numbers)
@@ -203,6 +205,29 @@ def _notes(numbers: SweepNumbers, columns: Sequence[Column[Any]]) -> tuple[str, 
     if any(numbers.metric in row.measured and row.measured[numbers.metric].n < len(row.runs) for row in numbers.rows):
         said.append("A fraction of seeds, such as 1/2, means that some of those asked for have not finished.")
     return tuple(said)
+
+
+def _flattered(numbers: SweepNumbers) -> str:
+    """What the test split is, and how much more the split has on which weights were chosen."""
+    metric, digits = numbers.plan.metric, numbers.digits
+    said = (
+        f"{numbers.metric}: measured once, at each run's end, with the weights of its best validation. {metric} is "
+        "of this validation, on the split that chose the weights"
+    )
+    found = sorted(
+        (numbers.sign * gap, row.name)
+        for row in numbers.rows
+        if metric in row.measured
+        and numbers.metric in row.measured
+        and (gap := mean_difference(row.measured[metric].values, row.measured[numbers.metric].values)) is not None
+    )
+    if not found:
+        return f"{said}."
+    (low, least), (high, most) = found[0], found[-1]
+    return (
+        f"{said}: rows look better there by {signed(low, digits)} (“{least}”) to {signed(high, digits)} (“{most}”). "
+        f"What all share of this may be the splits' own difficulty; {plain(high - low, digits)} more flatter some rows."
+    )
 
 
 def _best_over_last(numbers: SweepNumbers) -> str:

@@ -92,14 +92,39 @@ def _compare(
     if all(seed in ours.drawn and seed in theirs.drawn for seed in seeds):
         drawn = np.mean([ours.drawn[seed] - theirs.drawn[seed] for seed in seeds], axis=0)
         parts["pictures"] = float(np.nanstd(drawn, ddof=1)), float("inf")
-    if len(seeds) >= LEAST_SEEDS:
-        parts["seeds"] = float(differences.std(ddof=1)) / len(seeds) ** 0.5, len(seeds) - 1
-    elif len(seeds) > 1 and pooled is not None:
-        parts["pooled seeds"] = (2 * pooled[0] / len(seeds)) ** 0.5, pooled[1]
+    spread = _seed_spread(differences, pooled)
+    if spread is not None:
+        parts[spread.source] = spread.std / len(seeds) ** 0.5, spread.freedom
     elif len(seeds) > 1:
         parts = {}  # two seeds vary by nobody knows how much
     parts = {source: part for source, part in parts.items() if part[0] > 0}
     return Comparison(row=row, other=other, seeds=len(seeds), mean=float(differences.mean()), parts=parts)
+
+
+class SeedSpread(NamedTuple):
+    """How much a difference between two rows varies from seed to seed, and what says so."""
+
+    std: float
+    freedom: int
+    source: str
+
+
+def _seed_spread(differences: Floats, pooled: tuple[float, int] | None) -> SeedSpread | None:
+    if len(differences) >= LEAST_SEEDS:
+        return SeedSpread(float(differences.std(ddof=1)), len(differences) - 1, "seeds")
+    if len(differences) > 1 and pooled is not None:
+        return SeedSpread((2 * pooled[0]) ** 0.5, pooled[1], "pooled seeds")
+    return None
+
+
+def seed_spread(row: str, other: str, rows: Mapping[str, Mapping[int, float]]) -> SeedSpread | None:
+    """The spread of one row's differences from another, of all rows' values by seed; None where too few are known."""
+    found = {name: RowEvidence(values, {}) for name, values in rows.items() if values}
+    if row not in found or other not in found:
+        return None
+    ours, theirs = rows[row], rows[other]
+    differences = np.array([ours[seed] - theirs[seed] for seed in sorted(set(ours) & set(theirs))])
+    return _seed_spread(differences, _pooled_residual(found))
 
 
 def _pooled_residual(rows: Mapping[str, RowEvidence]) -> tuple[float, int] | None:
@@ -132,6 +157,8 @@ def seeds_to_detect(difference: float, std: float, *, power: float = 0.8, alpha:
     """How many seeds let a paired t test tell `difference` with this power, where differences between seeds spread by
     `std`; `most` if even that many do not.
     """
+    if not std:
+        return LEAST_SEEDS
     for seeds in range(LEAST_SEEDS, most):
         shift = abs(difference) / std * seeds**0.5
         critical = stats.t.ppf(1 - alpha / 2, seeds - 1)

@@ -13,7 +13,7 @@ from distilpose.data.skeleton import COCO
 from distilpose.synthetic import spec as synthetic_spec
 from distilpose.synthetic.body import Limb, Pose, posed, sample_build
 from distilpose.synthetic.dataset import SyntheticSpec, write_synthetic
-from distilpose.synthetic.scene import Scene, draw_scene
+from distilpose.synthetic.scene import Scene, draw_scene, draw_studio
 
 SPEC = SyntheticSpec(train=12, val=5, seed=4, size=(96, 112))
 
@@ -143,6 +143,26 @@ def test_pictures_differ_and_use_the_whole_range(scenes):
     assert np.mean([scene.image.std() for scene in scenes]) > 25
     thumbs = np.stack([cv2.resize(scene.image, (4, 4), interpolation=cv2.INTER_AREA) for scene in scenes])
     assert thumbs.reshape(len(scenes), -1).std(0).min() > 20
+
+
+def test_people_of_the_studio_are_whole_alone_and_of_one_suit():
+    scenes = [draw_studio(np.random.default_rng([9, i]), (96, 112)) for i in range(20)]
+    assert all((scene.keypoints[5:, 2] > 0).all() and not scene.bystanders for scene in scenes)
+    assert np.mean([(scene.keypoints[:, 2] == 2).mean() for scene in scenes]) > 0.8
+    middles = []
+    for scene in scenes:  # of the thighs that can be seen
+        hip, knee = scene.keypoints[11], scene.keypoints[13]
+        if knee[2] == 2:
+            x, y = ((hip + knee) / 2).astype(int)[:2]
+            middles.append(scene.image[y, x] / scene.image[y, x].max())
+    assert np.abs(np.median(middles, 0) - np.array([0.1, 1, 1])).max() < 0.1
+
+
+def test_a_style_is_another_data_set_and_the_everyday_one_keeps_its_name(tmp_path):
+    assert SyntheticSpec(style="studio").fingerprint != SyntheticSpec().fingerprint
+    assert "style" not in SyntheticSpec().identity()
+    root = write_synthetic(SyntheticSpec(train=2, val=1, size=(96, 112), style="studio"), tmp_path / "people")
+    assert all(report.ok for report in check_data(root))
 
 
 STILL = Limb(0, 0, 0, 0)

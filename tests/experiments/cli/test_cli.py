@@ -70,6 +70,27 @@ def test_every_fault_of_a_data_set_is_listed(distilpose: Callable[..., Said], tm
     assert cut.name in out
 
 
+def test_a_plan_says_how_many_seeds_a_difference_takes(
+    distilpose: Callable[..., Said], sweep: Path, tmp_path: Path
+) -> None:
+    code, out, _ = distilpose(
+        "plan", sweep, "--runs", tmp_path / "runs", "--detect", 0.5, "--spread", 1.2, "--more-seeds", 2, "--json"
+    )
+    plan = json.loads(out)
+    assert code == 0
+    assert [(one["row"], one["seeds"]) for one in plan["detect"]] == [("all", 48)]
+    assert plan["detect"][0]["hours"] > 0
+    assert [[run["seed"] for run in row["runs"]] for row in plan["rows"]] == [[0, 1, 2], [0, 1, 2]]
+
+
+def test_without_finished_seeds_a_plan_asks_for_a_spread(
+    distilpose: Callable[..., Said], sweep: Path, tmp_path: Path
+) -> None:
+    code, out, _ = distilpose("plan", sweep, "--runs", tmp_path / "runs", "--detect", 0.5)
+    assert code == 0
+    assert "state a spread" in out
+
+
 def test_a_plan_starts_nothing_and_names_every_run(
     distilpose: Callable[..., Said], sweep: Path, tmp_path: Path
 ) -> None:
@@ -120,6 +141,9 @@ def test_the_place_of_a_mistake_in_line_100_is_no_emoji(distilpose: Callable[...
             ("launch", "losses", "--profile", "tiny", "--track", "wandb:maybe"),
             "maybe: no such option of wandb, which has",
         ),
+        (("plan", "losses", "--detect", "0"), "--detect: must be above 0, got 0.0"),
+        (("plan", "losses", "--spread", "1"), "--spread: says how much --detect has to see through"),
+        (("launch", "losses", "--rows", "all"), "--rows: says which rows get more seeds, got 'all'"),
         (("demo", "--track", "nobody"), "must be one of wandb, tensorboard, mlflow, trackio or none, got 'nobody'"),
         (("track", "replay", "wandb:mode=on", "losses", "--profile", "tiny"), "mode: Input should be 'auto', 'online'"),
     ],
