@@ -37,7 +37,7 @@ from experiments.track.wandb.tracker import Wandb
 RUNS, QUICK_RUNS = 100, 4
 AWAY_SECONDS = 0.1
 AIM = 10.0
-STEPS, QUICK_STEPS, LOG_EVERY, NUMBERS = 200, 5, 50, 10  # of a training in a round; as often as a run logs
+STEPS, QUICK_STEPS, LOG_EVERY, NUMBERS = 100, 5, 50, 10  # of a training in a round; as often as a run logs
 MIRROR_AIM = 0.99
 KEY = "local" + "0" * 40
 

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 
 Mode = Literal["auto", "online", "offline", "disabled"]
 REACH_SECONDS = 5.0  # for a connection
-_LOOKS = 4  # a server may show a moment later what it has
+_LOOKS = 6  # in 8 s: a server may show a moment later what it has
 OWN = ("api.wandb.ai", "api.forge.coreweave.com")  # W&B's own server, before wandb 0.31 and since
 
 log = logging.getLogger(__name__)
@@ -88,10 +88,9 @@ def check_arrived(run: Any, *, steps: int, status: str) -> None:
     folder = Path(run.dir)
     names = sorted(file.relative_to(folder).as_posix() for file in folder.glob("media/**/*") if file.is_file())
     for attempt in range(_LOOKS):
-        lacks = _lacks(run, names, steps, status)
-        if not lacks:
+        time.sleep(0.25 * 2 ** (attempt - 1) if attempt else 0)
+        if not (lacks := _lacks(run, names, steps, status)):
             return
-        time.sleep(0.25 * 2**attempt)
     raise ConnectionError(f"the server lacks {lacks}")
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from experiments.track.wandb.server import (
     what_wandb_reads,
 )
 
+_SETTINGS = threading.Lock()  # `wandb.setup` has one, and holds it for ever where its service does not start
 EXIT_CODES: dict[Status, int] = {"finished": 0, "failed": 1, "preempted": 143, "pruned": 0}
 WAIT_SECONDS = 60.0
 UPLOAD_SECONDS = 600.0
@@ -115,6 +117,7 @@ class Wandb:
 
     def _init(self, card: RunCard, run_dir: Path, mode: Literal["online", "offline"], live: bool) -> Any:
         import wandb
+        from wandb.sdk import wandb_setup
 
         run_dir.mkdir(parents=True, exist_ok=True)
         wished: dict[str, Any] = {
@@ -133,7 +136,8 @@ class Wandb:
             **({} if live else PERSISTENCE),
         }
         known = {name: value for name, value in wished.items() if name in wandb.Settings.model_fields}
-        wandb.setup()  # under its lock: of two first `init` at once, one may read half of the settings: no server
+        with _SETTINGS:  # of two first `init` at once, one may read half of the settings: another server
+            wandb_setup.singleton().settings  # noqa: B018
         run = wandb.init(
             id=card.run_id,
             name=card.name,

@@ -36,7 +36,7 @@ def start_server(command, log, port, **variables):
     """A server's process, once it answers."""
     with log.open("ab") as output:
         server = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **variables})
-    for _ in range(600):
+    for _ in range(1800):
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
             connection.request("GET", "/")
