@@ -1,9 +1,11 @@
 """Models of mmpose's configurations as rows, students and a teacher, from the plan to the report."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from command_line import Said
 from installed_wheel import Installed
 from small_mmpose import write_students
 
@@ -32,15 +34,17 @@ rows:
 """
 
 
-def test_rows_of_mmpose_from_plan_to_report(installed_distilpose: Installed, tmp_path: Path) -> None:
-    distilpose, folder = installed_distilpose, tmp_path
+def test_rows_of_mmpose_from_plan_to_report(
+    installed_distilpose: Installed, distilpose: Callable[..., Said], tmp_path: Path
+) -> None:
+    folder = tmp_path
     write_students(folder)
     (folder / "foreign.yaml").write_text(SWEEP)
     runs = folder / "runs"
     code, out, error = distilpose("plan", folder / "foreign.yaml", "--runs", runs, "--json")
     assert code == 0, error
     ids = {row["name"]: row["runs"][0]["run_id"] for row in json.loads(out)["rows"]}
-    code, out, error = distilpose("launch", folder / "foreign.yaml", "--runs", runs, "--track", "none")
+    code, out, error = installed_distilpose("launch", folder / "foreign.yaml", "--runs", runs, "--track", "none")
     assert code == 0, error + out
     assert distilpose("report", folder / "foreign.yaml", "--runs", runs)[0] == 0
     for run_id in ids.values():
