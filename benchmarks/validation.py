@@ -21,7 +21,7 @@ from experiments.sweep.sweep_file import find_sweep, read_sweep
 
 SHARE = 0.05
 EPOCHS, QUICK_EPOCHS, EVERY = 12, 4, 2
-_TINY_EVERY = 10  # the interval of `tiny`, and the published one
+_USUAL_EVERY = 10  # the published interval
 
 
 def figures(settings: Settings) -> Iterator[Figure]:
@@ -32,12 +32,12 @@ def figures(settings: Settings) -> Iterator[Figure]:
     between = statistics.median(plain)
     extra = [seconds - between for number, seconds in epochs if number % EVERY == 0]
     yield Figure(
-        what=f"training between two validations, {_TINY_EVERY} epochs",
+        what=f"training between two validations, {_USUAL_EVERY} epochs",
         against="a validation of eight rows",
-        ratios=tuple(_TINY_EVERY * between / max(seconds, 1e-9) for seconds in extra),
+        ratios=tuple(_USUAL_EVERY * between / max(seconds, 1e-9) for seconds in extra),
         aim=1 / SHARE,
         note=f"an epoch {between:.3g} s, a validation {statistics.median(extra):.3g} s: "
-        f"{statistics.median(extra) / (_TINY_EVERY * between):.1%}",
+        f"{statistics.median(extra) / (_USUAL_EVERY * between):.1%}",
     )
 
 
@@ -67,9 +67,9 @@ def _short(folder: Path, *, quick: bool) -> Any:
     text, epochs = find_sweep("losses").read_text(), QUICK_EPOCHS if quick else EPOCHS
     for old, new in (
         ("seeds: [0, 1]", "seeds: [0]"),
-        ("epochs: 40, milestones: [30, 36], eval_every: 10", "epochs: 2, milestones: [1], eval_every: 2"),
-        ("epochs: 20, batch_size: 64, warmup_steps: 50, milestones: [15, 18], eval_every: 10",
-         f"epochs: {epochs}, batch_size: 64, warmup_steps: 50, milestones: [3], eval_every: {EVERY}"),
+        ("epochs: 18, eval_every: 9", "epochs: 2, eval_every: 2"),
+        ("epochs: 7, batch_size: 32, warmup_steps: 50, decay: cosine, eval_every: 7",
+         f"epochs: {epochs}, batch_size: 32, warmup_steps: 50, decay: cosine, eval_every: {EVERY}"),
         *([("train: 1200, val: 300", "train: 128, val: 32")] if quick else []),
     ):  # fmt: skip
         assert old in text, f"sweeps/losses.yaml no longer says {old!r}"
