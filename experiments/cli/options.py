@@ -104,9 +104,10 @@ def launched(sweep: str, profile: str | None) -> tuple[str, str]:
 def plan_sweep(sweep: "Sweep", place: Place, more: MoreSeeds = NO_MORE, *, max_cohort: int | None = None) -> "Plan":
     """The plan of a sweep on the data of a place; of one that grows, what was asked so far."""
     from experiments.plan.plan import make_plan
-    from experiments.search.more_seeds import with_more_seeds
 
     if more.seeds:
+        from experiments.search.more_seeds import with_more_seeds
+
         return with_more_seeds(sweep, facts_of(place), more.seeds, more.rows)
     grower = grower_of(sweep, place)
     return make_plan(sweep, facts_of(place), max_cohort=max_cohort) if grower is None else grower.plan()
