@@ -136,9 +136,9 @@ def test_backbone_and_head_have_their_official_names(name: str, prefixes: tuple[
     model, other = build_model(name, **sizes), build_model(name, **sizes, generator=torch.Generator())
     parts = ("backbone.", "linear.") if len(prefixes) == 2 else ("backbone.", "deconvolutions.", "final.")
     theirs = dict(zip(parts, prefixes, strict=True))
-    state = {}
-    for key, value in other.state_dict().items():
+    expected, state = other.state_dict(), {}
+    for key, value in expected.items():
         ours = next(prefix for prefix in theirs if key.startswith(prefix))
         state[theirs[ours] + key.removeprefix(ours)] = value
     load_official(model, state)
-    assert all(torch.equal(value, other.state_dict()[key]) for key, value in model.state_dict().items())
+    assert all(torch.equal(value, expected[key]) for key, value in model.state_dict().items())
