@@ -207,7 +207,8 @@ def _train(
     if outcome.interrupted:
         console.print(f"Interrupted; {where.farewell}")
         raise typer.Exit(INTERRUPTED)
-    _measure_lacking(plan, place, elsewhere)
+    if elsewhere or any(row.recipe.data.test is not None for row in sweep.rows):
+        _measure_lacking(plan, place, elsewhere)
     return outcome.complete
 
 

@@ -18,7 +18,7 @@ from experiments.track.tracker import Tracker
 What = Literal["told", "there", "running", "not begun", "failed"]
 TOGETHER = 16  # runs at a time
 PATIENCE_SECONDS = 900.0  # in which one of them must arrive
-WORD_SECONDS = 30.0  # without one, until the user is told what is waited for
+WORD_SECONDS = 30.0  # of silence, then a replay names what it waits for
 
 log = logging.getLogger(__name__)
 

@@ -54,7 +54,7 @@ def test_rows_of_mmpose_from_plan_to_report(
         code, out, error = distilpose("export", ids[name], "--runs", runs, "--out", tmp_path)
         assert code == 0, error
         onnx = tmp_path / f"{ids[name]}.onnx"
-        data = next((runs / "data").iterdir())
+        data = next(folder for folder in (runs / "data").iterdir() if folder.is_dir())
         code, out, error = distilpose("eval", "--weights", onnx, "--data", data, "--runs", runs, "--no-flip")
         assert code == 0, error
 

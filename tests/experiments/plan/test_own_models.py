@@ -124,7 +124,7 @@ def test_an_own_student_in_two_widths_and_seeds_from_plan_to_report(
     assert code == 0, error + out
     weights = tmp_path / "alone.safetensors"
     weights.write_bytes((runs / run_id / "checkpoints" / "weights.safetensors").read_bytes())
-    data = next((runs / "data").iterdir())
+    data = next(folder for folder in (runs / "data").iterdir() if folder.is_dir())
     assert distilpose("eval", "--weights", weights, "--data", data, "--runs", runs)[0] == 0
     code, out, error = distilpose("eval", "--weights", weights, "--data", data, "--runs", tmp_path / "none")
     assert (code, "the kept code of my_models is not there" in error) == (2, True)
