@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from experiments.cli.options import (
+    ALL,
     INCOMPLETE,
     INTERRUPTED,
-    NO_MORE,
     RUNS,
     DataRoot,
     Device,
     Jobs,
     More,
-    MoreRows,
-    MoreSeeds,
     Out,
     Place,
     Profile,
+    Rows,
     Runs,
+    Seeds,
     SweepName,
     Track,
     console,
@@ -30,10 +30,12 @@ from experiments.cli.options import (
     plan_sweep,
     read_profile,
     say_changes,
+    selection_of,
 )
 from experiments.cli.report import page_while, write_and_show
 from experiments.launch.choose import PLACES, choose, sharing_faults
 from experiments.launch.protocol import Opened, Wish
+from experiments.runs.selection import Selection
 from experiments.track.trackers import open_service, read_trackers
 
 if TYPE_CHECKING:
@@ -99,10 +101,11 @@ def launch(
         list[str] | None,
         typer.Option("--with", help="An option of that place, such as partition=gpu.", metavar="KEY=VALUE"),
     ] = None,
+    rows: Rows = None,
+    seeds: Seeds = "",
     more_seeds: More = 0,
-    rows: MoreRows = "",
 ) -> None:
-    """Train what a sweep still lacks. Finished runs are skipped, interrupted ones go on where they were."""
+    """Train what a sweep, or the rows and seeds named, still lacks. Interrupted runs go on where they were."""
     chosen = read_profile(sweep, profile, data)
     place = Place(data=data, runs=runs)
     wish = Wish(device=device, jobs=jobs, processes=gpus_per_run)
@@ -116,7 +119,8 @@ def launch(
         workers=workers,
         cache=cache,
         retry_failed=retry_failed,
-        more=MoreSeeds.read(more_seeds, rows),
+        selection=selection_of(rows, seeds),
+        more_seeds=more_seeds,
     )
     words = ["distilpose", "report", sweep, "--profile", chosen.profile, "--runs", str(runs)]
     console.print(f"Report: {shlex.join(words)}", soft_wrap=True)
@@ -134,7 +138,8 @@ def _train(
     workers: int | None,
     cache: Path | None,
     retry_failed: bool,
-    more: MoreSeeds = NO_MORE,
+    selection: Selection = ALL,
+    more_seeds: int = 0,
     max_cohort: int | None = None,
 ) -> bool:
     from distilpose.data.problem import problem_lines
@@ -147,6 +152,9 @@ def _train(
     from experiments.train.measure import measure_finished
     from experiments.train.try_models import model_faults
 
+    if selection and (sweep.search is not None or sweep.until is not None):
+        raise ValueError(f"--rows, --seeds: {sweep.sweep} chooses what to train by itself; launch it without")
+    names = selection.names([row.name for row in sweep.rows])  # fails here, not once data are drawn
     trackers = read_trackers(DEFAULT_TRACKERS if track is None else track)
     for tracker in trackers:
         open_service(tracker).check(reach=False)
@@ -164,17 +172,21 @@ def _train(
         _say_shared(data, place, elsewhere, sweep.metric)
     if cache is not None:
         _say_cache(sweep, place, where, cache)
-    grower = None if more.seeds else grower_of(sweep, place)
-    planned = plan_sweep(sweep, place, more, max_cohort=max_cohort) if grower is None else grower.begin()
+    grower = None if more_seeds else grower_of(sweep, place)
+    if grower is None:
+        whole = plan_sweep(sweep, place, selection, more_seeds=more_seeds, max_cohort=max_cohort)
+    else:
+        whole = grower.begin()
+    planned = whole.part(selection)
     end_on([*planned.problems, *sharing_faults(planned, wish.processes)])
     store = Store(place.runs)
     planned.keep_parts(store)
-    end_on(model_faults([row.recipe for row in sweep.rows], root=place.data, store=store))
+    end_on(model_faults([row.recipe for row in sweep.rows if row.name in names], root=place.data, store=store))
     states = store.states(planned.runs)
     with measuring(console) as say:
         costs = estimate(planned, store, say)
     console.print(launch_summary(planned, states, costs, where.launcher.slots))
-    say_changes(store, planned, "are")
+    say_changes(store, whole, "are")
     settings = LaunchSettings(
         data_root=lambda data: data_root(data, root=place.data, runs=place.runs).resolve(),
         workers=workers,
@@ -189,10 +201,11 @@ def _train(
     steps = {run_id: progress.step for run_id, progress in begun.items() if progress is not None}
     with LaunchDisplay(planned, console, steps) as display:
         outcome = launch_plan(
-            planned,
+            whole,
             store,
             where.launcher,
             settings,
+            part=planned,
             on_progress=display.update,
             grow=None if grower is None else lambda settled: display.lengthened(grower.grow(settled)),
         )

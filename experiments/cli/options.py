@@ -1,13 +1,15 @@
 """The options, output and endings that commands share. Imports nothing heavy."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from experiments.runs.selection import Selection
 from experiments.terminal.output import terminal
 from experiments.track.trackers import TRACKERS
 
@@ -24,6 +26,7 @@ console = terminal(stderr=True)
 
 USER_ERROR, INCOMPLETE, INTERRUPTED = 2, 1, 130
 RUNS = Path("runs")
+ALL = Selection()
 
 SweepName = Annotated[str, typer.Argument(help="A sweep file, or the name of a shipped one.", metavar="SWEEP")]
 Profile = Annotated[str | None, typer.Option(help="Which size of the table; the file's first by default.")]
@@ -46,9 +49,15 @@ Track = Annotated[
     ),
 ]
 More = Annotated[int, typer.Option("--more-seeds", help="So many seeds beyond the sweep's own.", min=0, max=1000)]
-MoreRows = Annotated[
-    str, typer.Option("--rows", help="Which rows get --more-seeds; all by default.", metavar="ROW,ROW")
+Rows = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rows",
+        help="Only these rows, by name or pattern, such as none,'all lr=*'; a comma in a name is written \\,.",
+        metavar="ROW,ROW",
+    ),
 ]
+Seeds = Annotated[str, typer.Option("--seeds", help="Only these seeds.", metavar="SEED,SEED")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the report; by default below the run directories.")]
 
 
@@ -60,22 +69,14 @@ class Place:
     runs: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoreSeeds:
-    """How many seeds `rows` get beyond the sweep's own; all rows where none is named."""
-
-    seeds: int = 0
-    rows: tuple[str, ...] = ()
-
-    @classmethod
-    def read(cls, seeds: int, rows: str) -> Self:
-        """From the command line. Raises ValueError for rows without seeds."""
-        if rows and not seeds:
-            raise ValueError(f"--rows: says which rows get more seeds, got {rows!r:.80}; give --more-seeds too")
-        return cls(seeds=seeds, rows=tuple(filter(None, (row.strip() for row in rows.split(",")))))
-
-
-NO_MORE = MoreSeeds()
+def selection_of(rows: Sequence[str] | None, seeds: str) -> Selection:
+    """The part of a sweep that `--rows` and `--seeds` name."""
+    names = [name.replace("\\,", ",").strip() for given in rows or () for name in re.split(r"(?<!\\),", given)]
+    numbers = [number.strip() for number in seeds.split(",")] if seeds else []
+    for number in numbers:
+        if not (number.isascii() and number.isdigit()):
+            raise ValueError(f"--seeds: must be whole numbers with commas between them, got {seeds!r:.80}")
+    return Selection(rows=tuple(filter(None, names)), seeds=tuple(map(int, numbers)))
 
 
 def read_profile(name: str, profile: str | None, data: Path | None = None) -> "Sweep":
@@ -101,14 +102,23 @@ def launched(sweep: str, profile: str | None) -> tuple[str, str]:
     return sweep, profile
 
 
-def plan_sweep(sweep: "Sweep", place: Place, more: MoreSeeds = NO_MORE, *, max_cohort: int | None = None) -> "Plan":
-    """The plan of a sweep on the data of a place; of one that grows, what was asked so far."""
+def plan_sweep(
+    sweep: "Sweep",
+    place: Place,
+    selection: Selection = ALL,
+    *,
+    more_seeds: int = 0,
+    max_cohort: int | None = None,
+) -> "Plan":
+    """The plan of a whole sweep on the data of a place, of one that grows what was asked so far; the selected rows with
+    so many seeds more.
+    """
     from experiments.plan.plan import make_plan
 
-    if more.seeds:
+    if more_seeds:
         from experiments.search.more_seeds import with_more_seeds
 
-        return with_more_seeds(sweep, facts_of(place), more.seeds, more.rows)
+        return with_more_seeds(sweep, facts_of(place), more_seeds, selection)
     grower = grower_of(sweep, place)
     return make_plan(sweep, facts_of(place), max_cohort=max_cohort) if grower is None else grower.plan()
 

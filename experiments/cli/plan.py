@@ -12,11 +12,11 @@ from experiments.cli.options import (
     AsJson,
     DataRoot,
     More,
-    MoreRows,
-    MoreSeeds,
     Place,
     Profile,
+    Rows,
     Runs,
+    Seeds,
     SweepName,
     console,
     end_on,
@@ -24,6 +24,7 @@ from experiments.cli.options import (
     print_json,
     read_profile,
     say_changes,
+    selection_of,
 )
 from experiments.terminal.output import terminal
 
@@ -41,8 +42,9 @@ def plan(
     runs: Runs = RUNS,
     everything: All = False,
     as_json: AsJson = False,
+    rows: Rows = None,
+    seeds: Seeds = "",
     more_seeds: More = 0,
-    rows: MoreRows = "",
     detect: Annotated[
         float | None, typer.Option(help="Say how many seeds tell rows apart that differ by so much of the metric.")
     ] = None,
@@ -63,7 +65,9 @@ def plan(
     if spread is not None and detect is None:
         raise ValueError(f"--spread: says how much --detect has to see through, got {spread} alone; give --detect too")
     place = Place(data=data, runs=runs)
-    planned = plan_sweep(read_profile(sweep, profile, data), place, MoreSeeds.read(more_seeds, rows))
+    selection = selection_of(rows, seeds)
+    whole = plan_sweep(read_profile(sweep, profile, data), place, selection, more_seeds=more_seeds)
+    planned = whole.part(selection)
     store = Store(runs)
     states = store.states(planned.runs)
     with measuring(console) as say:
@@ -104,7 +108,7 @@ def plan(
             terminal().print(plain_table(columns, lines, left=2))
             if any(one.seeds is None for one, _ in needed):
                 terminal().print("Too few seeds have finished; state a spread, as in --spread 1.2.")
-        say_changes(store, planned, "would be")
+        say_changes(store, whole, "would be")
     end_on(planned.problems)
 
 

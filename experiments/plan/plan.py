@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import PurePath
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from experiments.plan.external_teacher import given_teacher_id
 from experiments.plan.identity import run_identity
 from experiments.runs.digest import canonical, digest
 from experiments.runs.saved_plan import SavedCohort, SavedData, SavedPlan, SavedRow, SavedRun, SavedTeacher
+from experiments.runs.selection import Selection
 from experiments.runs.store import Store
 from experiments.sweep.recipe import DataChoice, EvaluationChoice, MMPoseChoice, ModelChoice, Recipe, RunRecipe, to_json
 from experiments.sweep.sweep_file import Sweep, lower_is_better
@@ -62,6 +63,11 @@ class Plan(SavedPlan):
     parts: dict[str, Place] = field(default_factory=dict)
     lower_is_better: tuple[str, ...] = ()
     measured: str | dict[str, Any] | None = None
+
+    def part(self, selection: Selection) -> Plan:
+        """The selected rows and runs, with the teachers that they need."""
+        part = selection.of(self)
+        return replace(part, runs={run_id: run for run_id, run in self.runs.items() if run_id in part.run_names})
 
     def keep_parts(self, store: Store) -> None:
         """Copy the code of users into the store, from which jobs import it."""
@@ -123,6 +129,7 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
                 factors=row.factors,
                 paper=row.paper,
                 baseline=row.baseline,
+                teacher_id=own[0].teacher_id if own[0].teacher_id in runs else None,
                 runs=tuple(SavedRun(run_id=run.run_id, seed=run.seed) for run in own),
             )
             for row, own in zip(sweep.rows, students, strict=True)

@@ -24,7 +24,7 @@ class SavedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedRow:
-    """A row of the table and its runs."""
+    """A row of the table and its runs. `teacher_id` is the trained teacher of all of them, if they use one."""
 
     name: str
     ticks: dict[str, bool]
@@ -32,6 +32,7 @@ class SavedRow:
     paper: dict[str, FiniteFloat]
     runs: tuple[SavedRun, ...]
     baseline: str | None = None
+    teacher_id: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from experiments.launch.protocol import Launcher, Slot, share_out
 from experiments.launch.records import LaunchProgress, LaunchSettings
 from experiments.launch.scheduler import launch_plan
 from experiments.plan.plan import Plan
+from experiments.runs.selection import Selection
 from experiments.runs.store import Store
 
 HERE = Path(__file__).parents[1]
@@ -98,6 +99,20 @@ class TestEveryLauncher:
         assert told[-1].finished == set(plan.runs)
         assert told[-1].total == 5
         assert not told[-1].running
+
+
+def test_a_part_is_trained_alone_under_the_saved_plan_of_the_whole(plan: Plan, store: Store) -> None:
+    launcher = LocalLauncher(share_out(["cpu"], slots=2, cores=4), command=COMMAND)
+    part = plan.part(Selection(rows=("none",), seeds=(0,)))
+    outcome = launch_plan(plan, store, launcher, SETTINGS, part=part)
+    assert outcome.complete
+    assert outcome.finished == set(part.runs) == {plan.rows[0].runs[0].run_id}
+    assert store.load_plan("small", "default") == plan.saved()
+    (result,) = [store.run(run_id).path / "result.json" for run_id in part.runs]
+    assert json.loads(result.read_text())["threads"] == 2  # as in the whole plan, where another cohort is beside it
+    store.save_plan(dataclasses.replace(plan, title="with more seeds").saved())
+    launch_plan(plan, store, launcher, SETTINGS, part=plan.part(Selection(rows=("KT",))))
+    assert store.load_plan("small", "default").title == "with more seeds"
 
 
 def test_a_cohort_with_more_runs_than_allowed_is_split(tmp_path: Path) -> None:
