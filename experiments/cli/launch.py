@@ -1,7 +1,7 @@
 """`distilpose launch` and `distilpose demo`: train what a sweep lacks."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +12,12 @@ from experiments.cli.options import (
     INCOMPLETE,
     INTERRUPTED,
     RUNS,
+    Changes,
     DataRoot,
     Device,
     Jobs,
     More,
+    NewName,
     Out,
     Place,
     Profile,
@@ -29,17 +31,20 @@ from experiments.cli.options import (
     grower_of,
     plan_sweep,
     read_profile,
+    refuse_taken_name,
     say_changes,
     selection_of,
 )
 from experiments.cli.report import page_while, write_and_show
 from experiments.launch.choose import PLACES, choose, sharing_faults
+from experiments.launch.notify import Notifier, check_target
 from experiments.launch.protocol import Opened, Wish
 from experiments.runs.selection import Selection
 from experiments.track.trackers import open_service, read_trackers
 
 if TYPE_CHECKING:
     from distilpose.evaluation.metrics import MetricUse
+    from experiments.launch.records import LaunchProgress
     from experiments.plan.plan import Plan
     from experiments.runs.store import RunDir
     from experiments.sweep.recipe import DataChoice
@@ -47,7 +52,7 @@ if TYPE_CHECKING:
     from experiments.train.elsewhere import OtherSets
 
 DEFAULT_TRACKERS = ("wandb",)
-_BEGUN = ("running", "failed", "interrupted", "pruned")
+_BEGUN = ("running", "failed", "interrupted", "pruned", "stopped")
 
 
 def demo(
@@ -104,9 +109,19 @@ def launch(
     rows: Rows = None,
     seeds: Seeds = "",
     more_seeds: More = 0,
+    changes: Changes = None,
+    name: NewName = None,
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Address (a JSON POST) or command to tell when the sweep ends, a run fails or a row is decided; "
+            "may be repeated.",
+            metavar="URL|COMMAND",
+        ),
+    ] = None,
 ) -> None:
     """Train what a sweep, or the rows and seeds named, still lacks. Interrupted runs go on where they were."""
-    chosen = read_profile(sweep, profile, data)
+    chosen = read_profile(sweep, profile, data, changes, name)
     place = Place(data=data, runs=runs)
     wish = Wish(device=device, jobs=jobs, processes=gpus_per_run)
     where = choose(on, wish, options or ())
@@ -121,8 +136,17 @@ def launch(
         retry_failed=retry_failed,
         selection=selection_of(rows, seeds),
         more_seeds=more_seeds,
+        notify=notify or (),
     )
-    words = ["distilpose", "report", sweep, "--profile", chosen.profile, "--runs", str(runs)]
+    words = [
+        "distilpose",
+        "report",
+        chosen.sweep if changes else sweep,
+        "--profile",
+        chosen.profile,
+        "--runs",
+        str(runs),
+    ]
     console.print(f"Report: {shlex.join(words)}", soft_wrap=True)
     if not complete:
         raise typer.Exit(INCOMPLETE)
@@ -141,6 +165,7 @@ def _train(
     selection: Selection = ALL,
     more_seeds: int = 0,
     max_cohort: int | None = None,
+    notify: Sequence[str] = (),
 ) -> bool:
     from distilpose.data.problem import problem_lines
     from experiments.build.data import data_root, prepare
@@ -149,12 +174,15 @@ def _train(
     from experiments.plan.estimate import estimate
     from experiments.runs.store import Store
     from experiments.terminal.launch_view import LaunchDisplay, counting, launch_summary, measuring
+    from experiments.terminal.tables import some_of
     from experiments.train.measure import measure_finished
     from experiments.train.try_models import model_faults
 
     if selection and (sweep.search is not None or sweep.until is not None):
         raise ValueError(f"--rows, --seeds: {sweep.sweep} chooses what to train by itself; launch it without")
     names = selection.names([row.name for row in sweep.rows])  # fails here, not once data are drawn
+    for target in notify:
+        check_target(target)
     trackers = read_trackers(DEFAULT_TRACKERS if track is None else track)
     for tracker in trackers:
         open_service(tracker).check(reach=False)
@@ -180,6 +208,7 @@ def _train(
     planned = whole.part(selection)
     end_on([*planned.problems, *sharing_faults(planned, wish.processes)])
     store = Store(place.runs)
+    refuse_taken_name(store, whole)
     planned.keep_parts(store)
     end_on(model_faults([row.recipe for row in sweep.rows if row.name in names], root=place.data, store=store))
     states = store.states(planned.runs)
@@ -199,24 +228,43 @@ def _train(
     )
     begun = {run_id: store.run(run_id).progress() for run_id, state in states.items() if state in _BEGUN}
     steps = {run_id: progress.step for run_id, progress in begun.items() if progress is not None}
-    with LaunchDisplay(planned, console, steps) as display:
+    slots = len(where.launcher.slots)
+    with Notifier(notify, planned) as notifier, LaunchDisplay(planned, console, steps, slots=slots) as display:
+
+        def show(progress: "LaunchProgress") -> None:
+            display.update(progress)
+            notifier.progress(progress)
+
+        def lengthened(settled: Set[str]) -> "Plan | None":
+            assert grower is not None
+            longer = display.lengthened(grower.grow(settled))
+            if longer is not None:
+                notifier.grown(longer)
+            return longer
+
         outcome = launch_plan(
             whole,
             store,
             where.launcher,
             settings,
             part=planned,
-            on_progress=display.update,
-            grow=None if grower is None else lambda settled: display.lengthened(grower.grow(settled)),
+            on_progress=show,
+            grow=None if grower is None else lengthened,
         )
-    plan = planned
-    if grower is not None:
-        plan = grower.plan()
-        store.save_plan(plan.saved())  # with what the last runs decided
+        plan = planned
+        if grower is not None:
+            plan = grower.plan()
+            store.save_plan(plan.saved())  # with what the last runs decided
+            notifier.grown(plan)
+        notifier.ended(outcome)
     if measured := measure_finished(store, plan.measured, plan.runs, settings.data_root):
         console.print(f"{measured} finished runs were measured by {plan.metric}; none was trained for it")
     for run_id, why in outcome.failed.items():
         console.print(f"run {run_id} failed: {why}", style="bold red")
+    if outcome.stopped:
+        console.print(
+            f"stopped before, and left so: {some_of(sorted(outcome.stopped))}; distilpose retry tries them again"
+        )
     if outcome.interrupted:
         console.print(f"Interrupted; {where.farewell}")
         raise typer.Exit(INTERRUPTED)

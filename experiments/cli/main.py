@@ -25,6 +25,7 @@ from experiments.cli import (
     replay,
     report,
     status,
+    stop,
     track,
 )
 from experiments.cli.options import USER_ERROR, console
@@ -52,6 +53,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     plan.plan,
     launch.launch,
     status.status,
+    stop.stop,
+    stop.retry,
     replay.replay,
     replay.show,
     report.report,

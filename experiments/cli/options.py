@@ -58,6 +58,17 @@ Rows = Annotated[
     ),
 ]
 Seeds = Annotated[str, typer.Option("--seeds", help="Only these seeds.", metavar="SEED,SEED")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Change a field of the base, as in schedule.lr=1e-3; may be repeated. Makes a sweep of another name.",
+        metavar="FIELD=VALUE",
+    ),
+]
+NewName = Annotated[
+    str | None, typer.Option("--name", help="The name of the sweep that --set makes; by default made of what is set.")
+]
 Out = Annotated[Path | None, typer.Option(help="Folder of the report; by default below the run directories.")]
 
 
@@ -79,22 +90,44 @@ def selection_of(rows: Sequence[str] | None, seeds: str) -> Selection:
     return Selection(rows=tuple(filter(None, names)), seeds=tuple(map(int, numbers)))
 
 
-def read_profile(name: str, profile: str | None, data: Path | None = None) -> "Sweep":
-    """One profile of a sweep file or shipped sweep. Raises ValueError for a folder of `data` that none of its rows
-    reads.
+def read_profile(
+    name: str,
+    profile: str | None,
+    data: Path | None = None,
+    changes: Sequence[str] | None = None,
+    new_name: str | None = None,
+) -> "Sweep":
+    """One profile of a sweep file or shipped sweep, or the sweep of another name that `changes` make of it.
+
+    Raises ValueError for a folder of `data` that none of its rows reads.
     """
     from experiments.sweep.sweep_file import find_sweep, read_sweep
+    from experiments.sweep.variant import changed_sweep
 
     path = find_sweep(name)
     shown = name if path == Path(name) else f"sweeps/{path.name}"
-    sweep = read_sweep(path, source=shown).profile(profile)
+    if changes:
+        sweep = changed_sweep(path, profile, changes, new_name, source=shown)
+    elif new_name is not None:
+        raise ValueError(f"--name {new_name}: names the sweep that --set makes; give --set too")
+    else:
+        sweep = read_sweep(path, source=shown).profile(profile)
     if data is not None and all(row.recipe.data.synthetic for row in sweep.rows):
         raise ValueError(f"--data {data}: means nothing for {sweep.sweep} ({sweep.profile}): its people are synthetic")
     return sweep
 
 
-def launched(sweep: str, profile: str | None) -> tuple[str, str]:
-    """The name and profile of a launched sweep, whether called by its file or by its name."""
+def launched(sweep: str, profile: str | None, runs: Path | None = None) -> tuple[str, str]:
+    """The name and profile of a launched sweep, whether called by its file or by its name.
+
+    One that was made by --set, or whose file is elsewhere, is known by its name in `runs`.
+    """
+    if profile is None and runs is not None:
+        from experiments.runs.store import Store
+
+        of_name = [named for named in Store(runs).plans() if named[0] == sweep]
+        if len(of_name) == 1:
+            return of_name[0]
     if Path(sweep).suffix in (".yaml", ".yml") or profile is None:
         from experiments.sweep.sweep_file import find_sweep, read_names
 
@@ -152,6 +185,19 @@ def grower_of(sweep: "Sweep", place: Place) -> "Searcher | Undecided | None":
             return student_costs(recipe, wanted, parts)
 
     return Searcher(sweep, Store(place.runs), facts_of(place), costs)
+
+
+def refuse_taken_name(store: "Store", planned: "Plan") -> None:
+    """Raise ValueError where the saved plan of this name is that of another sweep: --set makes one, or made it."""
+    from experiments.runs.atomic import DamagedError
+
+    try:
+        saved = store.load_plan(planned.sweep, planned.profile)
+    except (DamagedError, FileNotFoundError):
+        return
+    if (was := saved.settings.get("changed")) != planned.settings.get("changed"):
+        what = f"of {was}" if was else "a sweep file's"
+        raise ValueError(f"--name: {planned.sweep} is the name of another sweep, {what}; choose another")
 
 
 def say_changes(store: "Store", planned: "Plan", verb: str) -> None:

@@ -10,8 +10,10 @@ from experiments.cli.options import (
     RUNS,
     All,
     AsJson,
+    Changes,
     DataRoot,
     More,
+    NewName,
     Place,
     Profile,
     Rows,
@@ -23,6 +25,7 @@ from experiments.cli.options import (
     plan_sweep,
     print_json,
     read_profile,
+    refuse_taken_name,
     say_changes,
     selection_of,
 )
@@ -45,6 +48,8 @@ def plan(
     rows: Rows = None,
     seeds: Seeds = "",
     more_seeds: More = 0,
+    changes: Changes = None,
+    name: NewName = None,
     detect: Annotated[
         float | None, typer.Option(help="Say how many seeds tell rows apart that differ by so much of the metric.")
     ] = None,
@@ -66,9 +71,11 @@ def plan(
         raise ValueError(f"--spread: says how much --detect has to see through, got {spread} alone; give --detect too")
     place = Place(data=data, runs=runs)
     selection = selection_of(rows, seeds)
-    whole = plan_sweep(read_profile(sweep, profile, data), place, selection, more_seeds=more_seeds)
+    chosen = read_profile(sweep, profile, data, changes, name)
+    whole = plan_sweep(chosen, place, selection, more_seeds=more_seeds)
     planned = whole.part(selection)
     store = Store(runs)
+    refuse_taken_name(store, whole)
     states = store.states(planned.runs)
     with measuring(console) as say:
         costs = estimate(planned, store, say)

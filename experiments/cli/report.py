@@ -28,7 +28,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the tables of a launched sweep: Markdown, one HTML page, LaTeX, CSV and Parquet."""
-    name, chosen = launched(sweep, profile)
+    name, chosen = launched(sweep, profile, runs)
     own = [own_section(reference) for reference in section or ()]
     if not watch:
         write_and_show(runs, name, chosen, out, pictures=pictures, own=own)

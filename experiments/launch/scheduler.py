@@ -77,6 +77,7 @@ class _Schedule:
         self._plan, self._store, self._launcher, self._settings = plan, store, launcher, settings
         self._grow = grow
         self._open = list(part.cohorts)
+        self._cohorts = {run_id: cohort for cohort in part.cohorts for run_id in cohort.run_ids}
         self._active: list[_Active] = []
         self._fates: dict[str, Fate] = {}
         self._peaks = Peaks(plan, store)
@@ -94,8 +95,10 @@ class _Schedule:
                 self._fill()
                 if self._lengthen():
                     self._fill()
-                if on_progress is not None and time.monotonic() - reported >= self._settings.progress_seconds:
-                    on_progress(self._progress())
+                if time.monotonic() - reported >= self._settings.progress_seconds:
+                    self._reopen()
+                    if on_progress is not None:
+                        on_progress(self._progress())
                     reported = time.monotonic()
                 if not self._open and not self._active:
                     break
@@ -175,6 +178,22 @@ class _Schedule:
             log.warning("run %s: attempt %d failed: %s", run_id, seen.failure.attempts, seen.failure.message)
         return fate
 
+    def _reopen(self) -> None:
+        """Take up again the failed and stopped runs that the user wants tried again, and the students of such."""
+        again = [
+            run_id
+            for run_id, fate in self._fates.items()
+            if fate.what in ("failed", "stopped")
+            and not fate.idle  # else its failure could not be written down
+            and self._store.run(run_id).state() in ("planned", "interrupted")
+        ]
+        if again:
+            again += self._which("blocked")
+        for run_id in again:
+            self._fates[run_id] = Fate()
+            if self._cohorts[run_id] not in self._open:
+                self._open.append(self._cohorts[run_id])
+
     # What to start.
 
     def _lengthen(self) -> bool:
@@ -194,7 +213,9 @@ class _Schedule:
         new = longer.runs.keys() - self._plan.runs.keys()
         self._plan = longer
         self._peaks.follow(longer)
-        self._open += [cohort for cohort in longer.cohorts if cohort.cohort_id not in known]
+        more = [cohort for cohort in longer.cohorts if cohort.cohort_id not in known]
+        self._open += more
+        self._cohorts |= {run_id: cohort for cohort in more for run_id in cohort.run_ids}
         self._keep_plan()
         self._look_back(new)
         return True
@@ -346,7 +367,7 @@ class _Schedule:
         log.error("run %s: %s: %s", run_id, what, error)
         idle = self._fates[run_id].idle + 1
         if idle > IDLE_ENDINGS:
-            self._fates[run_id] = Fate(what="failed", why=f"{what}: {error} (not written down)")
+            self._fates[run_id] = Fate(what="failed", why=f"{what}: {error} (not written down)", idle=idle)
         else:
             not_before = time.monotonic() + self._settings.backoff_seconds
             self._fates[run_id] = replace(self._fates[run_id], what="open", not_before=not_before, idle=idle)
@@ -385,4 +406,5 @@ class _Schedule:
             blocked=self._which("blocked"),
             seconds=time.monotonic() - self._began,
             pruned=self._which("pruned"),
+            stopped=self._which("stopped"),
         )

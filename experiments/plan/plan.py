@@ -136,7 +136,10 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
         ),
         teachers=tuple(SavedTeacher(run_id=run.run_id, model=recipe.model.model) for recipe, run in teachers.items()),
         cohorts=cohorts,
-        settings=_settings([row.recipe for row in sweep.rows], sweep.seeds, data.known),
+        settings={
+            **({"changed": sweep.changed} if sweep.changed else {}),
+            **_settings([row.recipe for row in sweep.rows], sweep.seeds, data.known),
+        },
         data={one.fingerprint: SavedData(name=one.name, annotations=one.annotations) for one in data.known.values()},
         runs=runs,
         problems=tuple(data.problems),

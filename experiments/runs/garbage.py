@@ -44,7 +44,17 @@ _TEMPORARY = re.compile(r"\.(.+\.)?[0-9a-f]{32}(\.tmp)?|\.synthetic-[0-9a-f]{12}
 
 # What a run writes into its folder.
 _OF_A_RUN = {
-    *("run.json", "journal.jsonl", "lease", "failure.json", "log.txt", "diagnosis.json", "cost.json", "pruned.json"),
+    *(
+        "run.json",
+        "journal.jsonl",
+        "lease",
+        "failure.json",
+        "log.txt",
+        "diagnosis.json",
+        "cost.json",
+        "pruned.json",
+        "stopped.json",
+    ),
     *("result.json", "predictions.json", "keypoints.npy", "per_picture.npz", "measured.json", "elsewhere.json"),
     *("checkpoints", "pictures", "wandb", "tracked.json"),
 }

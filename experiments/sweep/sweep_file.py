@@ -95,7 +95,10 @@ class Search:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """One profile of a sweep file: everything a plan needs. With `until`, `seeds` are those of the first look."""
+    """One profile of a sweep file: everything a plan needs. With `until`, `seeds` are those of the first look.
+
+    `changed` says of which sweep it was made, by changing what.
+    """
 
     sweep: str
     profile: str
@@ -110,6 +113,7 @@ class Sweep:
     evaluate_on: dict[str, OtherSet]
     search: Search | None = None
     until: Until | None = None
+    changed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,8 +156,8 @@ def read_sweep(path: Path | str, *, source: str | None = None) -> SweepFile:
     problems: list[Problem] = []
     problems += [problem for _, problem in _document(document, shown_as, Path(path).parent)[1]]
     sweeps: dict[str, Sweep] = {}
-    for name, node in _sheets(document, shown_as, problems):
-        sweep = _sweep(name, Sheet(node, shown_as, Path(path).parent, problems))
+    for name, node in sheets_of(document, shown_as, problems):
+        sweep = sweep_of(name, Sheet(node, shown_as, Path(path).parent, problems))
         if sweep is not None:
             sweeps[name] = sweep
             refuse_too_many(sum(len(one.rows) * _most_seeds(one) for one in sweeps.values()), document, shown_as)
@@ -193,7 +197,7 @@ def _no_profile(source: str, name: str, valid: Iterable[str]) -> ValueError:
     return ValueError(f"{source}: no such profile, got {shown(name)}; {nearest(name, valid)}")
 
 
-def _sheets(document: Node, file: str, problems: list[Problem]) -> list[tuple[str, Node]]:
+def sheets_of(document: Node, file: str, problems: list[Problem]) -> list[tuple[str, Node]]:
     """The document of every profile: the file's fields with the profile's merged over them."""
     common = Node({k: v for k, v in document.mapping.items() if k != "profiles"}, document.place, document.key)
     profiles = document.get("profiles")
@@ -215,7 +219,8 @@ def _sheets(document: Node, file: str, problems: list[Problem]) -> list[tuple[st
     return sheets
 
 
-def _sweep(name: str, sheet: Sheet) -> Sweep | None:
+def sweep_of(name: str, sheet: Sheet) -> Sweep | None:
+    """The profile of this name; None where its sheet has problems."""
     before = len(sheet.problems)
     document, faults = _document(sheet.node, sheet.file, sheet.folder)
     sheet.problems.extend(problem for _, problem in faults)

@@ -17,7 +17,7 @@ from reports.read.per_picture import PerPicture, read_per_picture
 log = logging.getLogger(__name__)
 Content = TypeVar("Content")
 
-State = Literal["finished", "running", "interrupted", "failed", "planned", "pruned", "damaged", "missing"]
+State = Literal["finished", "running", "interrupted", "failed", "planned", "pruned", "stopped", "damaged", "missing"]
 
 PICTURE_KINDS = ("skeleton", "heatmaps", "attention")
 _LAYERS = "layers"  # plain people, for W&B to lay masks over: a page has the sheets

@@ -117,6 +117,7 @@ def train(
     *,
     should_stop: Callable[[], bool] = lambda: False,
     should_end: Callable[[Member], bool] = lambda member: False,
+    stopped: Callable[[], Sequence[str]] = tuple,
     checkpoint_seconds: float = 1e9,
     precision: Literal["32-true", "bf16-mixed"] = "32-true",
     witness: Witness | None = None,
@@ -135,6 +136,7 @@ def train(
         log_every=2,
         should_stop=should_stop,
         should_end=should_end,
+        stopped=stopped,
         checkpoint_seconds=checkpoint_seconds,
         micro_batch=micro_batch,
     )
@@ -529,6 +531,20 @@ def test_a_member_that_is_ended_leaves_its_checkpoint_and_the_others_go_on(tmp_p
         ("finished", "other", 6),
     ]
     again = member("hopeless", tmp_path)
+    train([again])
+    train([whole])
+    assert same(again, whole)
+
+
+def test_a_stopped_member_leaves_its_checkpoint_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    ended, other, whole = member("ended", tmp_path), member("other", tmp_path), member("ended", tmp_path / "whole")
+    done, witness = train([ended, other], stopped=lambda: ["ended"] if ended.step == 2 else [])
+    assert done
+    assert [said for said in witness.said if said[0] in ("ended", "finished")] == [
+        ("ended", "ended", 0),
+        ("finished", "other", 6),
+    ]
+    again = member("ended", tmp_path)
     train([again])
     train([whole])
     assert same(again, whole)

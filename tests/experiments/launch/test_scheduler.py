@@ -93,6 +93,43 @@ class TestEveryLauncher:
         assert outcome.blocked == {run.run_id for run in plan.rows[1].runs}
         assert outcome.finished == {run.run_id for run in plan.rows[0].runs}
 
+    def test_a_stopped_run_is_not_trained_and_does_not_count_as_failed(
+        self, plan: Plan, store: Store, launcher: Launcher
+    ) -> None:
+        run = store.run(plan.rows[1].runs[0].run_id)
+        run.stop()
+        outcome = launch_plan(plan, store, launcher, SETTINGS)
+        assert outcome.complete
+        assert outcome.stopped == {run.run_id}
+        assert (run.state(), outcome.failed, len(outcome.finished)) == ("stopped", {}, len(plan.runs) - 1)
+        run.forgive()
+        assert launch_plan(plan, store, launcher, SETTINGS).finished == set(plan.runs)
+
+    def test_a_run_that_is_stopped_while_it_trains_ends_there_and_a_launch_at_work_takes_it_up_again(
+        self, plan: Plan, store: Store, launcher: Launcher
+    ) -> None:
+        teacher, slow = store.run(plan.teachers[0].run_id), store.root / "slow"
+        store.root.mkdir()
+        slow.write_text("0.1")
+        done: list[str] = []
+
+        def meddle(progress: LaunchProgress) -> None:
+            if teacher.starts == 1 and not done:
+                done.append("stop")
+                teacher.stop()
+            elif progress.stopped and progress.blocked and done == ["stop"]:
+                done.append("retry")
+                slow.write_text("0")
+                teacher.forgive()
+
+        settings = dataclasses.replace(SETTINGS, progress_seconds=0.0)
+        if isinstance(launcher, InlineLauncher):
+            pytest.skip("nobody looks while it works")
+        outcome = launch_plan(plan, store, launcher, settings, on_progress=meddle)
+        assert outcome.finished == set(plan.runs)
+        assert teacher.starts == 2
+        assert set(_ledger(store).values()) == {1}
+
     def test_progress_is_told_up_to_the_end(self, plan: Plan, store: Store, launcher: Launcher) -> None:
         told: list[LaunchProgress] = []
         launch_plan(plan, store, launcher, SETTINGS, on_progress=told.append)
