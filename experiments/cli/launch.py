@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from experiments.cli.options import (
-    ALL,
     INCOMPLETE,
     INTERRUPTED,
     RUNS,
@@ -37,15 +36,14 @@ from experiments.cli.options import (
 )
 from experiments.cli.report import page_while, write_and_show
 from experiments.launch.choose import PLACES, choose, sharing_faults
-from experiments.launch.notify import Notifier, check_target
 from experiments.launch.protocol import Opened, Wish
-from experiments.runs.selection import Selection
 from experiments.track.trackers import open_service, read_trackers
 
 if TYPE_CHECKING:
     from distilpose.evaluation.metrics import MetricUse
     from experiments.launch.records import LaunchProgress
     from experiments.plan.plan import Plan
+    from experiments.runs.selection import Selection
     from experiments.runs.store import RunDir
     from experiments.sweep.recipe import DataChoice
     from experiments.sweep.sweep_file import Sweep
@@ -76,6 +74,7 @@ def demo(
         complete = _train(
             sweep, place, wish, where,
             track=track, workers=None, cache=None, retry_failed=False, max_cohort=max_cohort,
+            selection=selection_of(None, ""),
         )  # fmt: skip
     write_and_show(runs, sweep.sweep, sweep.profile, out)
     if not complete:
@@ -162,13 +161,14 @@ def _train(
     workers: int | None,
     cache: Path | None,
     retry_failed: bool,
-    selection: Selection = ALL,
+    selection: "Selection",
     more_seeds: int = 0,
     max_cohort: int | None = None,
     notify: Sequence[str] = (),
 ) -> bool:
     from distilpose.data.problem import problem_lines
     from experiments.build.data import data_root, prepare
+    from experiments.launch.notify import Notifier, check_target
     from experiments.launch.records import LaunchSettings
     from experiments.launch.scheduler import launch_plan
     from experiments.plan.estimate import estimate

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.runs.selection import Selection
 from experiments.terminal.output import terminal
 from experiments.track.trackers import TRACKERS
 
 if TYPE_CHECKING:
     from experiments.plan.plan import FactsLookup, Plan
+    from experiments.runs.selection import Selection
     from experiments.runs.store import Store
     from experiments.search.more_seeds import Undecided
     from experiments.search.searcher import Searcher
@@ -26,7 +26,6 @@ console = terminal(stderr=True)
 
 USER_ERROR, INCOMPLETE, INTERRUPTED = 2, 1, 130
 RUNS = Path("runs")
-ALL = Selection()
 
 SweepName = Annotated[str, typer.Argument(help="A sweep file, or the name of a shipped one.", metavar="SWEEP")]
 Profile = Annotated[str | None, typer.Option(help="Which size of the table; the file's first by default.")]
@@ -80,8 +79,10 @@ class Place:
     runs: Path
 
 
-def selection_of(rows: Sequence[str] | None, seeds: str) -> Selection:
+def selection_of(rows: Sequence[str] | None, seeds: str) -> "Selection":
     """The part of a sweep that `--rows` and `--seeds` name."""
+    from experiments.runs.selection import Selection
+
     names = [name.replace("\\,", ",").strip() for given in rows or () for name in re.split(r"(?<!\\),", given)]
     numbers = [number.strip() for number in seeds.split(",")] if seeds else []
     for number in numbers:
@@ -138,7 +139,7 @@ def launched(sweep: str, profile: str | None, runs: Path | None = None) -> tuple
 def plan_sweep(
     sweep: "Sweep",
     place: Place,
-    selection: Selection = ALL,
+    selection: "Selection | None" = None,
     *,
     more_seeds: int = 0,
     max_cohort: int | None = None,
@@ -151,7 +152,7 @@ def plan_sweep(
     if more_seeds:
         from experiments.search.more_seeds import with_more_seeds
 
-        return with_more_seeds(sweep, facts_of(place), more_seeds, selection)
+        return with_more_seeds(sweep, facts_of(place), more_seeds, selection or selection_of(None, ""))
     grower = grower_of(sweep, place)
     return make_plan(sweep, facts_of(place), max_cohort=max_cohort) if grower is None else grower.plan()
 

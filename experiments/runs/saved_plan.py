@@ -16,15 +16,16 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedRun:
-    """A row's run of one seed."""
+    """A row's run of one seed, and the run that teaches it, if one does."""
 
     run_id: RunId
     seed: int
+    teacher_id: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedRow:
-    """A row of the table and its runs. `teacher_id` is the trained teacher of all of them, if they use one."""
+    """A row of the table and its runs."""
 
     name: str
     ticks: dict[str, bool]
@@ -32,7 +33,6 @@ class SavedRow:
     paper: dict[str, FiniteFloat]
     runs: tuple[SavedRun, ...]
     baseline: str | None = None
-    teacher_id: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,41 +34,47 @@ class Selection:
         return list(found)
 
     def of(self, plan: AnyPlan) -> AnyPlan:
-        """The plan with the selected rows and runs alone, and the teachers that they need; its cohorts keep their ids.
+        """The plan with the selected runs alone, and the teachers that they need, rows' too; cohorts keep their ids.
 
         Raises ValueError for rows and seeds that are not there.
         """
         if not self:
             return plan
-        names = set(self.names([row.name for row in plan.rows]))
+        names = self.names([row.name for row in plan.rows])
+        runs = {run.run_id: run for row in plan.rows for run in row.runs}
         there = sorted({run.seed for row in plan.rows if row.name in names for run in row.runs})
         for seed in self.seeds:
             if seed not in there:
                 raise ValueError(f"--seeds: must be seeds of the rows, {', '.join(map(str, there))}, got {seed}")
+        seeds = self.seeds or there
+        selected = {row.name: [run for run in row.runs if row.name in names and run.seed in seeds] for row in plan.rows}
+        kept: dict[str | None, str | None] = {}
+        for run in (run for own in selected.values() for run in own):
+            run_id: str | None = run.run_id
+            while run_id is not None and run_id not in kept:
+                kept[run_id] = runs[run_id].teacher_id if run_id in runs else None
+                run_id = kept[run_id]
+        teaching = set(kept.values())
         rows = [
-            replace(row, runs=tuple(run for run in row.runs if not self.seeds or run.seed in self.seeds))
+            replace(row, runs=tuple(run for run in row.runs if run in selected[row.name] or run.run_id in teaching))
             for row in plan.rows
-            if row.name in names
         ]
-        rows = [row for row in rows if row.runs]
-        taught_by = {run.run_id: row.teacher_id for row in rows for run in row.runs}
-        teachers = tuple(one for one in plan.teachers if one.run_id in taught_by.values())
-        kept = taught_by.keys() | {one.run_id for one in teachers}
+        left = {row.name for row in rows if row.runs}
         cohorts = []
         for cohort in plan.cohorts:
             if run_ids := tuple(run_id for run_id in cohort.run_ids if run_id in kept):
-                waits = any(taught_by.get(run_id) == cohort.teacher_id for run_id in run_ids)
+                waits = cohort.teacher_id in [kept[run_id] for run_id in run_ids]
                 cohorts.append(replace(cohort, run_ids=run_ids, teacher_id=cohort.teacher_id if waits else None))
-        left = {row.name for row in rows}
-        decided = plan.until and replace(
-            plan.until, decisions={name: one for name, one in plan.until.decisions.items() if name in left}
-        )
+        decisions = {} if plan.until is None else plan.until.decisions
         return replace(
             plan,
-            rows=tuple(replace(row, baseline=row.baseline if row.baseline in left else None) for row in rows),
+            rows=tuple(
+                replace(row, baseline=row.baseline if row.baseline in left else None) for row in rows if row.runs
+            ),
             baseline=plan.baseline if plan.baseline in left else None,
-            teachers=teachers,
+            teachers=tuple(one for one in plan.teachers if one.run_id in kept),
             cohorts=tuple(cohorts),
             search=None,
-            until=decided,
+            until=plan.until
+            and replace(plan.until, decisions={name: one for name, one in decisions.items() if name in left}),
         )

@@ -44,7 +44,7 @@ def row_table(plan: Plan, states: Mapping[str, State], costs: Costs) -> Iterator
             *("" if row is None else _value(row, label) for label in varied),
             *([papers.get(name, "")] if papers else []),
             _seeds([run.seed for run in own]),
-            *([(own[0].teacher_id or "")[:6]] if several else []),
+            *([", ".join(dict.fromkeys((run.teacher_id or "")[:6] for run in own))] if several else []),
         ]
         seconds = costs.runs[own[0].run_id].seconds
         table.add_row(*map(Text, cells), Text(state, style=STYLES[gravest[name]]), Text(_time(seconds)))
