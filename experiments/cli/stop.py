@@ -8,8 +8,11 @@ from experiments.cli.options import RUNS, Runs
 from experiments.terminal.output import print_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from experiments.runs.store import RunDir, State, Store
 
+_UNFINISHED: "tuple[State, ...]" = ("planned", "running", "interrupted", "failed", "pruned", "stopped")
 RunIds = Annotated[list[str], typer.Argument(help="Ids of runs, or their beginnings.", metavar="RUN_ID")]
 
 
@@ -18,7 +21,7 @@ def stop(run_ids: RunIds, runs: Runs = RUNS) -> None:
 
     A run that trains writes its checkpoint after its next step, and its cohort goes on without it.
     """
-    for run, state in _found(run_ids, runs, refused=("finished", "damaged")):
+    for run, state in _found(run_ids, runs, rule="must not be finished or damaged", able=_UNFINISHED):
         run.stop()
         soon = "ends after its next step" if state == "running" else "will not be trained"
         print_line(f"{run.run_id} {soon}; distilpose retry {run.run_id} takes that back")
@@ -26,20 +29,20 @@ def stop(run_ids: RunIds, runs: Runs = RUNS) -> None:
 
 def retry(run_ids: RunIds, runs: Runs = RUNS) -> None:
     """Try runs again that failed or were stopped: a launch at work takes them up, else the next one does."""
-    for run, state in _found(run_ids, runs, refused=("finished", "damaged", "running", "planned", "interrupted")):
+    for run, state in _found(run_ids, runs, rule="must have failed or been stopped", able=("failed", "stopped")):
         run.forgive()
         print_line(f"{run.run_id} was {state} and is tried again, by a launch at work or the next one")
 
 
-def _found(references: list[str], runs: "Runs", refused: "tuple[State, ...]") -> "list[tuple[RunDir, State]]":
-    """Each run with its state. Raises ValueError, before anything is done, for one that is not there or is so."""
+def _found(references: list[str], runs: "Runs", *, rule: str, able: "Sequence[State]") -> "list[tuple[RunDir, State]]":
+    """Each run with its state. Raises ValueError, before anything is done, for one that is not there or not `able`."""
     from experiments.runs.store import Store
 
     store = Store(runs)
     found = [(run, run.state()) for run in (_find(reference, store) for reference in references)]
     for run, state in found:
-        if state in refused and not (state == "running" and run.is_stopped):
-            raise ValueError(f"run {run.run_id}: must not be {' or '.join(refused)}, is {state}")
+        if state not in able and not run.is_stopped:
+            raise ValueError(f"run {run.run_id}: {rule}, is {state}")
     return found
 
 

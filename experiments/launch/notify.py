@@ -85,6 +85,7 @@ class Notifier:
         how = "was interrupted" if outcome.interrupted else "is finished" if outcome.complete else "ended unfinished"
         counts = {"finished": len(outcome.finished), "failed": len(outcome.failed), "runs": outcome.total}
         text = f"{counts['finished']} of {counts['runs']} runs finished, {counts['failed']} failed"
+        text += f", {len(outcome.stopped)} stopped" if outcome.stopped else ""
         self._tell("sweep ended", f"{how}: {text}", **counts)
 
     def __enter__(self) -> Self:

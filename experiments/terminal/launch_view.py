@@ -224,7 +224,7 @@ class LaunchDisplay:
         self._reached |= {run_id: self._steps[run_id] for run_id in progress.finished | progress.pruned}
         done = sum(self._reached.values())
         seconds = self._time.look(progress, self._reached)
-        left = "" if seconds is None else f", about {duration(seconds)} left"
+        left = f", about {duration(seconds)} left" if seconds else ""
         self._bar.update(self._task, completed=done, left=left)
         if self._live is not None:
             self._live.update(Plain(Group(self._bar, self._running(progress))))

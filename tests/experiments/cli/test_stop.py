@@ -32,7 +32,7 @@ def test_a_run_that_is_not_there_or_finished_stops_nothing(
     for words, said in (
         (("stop", one, "nobody"), "run 'nobody': must be a run in"),
         (("stop", one, other), "must not be finished or damaged, is finished"),
-        (("retry", one), "is planned"),
+        (("retry", one), "must have failed or been stopped, is planned"),
     ):
         code, _, err = distilpose(*words, "--runs", store.root)
         assert (code, said in err) == (2, True), err

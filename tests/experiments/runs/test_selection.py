@@ -58,3 +58,18 @@ def test_what_is_not_there_is_named(plan: Plan, rows: list[str], seeds: str, sai
     with pytest.raises(ValueError, match="--") as error:
         plan.part(selection_of(rows, seeds))
     assert str(error.value).startswith(said)
+
+
+def test_rows_that_teach_the_selected_ones_are_kept_with_the_seeds_that_teach(plan: Plan) -> None:
+    none, kt = plan.rows
+    taught = tuple(replace(run, teacher_id=teacher.run_id) for run, teacher in zip(none.runs, kt.runs, strict=True))
+    in_turn = replace(plan.saved(), rows=(replace(none, runs=taught), kt))
+    part = Selection(rows=("none",), seeds=(1,)).of(in_turn)
+    assert [(row.name, [run.seed for run in row.runs]) for row in part.rows] == [("none", [1]), ("KT", [1])]
+    assert part.teachers == plan.teachers
+
+
+def test_a_run_that_two_rows_share_shows_only_the_selected_one(tmp_path: Path) -> None:
+    text = SMALL.replace("baseline: none\n", "") + "axes: {grid: {teacher.seed: [0, 1]}}\n"
+    part = small_plan(tmp_path, text).part(Selection(rows=("none seed=1",)))
+    assert [row.name for row in part.rows] == ["none seed=1"]
