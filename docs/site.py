@@ -46,6 +46,15 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return _indented(FILE.sub(r'\1 title="\2"', markdown))
 
 
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """A notebook with its links as those of the site; mkdocs-jupyter leaves them."""
+    for path in re.findall(r'href="([^":#]+\.md)', html) if page.file.src_uri.endswith(".ipynb") else ():
+        linked = files.get_file_from_path(posixpath.join(posixpath.dirname(page.file.src_uri), path))
+        if linked:
+            html = html.replace(f'href="{path}', f'href="{linked.url_relative_to(page.file)}')
+    return html
+
+
 def _linked(uri: str, link: str) -> str | None:
     """The file of the repository that a page of the site means by a link."""
     here = next((name for name, top in TOP.items() if top == uri), f"docs/{uri}")
