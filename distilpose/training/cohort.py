@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from distilpose.data.stream import Batch
 from distilpose.evaluation.evaluate import Evaluation
 from distilpose.heads.heatmap import HeatmapOutput
+from distilpose.models.measure import plain_forward, with_attention
 from distilpose.training.batch_norm import split_batch_norm, synchronise_batch_norm
 from distilpose.training.checkpoint import Found, load_checkpoint, save_checkpoint
 from distilpose.training.member import Member
@@ -282,7 +283,8 @@ class _Loop:
         size = self.micro_batch or len(batch.images)
         parts = [Batch(*part) for part in zip(*(torch.split(tensor, size) for tensor in batch), strict=True)]
         teach = any(member.needs_teacher for member in members)
-        taught = [self._teach(part.images) if teach else None for part in parts]
+        look = any(member.needs_teacher_attention for member in members)
+        taught = [self._teach(part.images, look) if teach else None for part in parts]
         own = []
         for member in members:
             began = time.perf_counter()
@@ -330,10 +332,10 @@ class _Loop:
         return False
 
     @torch.no_grad()
-    def _teach(self, images: Tensor) -> HeatmapOutput:
+    def _teach(self, images: Tensor, look: bool) -> HeatmapOutput:
         assert self.teacher is not None
         with self.fabric.autocast():
-            output = self.teacher(images)
+            output = (with_attention if look else plain_forward)(self.teacher, images)
         # An own model's output may hold more than tensors.
         return output._make(part.float() if isinstance(part, Tensor) else None for part in output)  # type: ignore[no-any-return]
 

@@ -17,6 +17,7 @@ from distilpose.losses.circulation import CirculationWeights
 from distilpose.losses.criteria import CirculationCriterion, LossCriterion
 from distilpose.losses.use import Losses
 from distilpose.models import HeatmapOutput, build_model, initialise
+from distilpose.models.measure import with_attention
 from distilpose.training.cohort import Interrupted, Listener, Validate, train_cohort
 from distilpose.training.member import Member
 from distilpose.training.optimizers import SGD, AdamW
@@ -166,6 +167,16 @@ WAYS: list[dict[str, Any]] = [
     {"algorithm": AdamW(weight_decay=0.1), "ema": 0.9, "clip_grad_norm": 0.1},
     {"algorithm": SGD(momentum=0.9, nesterov=True), "lr": 1e-3},
 ]
+
+
+def test_a_run_gives_the_same_numbers_beside_one_that_learns_attention(tmp_path: Path) -> None:
+    alone, together = member("x", tmp_path / "a"), member("x", tmp_path / "b")
+    looks = Losses.of({"reg": 1, "AM": 1})
+    other = member("y", tmp_path / "b", looks, needs_teacher_attention=True, forward=with_attention)
+    train([alone])
+    train([other, together])
+    assert same(alone, together)
+    assert other.failure is None
 
 
 @pytest.mark.parametrize("way", WAYS)

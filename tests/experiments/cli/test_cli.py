@@ -238,7 +238,7 @@ def test_a_killed_launch_goes_on_and_repeats_nothing(
     assert finished
     assert len(finished) < 3
 
-    code, _, _ = distilpose("launch", sweep, "--runs", runs, "--track", "none")
+    code, _, _ = distilpose("launch", sweep, "--runs", runs, "--track", "none", "--on", "here")
     assert code == 0
     code, out, _ = distilpose("status", sweep, "--runs", runs, "--json")
     assert code == 0
