@@ -59,6 +59,8 @@ def demo(
 
     The page fills while it trains, at an address that is printed.
     """
+    from experiments.runs.store import Store
+
     place = Place(data=None, runs=runs)
     sweep = read_profile("losses", "tiny")
     wish = Wish(device=device, jobs=jobs)
@@ -70,7 +72,8 @@ def demo(
             sweep, place, wish, where,
             track=track, workers=None, cache=None, retry_failed=False, max_cohort=max_cohort,
         )  # fmt: skip
-    write_and_show(runs, sweep.sweep, sweep.profile, out)
+    store = Store(runs)
+    write_and_show(store, store.load_plan(sweep.sweep, sweep.profile), out)
     if not complete:
         raise typer.Exit(INCOMPLETE)
 
