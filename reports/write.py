@@ -10,6 +10,7 @@ from experiments.runs.store import Store
 from reports.formats.latex import latex_document
 from reports.formats.page import markdown_report, page_html
 from reports.numbers.sweep import aggregate
+from reports.read.reader import RunReader
 from reports.sections import SECTIONS, SectionMaker, make_sections
 from reports.sections.publication import publication_table
 from reports.sections.verdict import opening
@@ -37,6 +38,7 @@ def write_report(
     *,
     pictures: bool = True,
     sections: Sequence[SectionMaker] = SECTIONS,
+    reader: RunReader | None = None,
 ) -> ReportFiles:
     """Write the report of a planned sweep: report.md, report.html, report.tex, and a folder each of tables and plots.
 
@@ -48,9 +50,10 @@ def write_report(
         out_dir: the folder, made where it is missing.
         pictures: show what runs drew of people; without, the page can be passed on where the people's pictures may not.
         sections: of the report.
+        reader: of the runs, where they are in other stores too.
     """
     folder = Path(out_dir)
-    numbers = aggregate(store, plan)
+    numbers = aggregate(store, plan, reader)
     first, made = opening(numbers), make_sections(numbers, sections, people=pictures)
     blocks = [block for section in made for block in section.blocks]
     chosen = publication_table(numbers, plan.report or TableChoices())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from experiments.cli.options import RUNS, Out, Profile, Runs, SweepName, console, launched, split_names
+from experiments.cli.options import RUNS, Out, Profile, Runs, console, launched, split_names
 from experiments.terminal.output import print_line
 
 if TYPE_CHECKING:
@@ -22,10 +22,11 @@ SpreadKind = Literal["no", "std", "interval"]
 
 
 def report(
-    sweep: SweepName,
+    sweeps: Annotated[list[str], typer.Argument(help="Sweep files or names.", metavar="SWEEP...")],
     profile: Profile = None,
     runs: Runs = RUNS,
     out: Out = None,
+    together: Annotated[bool, typer.Option("--together", help="One report of several sweeps.")] = False,
     pictures: Annotated[bool, typer.Option(help="Show the people that runs drew.")] = True,
     watch: Annotated[bool, typer.Option(help="Serve the page on this machine while the sweep runs.")] = False,
     port: Annotated[int, typer.Option(help="Where --watch serves it; 0 takes a free one.", min=0, max=65535)] = 0,
@@ -51,20 +52,41 @@ def report(
     """
     from experiments.runs.store import Store
 
+    if together != (len(sweeps) > 1):
+        raise ValueError(f"--together: is for several sweeps, and several need it; got {len(sweeps)}")
     store = Store(runs)
-    name, chosen = launched(sweep, profile, store)
     own = [own_section(reference) for reference in section or ()]
+    others: list[Store] = []
+    if together:
+        if watch or profile is not None:
+            raise ValueError("--together: a report of several sweeps is not watched, and each is named SWEEP.PROFILE")
+        plan, others = _together(sweeps, runs)
+    else:
+        (sweep,) = sweeps
+        name, chosen = launched(sweep, profile, store)
     if watch:
         if out is not None:
             raise ValueError("--out: a watched report is served and not written, got both; leave one out")
         _watch(store, name, chosen, port=port, pictures=pictures, own=own)
         return
-    plan = _as_edited(store.load_plan(name, chosen), sweep, store)
+    if not together:
+        plan = _as_edited(store.load_plan(name, chosen), sweep, store)
     given = {
         "columns": split_names(columns), "rows": split_names(rows), "digits": digits,
         "caption": caption, "label": label, "best": best, "second": second, "spread": spread,
     }  # fmt: skip
-    write_and_show(store, _choosing(plan, given), out, pictures=pictures, own=own)
+    write_and_show(store, _choosing(plan, given), out, pictures=pictures, own=own, others=others)
+
+
+def _together(sweeps: Sequence[str], runs: Path) -> "tuple[SavedPlan, list[Store]]":
+    """One plan of several sweeps, and the stores of their runs."""
+    from experiments.cli.compare import find_side
+    from reports.together import together
+
+    if len(set(sweeps)) < len(sweeps):
+        raise ValueError(f"--together: must be different sweeps, got {', '.join(sweeps)}")
+    sides = {sweep: find_side(sweep, runs) for sweep in sweeps}
+    return together({sweep: plan for sweep, (_, plan) in sides.items()}), [store for store, _ in sides.values()]
 
 
 def _as_edited(plan: "SavedPlan", sweep: str, store: "Store") -> "SavedPlan":
@@ -163,16 +185,24 @@ def page_while(runs: Path, sweep: str, profile: str) -> Iterator[None]:
 
 
 def write_and_show(
-    store: "Store", plan: "SavedPlan", out: Path | None, *, pictures: bool = True, own: "Sequence[SectionMaker]" = ()
+    store: "Store",
+    plan: "SavedPlan",
+    out: Path | None,
+    *,
+    pictures: bool = True,
+    own: "Sequence[SectionMaker]" = (),
+    others: "Sequence[Store]" = (),
 ) -> None:
-    """Write the report of a launched sweep, show its table, and print the files."""
+    """Write the report of a launched sweep, show its table, and print the files. Runs may be in other stores too."""
     from rich.markdown import Markdown
 
+    from reports.read.reader import RunReader
     from reports.sections import SECTIONS
     from reports.write import write_report
 
     folder = out or store.root / "reports" / plan.name
-    files = write_report(store, plan, folder, pictures=pictures, sections=(*SECTIONS, *own))
+    reader = RunReader(*others) if others else None
+    files = write_report(store, plan, folder, pictures=pictures, sections=(*SECTIONS, *own), reader=reader)
     console.print(Markdown(files.summary))
     for path in (files.markdown, files.html, files.latex, files.paper):
         print_line(path)
