@@ -33,7 +33,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         port = free.getsockname()[1]
     settings = [
         f"Port {port}", "ListenAddress 127.0.0.1", f"HostKey {tmp_path}/host", "StrictModes no",
-        f"AuthorizedKeysFile {tmp_path}/user.pub", "PasswordAuthentication no", "PermitRootLogin yes", "UsePAM no", "PidFile none",
+        f"AuthorizedKeysFile {tmp_path}/user.pub", "PasswordAuthentication no", "PermitRootLogin yes",
+        "UsePAM no", "PidFile none",
     ]  # fmt: skip
     (tmp_path / "sshd_config").write_text("\n".join(settings) + "\n")
     Path("/run/sshd").mkdir(exist_ok=True)
