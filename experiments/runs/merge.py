@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -115,7 +115,7 @@ def _merge_run(run: RunDir, target: Store, done: Merged) -> None:
     else:
         done.kept.append(run.run_id)
         if run.finished:
-            done.notes.append(f"{run.run_id} was finished twice: {there.path} is newer and stays, {run.path} is left")
+            done.notes.append(f"{run.run_id} was finished twice: {there.path} stays, {run.path} is not newer")
 
 
 def _replace(run: RunDir, there: RunDir, target: Store, done: Merged) -> None:
@@ -140,8 +140,7 @@ def _put(run: RunDir, target: Store, aside: Path | None = None) -> None:
     copy = RunDir(folder / run.run_id)
     try:
         shutil.copytree(
-            run.path, copy.path, ignore=shutil.ignore_patterns(*_left(run)), copy_function=_copy_synced,
-            ignore_dangling_symlinks=True,
+            run.path, copy.path, ignore=lambda folder, names: _ignored(run, folder, names), copy_function=_copy_synced
         )  # fmt: skip
         if fault := _fault(copy):
             raise DamagedError(run.path, f"changed while it was copied ({fault})")
@@ -155,6 +154,13 @@ def _put(run: RunDir, target: Store, aside: Path | None = None) -> None:
 def _left(run: RunDir) -> tuple[str, ...]:
     """Files that say nothing elsewhere: whose the run is, what a killed writer left, checkpoints of a finished one."""
     return ("lease", ".*", *(["step-*.pt"] if run.finished else []))
+
+
+def _ignored(run: RunDir, folder: str, names: Iterable[str]) -> set[str]:
+    """Of the names in a folder of the run, those that are not copied; links that lead nowhere too."""
+    return {
+        name for name in names if any(fnmatch(name, left) for left in _left(run)) or not Path(folder, name).exists()
+    }
 
 
 def _copy_synced(source: str, target: str) -> None:

@@ -280,3 +280,16 @@ def test_searches_in_two_states_are_not_joined() -> None:
     joined, said = joined_plans(plan, replace(plan, search={"trials": [2]}))  # type: ignore[arg-type]
     assert joined == plan
     assert "two states of one search are not joined" in said[0]
+
+
+def test_a_log_comes_along_and_a_link_that_leads_nowhere_does_not(places: tuple[Store, Store, Store]) -> None:
+    one, _, into = places
+    run = finish(one, A)
+    (one.root / "jobs").mkdir()
+    (one.root / "jobs" / "c.log").write_text("said")
+    run.log.symlink_to("../jobs/c.log")
+    (run.path / "gone").symlink_to("nowhere")
+    merged(one, into)
+    assert into.run(A).log_tail() == ["said"]
+    assert not os.path.lexists(into.run(A).path / "gone")
+    assert merged(one, into).kept == [A]
