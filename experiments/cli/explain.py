@@ -42,7 +42,7 @@ def explain(
         explained = explain_run(find_run(run, store), store, wish)
     else:
         assert sweep is not None
-        explained = explain_sweep(selection.of(store.load_plan(*launched(sweep, profile, runs))), store, wish)
+        explained = explain_sweep(selection.of(store.load_plan(*launched(sweep, profile, store))), store, wish)
     folder = out or runs / "explained" / explained.name
     folder.mkdir(parents=True, exist_ok=True)
     figures = []

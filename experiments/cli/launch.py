@@ -64,6 +64,8 @@ def demo(
 
     The page fills while it trains, at an address that is printed.
     """
+    from experiments.runs.store import Store
+
     place = Place(data=None, runs=runs)
     sweep = read_profile("losses", "tiny")
     wish = Wish(device=device, jobs=jobs)
@@ -76,7 +78,8 @@ def demo(
             track=track, workers=None, cache=None, retry_failed=False, max_cohort=max_cohort,
             selection=selection_of(None, ""),
         )  # fmt: skip
-    write_and_show(runs, sweep.sweep, sweep.profile, out)
+    store = Store(runs)
+    write_and_show(store, store.load_plan(sweep.sweep, sweep.profile), out)
     if not complete:
         raise typer.Exit(INCOMPLETE)
 

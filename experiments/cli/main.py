@@ -10,6 +10,7 @@ import typer
 
 from experiments.cli import (
     bench,
+    compare,
     data,
     data_edit,
     data_import,
@@ -18,6 +19,7 @@ from experiments.cli import (
     export,
     gc,
     launch,
+    merge,
     models,
     parts,
     plan,
@@ -58,9 +60,12 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     replay.replay,
     replay.show,
     report.report,
+    compare.compare,
     eval.eval,
     export.export,
     gc.gc,
+    merge.merge,
+    merge.pull,
     models.models,
     models.convert,
     parts.parts,

@@ -118,22 +118,38 @@ def read_profile(
     return sweep
 
 
-def launched(sweep: str, profile: str | None, runs: Path | None = None) -> tuple[str, str]:
-    """The name and profile of a launched sweep, whether called by its file or by its name.
+def launched(sweep: str, profile: str | None, store: "Store") -> tuple[str, str]:
+    """The name and profile of a launched sweep, called by its file, its name, or SWEEP.PROFILE.
 
-    One that was made by --set, or whose file is elsewhere, is known by its name in `runs`.
+    A file need not be there: what a store holds is known by name.
     """
-    if profile is None and runs is not None:
-        from experiments.runs.store import Store
+    from experiments.sweep.sweep_file import find_sweep, read_names
 
-        of_name = [named for named in Store(runs).plans() if named[0] == sweep]
-        if len(of_name) == 1:
-            return of_name[0]
-    if Path(sweep).suffix in (".yaml", ".yml") or profile is None:
-        from experiments.sweep.sweep_file import find_sweep, read_names
-
+    if Path(sweep).suffix in (".yaml", ".yml"):
         return read_names(find_sweep(sweep), profile, source=sweep)
-    return sweep, profile
+    if profile is not None:
+        return sweep, profile
+    there = store.plans()
+    name, _, size = sweep.partition(".")
+    if (name, size) in there:
+        return name, size
+    own = [one for one in there if one[0] == sweep]
+    if len(own) == 1:
+        return own[0]
+    if own:
+        said = " or ".join(f"--profile {size}" for _, size in own)
+        raise ValueError(f"sweep: {sweep} was launched at several sizes; say {said}")
+    try:
+        return read_names(find_sweep(sweep), None, source=sweep)
+    except ValueError as error:
+        said = ", ".join(f"{name} ({size})" for name, size in there) or "none"
+        raise ValueError(f"{error}; launched in {store.root}: {said}") from error
+
+
+def split_names(given: Iterable[str] | None) -> tuple[str, ...]:
+    """Names from the command line, between commas; a comma in a name is written `\\,`."""
+    names = [name.replace("\\,", ",").strip() for one in given or () for name in re.split(r"(?<!\\),", one)]
+    return tuple(filter(None, names))
 
 
 def plan_sweep(

@@ -32,7 +32,7 @@ def status(
     if sweep is None and profile is not None:
         raise ValueError(f"--profile {profile}: means nothing without a sweep; name one before it")
     store = Store(runs)
-    names = [launched(sweep, profile, runs)] if sweep is not None else store.plans()
+    names = [launched(sweep, profile, store)] if sweep is not None else store.plans()
     if not names:
         raise ValueError(f"sweep: there is no launched one in {runs}; launch one, or name its folder with --runs")
     if everything and len(names) > 1:

@@ -149,6 +149,7 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
         test=all(row.recipe.data.test is not None for row in sweep.rows),
         baseline=sweep.baseline,
         source=sweep.source,
+        report=sweep.report,
         rows=tuple(
             SavedRow(
                 name=row.name,

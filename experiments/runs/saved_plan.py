@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, FiniteFloat, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from experiments.runs.run_files import Count, RunId
+from experiments.sweep.table_choices import TableChoices as TableChoices  # for reports
 
 SCHEMA = 1
 
@@ -140,6 +141,7 @@ class SavedPlan:
 
     `lower_is_better` names metrics, of ours and the sweep's; of all others more is better. `measured` is the sweep's
     metric with its options, where it is none of those that every evaluation has. `test`: all rows have a test split.
+    `report` is how the table for a paper looks.
     """
 
     sweep: str
@@ -159,6 +161,7 @@ class SavedPlan:
     data: dict[str, SavedData] = field(default_factory=dict)
     search: SavedSearch | None = None
     until: SavedUntil | None = None
+    report: TableChoices | None = None
 
     @property
     def name(self) -> str:
@@ -177,7 +180,8 @@ class SavedPlan:
     def json(self) -> dict[str, Any]:
         """The plan as plain values."""
         plain = {"schema": SCHEMA, **asdict(self)}
-        return {name: value for name, value in plain.items() if value is not None or name not in ("search", "until")}
+        optional = ("search", "until", "report")
+        return {name: value for name, value in plain.items() if value is not None or name not in optional}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:

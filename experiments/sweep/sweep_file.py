@@ -39,6 +39,7 @@ from experiments.sweep.recipe import (
 )
 from experiments.sweep.search_space import COSTS, Params, SearchEntry, ends, search_faults, value_at
 from experiments.sweep.seeds import Growing, SeedsEntry, Until
+from experiments.sweep.table_choices import TableChoices
 from experiments.sweep.yaml_nodes import Node, Path_, Problem, SpecError, dotted, read_yaml, shown
 
 Table = Literal["losses", "matrix", "generalisation", "sdpose", "rows"]
@@ -65,6 +66,7 @@ class Document:
     axes: AxesEntry | None = None
     search: SearchEntry | None = None
     evaluate_on: Annotated[dict[FileName, OtherSet], MaxLen(20)] | None = None
+    report: TableChoices | None = None
     profiles: Annotated[dict[FileName, Any], MaxLen(100)] | None = None
 
 
@@ -127,6 +129,7 @@ class Sweep:
     search: Search | None = None
     until: Until | None = None
     changed: str = ""
+    report: TableChoices | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,6 +266,11 @@ def sweep_of(name: str, sheet: Sheet) -> Sweep | None:
         sheet.fault(place, f"evaluate_on.{TEST}", "is the name of the split that data.test gives; choose another")
     if document.table == "matrix":
         _check_matrix(expanded, sheet)
+    for number, name in enumerate((document.report and document.report.rows) or ()):
+        if document.search is None and name not in (known := [row.name for row in expanded]):
+            node = sheet.node.nearest(("report", "rows", number))
+            message = f"must be one of the rows, got {shown(name)}; {nearest(name, known)}"
+            sheet.fault(node.place, f"report.rows[{number}]", message)
     search = None if document.search is None else _search(document, document.search, seeds, sheet)
     if len(sheet.problems) > before:
         return None
@@ -280,6 +288,7 @@ def sweep_of(name: str, sheet: Sheet) -> Sweep | None:
         search=search,
         until=until,
         evaluate_on=document.evaluate_on or {},
+        report=document.report,
     )
 
 
