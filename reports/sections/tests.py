@@ -14,10 +14,10 @@ Compared = tuple[RowNumbers, Difference]
 
 
 def tests(numbers: SweepNumbers) -> Section | None:
-    """Which differences are significant."""
-    if not numbers.compared:
+    """Which differences are significant; nothing where too few seeds can tell."""
+    if all(found.p is None for _, found in numbers.compared):
         return None
-    return Section(key="tests", title="Significance tests", short="Tests", blocks=(significance_table(numbers),))
+    return Section(key="tests", folded=True, title="Significance tests", blocks=(significance_table(numbers),))
 
 
 def significance_table(numbers: SweepNumbers) -> Table:
