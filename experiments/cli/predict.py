@@ -165,7 +165,7 @@ def _cost_line(request: "Request", loaded: "LoadedModel", pictures: int, videos:
         f"{' and '.join(what) or 'nothing that can be read'}; {request.where}.\n"
         f"{loaded.name} ({loaded.description.model}, crops of {size}) takes {1000 * seconds:.0f} ms a person on "
         f"{request.predictor.device}: with one person each about {duration(seconds * (pictures + frames))}; "
-        "reading and drawing come on top."
+        "reading and drawing not included."
     )
 
 

@@ -150,10 +150,10 @@ def _cost_line(plan: Plan, states: Mapping[str, State], costs: Costs) -> str:
         return f"{counts}; nothing is left."
     parts = [f"{_START_SECONDS:.0f} s to start each of {_counted(starts, 'cohort')}"]
     if costs.bases:
-        parts.insert(0, f"about {duration(costs.left_seconds)} of computing, by {' and '.join(costs.bases)}")
+        parts.insert(0, f"about {duration(costs.left_seconds)} of training ({' and '.join(costs.bases)})")
     if costs.left_unknown:
         parts.append(f"{_counted(costs.left_unknown, 'run')} of unknown cost")
-    return f"{counts}; left: {', '.join(parts)}; validation comes on top."
+    return f"{counts}; left: {', '.join(parts)}; data loading and validation not included."
 
 
 @contextmanager

@@ -66,8 +66,8 @@ def _notes(numbers: SweepNumbers) -> tuple[str, ...]:
     reach = stats.t.ppf(0.975, pairs - 1)
     said = [
         f"Both tests are two-sided and paired by seed; Holm's correction is over the {len(tested)} comparisons of this "
-        f"table. A t interval of {pairs} pairs reaches {reach:.1f} standard errors either way and rests on "
-        "differences being normally distributed.",
+        f"table. The t interval is {reach:.1f} standard errors wide on either side and assumes normally "
+        "distributed differences.",
         "The sign-flip test assumes no more than that a difference is as likely to be negative as positive by chance. "
         f"With {pairs} pairs its least p is {least:.3g}"
         + (
