@@ -35,6 +35,7 @@ from experiments.track.tracker import Tracker
 from experiments.track.wandb.tracker import Wandb
 
 RUNS, QUICK_RUNS = 100, 4
+SYNCED = 20  # runs that W&B's own command sends
 AWAY_SECONDS = 0.1
 AIM = 10.0
 STEPS, QUICK_STEPS, LOG_EVERY, NUMBERS = 100, 5, 50, 10  # of a training in a round; as often as a run logs
@@ -46,11 +47,11 @@ def figures(settings: Settings) -> Iterator[Figure]:
     """Sending, once each, since a round of a hundred runs takes minutes; then the mirror, in turns."""
     with tempfile.TemporaryDirectory() as directory:
         for away in (0.0, AWAY_SECONDS)[settings.quick :]:
-            yield _sending(Path(directory) / f"{away:g}", QUICK_RUNS if settings.quick else RUNS, away)
+            yield from _sending(Path(directory) / f"{away:g}", QUICK_RUNS if settings.quick else RUNS, away)
         yield from _mirror(Path(directory) / "mirror", settings)
 
 
-def _sending(folder: Path, count: int, away: float) -> Figure:
+def _sending(folder: Path, count: int, away: float) -> Iterator[Figure]:
     root = folder / "runs"
     plan = SavedPlan.from_json(write_store(root, count, rows=count))
     seconds, cpu = {}, {}
@@ -61,16 +62,36 @@ def _sending(folder: Path, count: int, away: float) -> Figure:
             shutil.rmtree(files)
         with _server(folder / f"server-{together}", away) as server:
             own = sum(os.times()[:4])
-            seconds[together] = seconds_of(lambda together=together: _send(root, plan, together, count))  # type: ignore[misc]
+            seconds[together] = seconds_of(lambda together=together: _send(root, plan, together, count)) / count  # type: ignore[misc]
             cpu[together] = (_cpu(server) / count, (sum(os.times()[:4]) - own) / count)
-    return Figure(
-        what=f"{count} finished runs sent to W&B, {TOGETHER} at a time, an answer {away:g} s away",
-        against="one after the other",
-        ratios=(seconds[1] / seconds[TOGETHER],),
-        aim=AIM,
-        note=f"{timing([seconds[1]])}, {timing([seconds[TOGETHER]])}; CPU of a run: "
-        + "server {:.2f} s, here {:.2f} s".format(*cpu[TOGETHER]),
-    )
+    ways = {
+        "one after the other": seconds[1],
+        "`wandb sync` of each, one after the other": _synced(folder, min(count, SYNCED), away),
+    }
+    for against, other in ways.items():
+        yield Figure(
+            what=f"{count} finished runs sent to W&B, {TOGETHER} at a time, an answer {away:g} s away",
+            against=against,
+            ratios=(other / seconds[TOGETHER],),
+            aim=AIM,
+            note=f"a run: {timing([other])}, {timing([seconds[TOGETHER]])}; CPU of a run: "
+            + "server {:.2f} s, here {:.2f} s".format(*cpu[TOGETHER]),
+        )
+
+
+def _synced(folder: Path, count: int, away: float) -> float:
+    """Seconds that W&B's own command takes for a run's files."""
+    root = folder / "files"
+    plan = SavedPlan.from_json(write_store(root, count, rows=count))
+    _send(root, plan, TOGETHER, count, Wandb(mode="offline"))
+    files = list(root.glob("*/wandb/offline-run-*"))
+    assert len(files) == count, files
+    command = [sys.executable, "-m", "wandb", "sync"]
+    with _server(folder / "server", away):
+        return (
+            seconds_of(lambda: [subprocess.run([*command, run], check=True, capture_output=True) for run in files])
+            / count
+        )
 
 
 def _mirror(folder: Path, settings: Settings) -> Iterator[Figure]:
@@ -117,8 +138,9 @@ def _cpu(process: psutil.Process) -> float:
     return float(sum(process.cpu_times()[:2]))
 
 
-def _send(root: Path, plan: SavedPlan, together: int, count: int) -> None:
-    done = [told.what for told in replay_sweep(Store(root), plan, Wandb(mode="online"), together=together)]
+def _send(root: Path, plan: SavedPlan, together: int, count: int, service: Wandb | None = None) -> None:
+    service = service or Wandb(mode="online")
+    done = [told.what for told in replay_sweep(Store(root), plan, service, together=together)]
     assert done == ["told"] * count, done
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from distilpose.models.specs import resolve_spec as resolve_spec
     from distilpose.models.speed import Speed as Speed
     from distilpose.models.speed import measure_speed as measure_speed
-    from distilpose.models.warm_start import load_backbone as load_backbone
     from distilpose.models.warm_start import load_imagenet as load_imagenet
+    from distilpose.models.warm_start import load_part as load_part
 
 _HOMES = {
     "Costs": "distilpose.models.measure",
@@ -37,7 +37,7 @@ _HOMES = {
     "count_costs": "distilpose.models.measure",
     "count_parameters": "distilpose.models.measure",
     "initialise": "distilpose.models.init",
-    "load_backbone": "distilpose.models.warm_start",
+    "load_part": "distilpose.models.warm_start",
     "load_imagenet": "distilpose.models.warm_start",
     "load_official": "distilpose.models.official",
     "measure_memory": "distilpose.models.measure",

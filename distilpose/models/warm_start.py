@@ -81,30 +81,31 @@ def load_imagenet(model: nn.Module, *, directory: str | None = None) -> tuple[st
     return fresh
 
 
-def load_backbone(model: nn.Module, source: Mapping[str, Tensor]) -> None:
-    """Copy the backbone out of a trained model's `state_dict` into `model`, all of it.
+def load_part(model: nn.Module, source: Mapping[str, Tensor], part: str) -> None:
+    """Copy the `backbone`, or the `trunk`, all but the head, out of a trained model's `state_dict` into `model`.
 
     A teacher's backbone may go on further than its student's (HRNet of four stages and of three): what the student does
     not have is left.
 
     Raises:
-        WarmStartError: a part of the model's backbone is not there, or has another shape; nothing is copied then.
+        WarmStartError: a part of the model is not there, or has another shape; nothing is copied then.
 
     """
-    prefix = "backbone."
-    if not isinstance(getattr(model, "backbone", None), nn.Module):
-        raise WarmStartError(f"init: {type(model).__name__} has no part `backbone` to start; use fresh")
-    state = {name.removeprefix(prefix): value for name, value in source.items() if name.startswith(prefix)}
-    backbone = model.get_submodule("backbone")
-    for name, value in backbone.state_dict().items():
-        if name not in state:
-            raise WarmStartError(f"init: the other model's backbone has no {name}; give both the same backbone")
-        if state[name].shape != value.shape:
+    if not isinstance(getattr(model, "head" if part == "trunk" else part, None), nn.Module):
+        raise WarmStartError(f"init: {type(model).__name__} has no {part} to start; use fresh")
+    found = {}
+    for name, value in model.state_dict().items():
+        if name.startswith("head.") if part == "trunk" else not name.startswith("backbone."):
+            continue
+        if name not in source:
+            raise WarmStartError(f"init: the other model has no {name}; give both the same {part}")
+        if source[name].shape != value.shape:
             raise WarmStartError(
-                f"init: {name} is {tuple(state[name].shape)} in the other model's backbone and {tuple(value.shape)} in "
-                "this one; give both the same width"
+                f"init: {name} is {tuple(source[name].shape)} in the other model and {tuple(value.shape)} in this one; "
+                f"give both the same {part}"
             )
-    _copy(backbone, state)
+        found[name] = source[name]
+    _copy(model, found)
 
 
 @torch.no_grad()

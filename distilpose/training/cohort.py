@@ -332,7 +332,7 @@ class _Loop:
         rate = member.schedule.learning_rate(member.step, self.stream.steps_per_epoch)
         for group in member.optimizer.param_groups:
             group["lr"] = rate
-        member.model.train()
+        member.set_to_train()
         member.optimizer.zero_grad(set_to_none=True)
         people = sum(len(part.images) for part in parts)
         sums: dict[str, Tensor] = {}

@@ -105,6 +105,14 @@ class Member:
         own = list(self.criterion.parameters()) if isinstance(self.criterion, nn.Module) else []
         return [parameter for parameter in (*self.model.parameters(), *own) if parameter.requires_grad]
 
+    def set_to_train(self) -> None:
+        """Put the model into training mode, but for parts of which nothing trains: they keep their statistics."""
+        self.model.train()
+        for part in self.model.children():
+            parameters = list(part.parameters())
+            if parameters and not any(parameter.requires_grad for parameter in parameters):
+                part.eval()
+
     @property
     def evaluated(self) -> nn.Module:
         """The model that is measured and whose weights are kept: the averaged one, where there is one."""

@@ -28,12 +28,13 @@ from distilpose.losses.criteria import (
 from distilpose.models.builders import build_from_spec
 from distilpose.models.description import Description
 from distilpose.models.measure import plain_forward
-from distilpose.models.warm_start import load_backbone, load_imagenet
+from distilpose.models.warm_start import load_imagenet, load_part
 from distilpose.training.checkpoint import load_weights
 from distilpose.training.cohort import Interrupted, Validate
 from distilpose.training.member import Member
 from experiments.runs.store import RunDir
 from experiments.sweep.recipe import (
+    OF_TEACHER,
     VALIDATION_CROPS,
     DataChoice,
     MMPoseChoice,
@@ -79,14 +80,16 @@ def build_member(
     `parts` is the folder of kept copies of users' own code, `aside` that of the run's lease.
 
     Raises:
-        WarmStartError: a ValueError, when the teacher's backbone does not fit, or ImageNet's weights cannot be had.
+        WarmStartError: a ValueError, when the teacher's part does not fit, or ImageNet's weights cannot be had.
     """
     model = build_run_model(recipe, skeleton, parts)
-    if recipe.model.init == "teacher_backbone":
+    if recipe.model.init in OF_TEACHER:
         assert teacher is not None, f"run {run.run_id} starts from its teacher, but its cohort has none"
-        load_backbone(model, teacher.state_dict())
+        load_part(model, teacher.state_dict(), recipe.model.init.removeprefix("teacher_"))
     elif recipe.model.init == "imagenet":
         load_imagenet(model)
+    if recipe.model.train == "head":
+        model.requires_grad_(False).get_submodule("head").requires_grad_(True)
     criterion = build_criterion(recipe, skeleton, parts)
     losses = criterion.losses if isinstance(criterion, CirculationCriterion) else criterion
     losses.materialise(model, teacher, recipe.input_size, skeleton.num_joints)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from experiments.launch.inline import open_inline
 from experiments.launch.local import open_local
 from experiments.launch.protocol import Opened, Wish
 from experiments.launch.ray import open_ray
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 PLACES: dict[str, Callable[[Wish, Sequence[str]], Opened]] = {
     "local": open_local,
+    "here": open_inline,
     "slurm": open_slurm,
     "ray": open_ray,
 }

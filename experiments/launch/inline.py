@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from experiments.launch.protocol import Slot
+from experiments.launch.local import LocalOptions
+from experiments.launch.options import read_options
+from experiments.launch.protocol import Opened, Slot, Wish
 from experiments.launch.signals import asked_to_stop
 
 Work = Callable[[Path, Callable[[], bool]], int]
@@ -55,3 +57,15 @@ class InlineLauncher:
         if asked:
             raise KeyboardInterrupt
         return InlineHandle(code)
+
+
+def open_inline(wish: Wish, pairs: Sequence[str]) -> Opened:
+    """This process, where a debugger stops in a loss or model."""
+    from experiments.launch.devices import slots_for
+
+    read_options(LocalOptions, pairs)
+    for option, count in (("--jobs", wish.jobs), ("--gpus-per-run", wish.processes)):
+        if count > 1:
+            raise ValueError(f"{option}: must be 1 with --on here, which is one process, got {count}")
+    (slot,) = slots_for(wish.device, 1, 1)
+    return Opened(launcher=InlineLauncher(device=slot.device, threads=slot.threads), is_here=True)

@@ -51,6 +51,8 @@ def run_identity(
     model = recipe.model
     name = model.model if model.own is None else model.own.title
     identity["model"] = {"model": name, "init": model.init, **_lists(pinned_options(model))}
+    if model.train != "all":
+        identity["model"]["train"] = model.train
     if model.head is not None:
         identity["model"]["head"] = model.head if model.own_head is None else model.own_head.title
     identity["evaluation"]["boxes"] = facts.boxes

@@ -19,7 +19,16 @@ from experiments.plan.identity import run_identity
 from experiments.runs.digest import canonical, digest
 from experiments.runs.saved_plan import SavedCohort, SavedData, SavedPlan, SavedRow, SavedRun, SavedTeacher
 from experiments.runs.store import Store
-from experiments.sweep.recipe import DataChoice, EvaluationChoice, MMPoseChoice, ModelChoice, Recipe, RunRecipe, to_json
+from experiments.sweep.recipe import (
+    DataChoice,
+    EvaluationChoice,
+    MMPoseChoice,
+    ModelChoice,
+    Recipe,
+    RowTeacher,
+    RunRecipe,
+    to_json,
+)
 from experiments.sweep.sweep_file import Sweep, lower_is_better
 
 FactsLookup = Callable[[DataChoice, EvaluationChoice], DataFacts]
@@ -88,22 +97,39 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
     """
     data = _Data(facts)
     teachers: dict[RunRecipe, PlannedRun] = {}
-    students: list[tuple[PlannedRun, ...]] = []
+
+    def planned(recipe: Recipe, seeds: Sequence[int], row: str) -> tuple[PlannedRun, ...]:
+        if isinstance(recipe.teacher, RowTeacher) and len(seeds) > 1:
+            return tuple(run for seed in seeds for run in planned(recipe, [seed], row))
+        run = recipe.student_run(0)
+        return _planned(run, seeds, data, row=row, teacher_id=taught_by(recipe, seeds[0]))
+
+    def taught_by(recipe: Recipe, seed: int) -> str | None:
+        if not recipe.uses_teacher:
+            return None
+        if recipe.given_teacher is not None:
+            return data.given_teacher(recipe.given_teacher)
+        if isinstance(recipe.teacher, RowTeacher):
+            (run,) = planned(recipe.teacher.recipe, [seed], recipe.teacher.row)
+            taught.setdefault(run.run_id, run)
+            return run.run_id
+        teacher = recipe.teacher_run(seed)
+        if teacher not in teachers:
+            (teachers[teacher],) = _planned(teacher, [teacher.seed], data, row=None, teacher_id=None)
+        return teachers[teacher].run_id
+
+    taught: dict[str, PlannedRun] = {}
+    students = []
     for row in sweep.rows:
-        teacher_id = None
-        if row.recipe.uses_teacher and row.recipe.given_teacher is not None:
-            teacher_id = data.given_teacher(row.recipe.given_teacher)
-        elif row.recipe.uses_teacher:
-            recipe = row.recipe.teacher_run()
-            if recipe not in teachers:
-                (teachers[recipe],) = _planned(recipe, [recipe.seed], data, row=None, teacher_id=None)
-            teacher_id = teachers[recipe].run_id
-        students.append(_planned(row.recipe.student_run(0), sweep.seeds, data, row=row.name, teacher_id=teacher_id))
+        students.append(planned(row.recipe, sweep.seeds, row.name))
         data.demand(row.recipe, sweep.metric)
     runs = {run.run_id: run for run in teachers.values()}
     alone = [SavedCohort(cohort_id=digest([run_id]), run_ids=(run_id,), teacher_id=None) for run_id in runs]
-    cohorts = (*alone, *_cohorts(students, max_cohort, trained=frozenset(runs)))
-    for run in itertools.chain(*students):
+    cohorts = (
+        *alone,
+        *_cohorts([*students, *([run] for run in taught.values())], max_cohort, trained={*runs, *taught}),
+    )
+    for run in (*itertools.chain(*students), *taught.values()):
         runs.setdefault(run.run_id, run)
     return Plan(
         sweep=sweep.sweep,
@@ -141,11 +167,14 @@ def _own_places(sweep: Sweep) -> dict[str, Place]:
     """Where each user's own part stands, by the digest of its code."""
     losses: dict[str, str] = {}
     choices: dict[ModelChoice, None] = {}
-    for row in sweep.rows:
-        teacher = row.recipe.trained_teacher
-        uses = (*(row.recipe.losses or ()), *((teacher and teacher.losses) or ()))
-        losses |= {use.own.code: use.name for use in uses if use.own is not None}
-        choices |= dict.fromkeys([row.recipe.student, *([teacher.choice] if teacher else [])])
+    recipes = dict.fromkeys(row.recipe for row in sweep.rows)
+    while recipes:
+        for recipe in recipes:
+            teacher = recipe.trained_teacher
+            uses = (*(recipe.losses or ()), *((teacher and teacher.losses) or ()))
+            losses |= {use.own.code: use.name for use in uses if use.own is not None}
+            choices |= dict.fromkeys([recipe.student, *([teacher.choice] if teacher else [])])
+        recipes = dict.fromkeys(recipe.row_teacher for recipe in recipes if recipe.row_teacher is not None)
     places = {code: find_own(name, sweep.folder, "loss", LOSSES) for code, name in losses.items()}
     for choice in choices:
         places |= places_of_model(choice, sweep.folder)
@@ -222,7 +251,8 @@ def _planned(
 def _cohorts(
     rows: Iterable[Sequence[PlannedRun]], limit: int | None, *, trained: Collection[str]
 ) -> Iterator[SavedCohort]:
-    """Students grouped by all they must share; one without a teacher joins the first group that fits otherwise.
+    """Students grouped by all they must share; one without a teacher joins the first group that fits otherwise, and
+    that none of these teaches.
 
     A cohort names its teacher where it waits for it: one of those `trained` by this plan.
     """
@@ -234,8 +264,11 @@ def _cohorts(
             groups.setdefault((key, run.seed), {}).setdefault(run.teacher_id, {})[run.run_id] = None
     for by_teacher in groups.values():
         free = by_teacher.pop(None, {})
-        for position, (teacher_id, members) in enumerate(by_teacher.items() or [(None, {})]):
-            run_ids = [*(free if position == 0 else ()), *members]
+        host = next((teacher_id for teacher_id in by_teacher if teacher_id not in free), None)
+        if host is None and free:
+            by_teacher = {None: {}, **by_teacher}
+        for teacher_id, members in by_teacher.items():
+            run_ids = [*(free if teacher_id == host else ()), *members]
             size = limit or len(run_ids)
             for start in range(0, len(run_ids), size):
                 part = tuple(run_ids[start : start + size])
@@ -246,6 +279,8 @@ def _cohorts(
 def _teacher_words(recipe: Recipe) -> str:
     if recipe.given_teacher is not None:
         return f"mmpose {PurePath(recipe.given_teacher.config).stem}"
+    if isinstance(recipe.teacher, RowTeacher):
+        return f"row {recipe.teacher.row}"
     assert recipe.trained_teacher is not None
     return recipe.trained_teacher.model
 
@@ -274,7 +309,7 @@ def _settings(
         "teachers": each(map(_teacher_words, taught)) or "none",
         "epochs": each(str(recipe.schedule.epochs) for recipe in recipes),
         "teacher epochs": each(
-            str(recipe.trained_teacher.schedule.epochs) if recipe.trained_teacher else "given" for recipe in taught
+            "given" if recipe.given_teacher else str(recipe.teacher_run(0).schedule.epochs) for recipe in taught
         )
         or "none",
         "batch": each(str(recipe.schedule.batch_size) for recipe in recipes),

@@ -31,6 +31,7 @@ from experiments.runs.job import read_job
 from experiments.runs.lease import acquire
 from experiments.runs.status import wanted
 from experiments.runs.store import RunDir, Store
+from experiments.sweep.recipe import FILE_NAME
 
 Kind = Literal["orphaned run", "checkpoint", "job", "unused part", "temporary file"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -45,11 +46,16 @@ _TEMPORARY = re.compile(r"\.(.+\.)?[0-9a-f]{32}(\.tmp)?|\.synthetic-[0-9a-f]{12}
 # What a run writes into its folder.
 _OF_A_RUN = {
     *("run.json", "journal.jsonl", "lease", "failure.json", "log.txt", "diagnosis.json", "cost.json", "pruned.json"),
-    *("result.json", "predictions.json", "keypoints.npy", "per_picture.npz", "measured.json", "elsewhere.json"),
+    *("result.json", "predictions.json", "keypoints.npy", "measured.json", "elsewhere.json"),
     *("checkpoints", "pictures", "wandb", "tracked.json"),
 }
+_PER_PICTURE = re.compile(rf"per_picture\.({FILE_NAME}\.)?npz")
 _OF_CHECKPOINTS = re.compile(rf"{_CHECKPOINT.pattern}|weights\.safetensors")
 _NAMED = 5
+
+
+def _is_of_a_run(name: str) -> bool:
+    return name in _OF_A_RUN or any(pattern.fullmatch(name) for pattern in (_PER_PICTURE, _TEMPORARY))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +155,7 @@ def _in_runs(store: Store, known: set[str] | None, left_alone: list[str]) -> Ite
 
 def _strangers(run: RunDir) -> str | None:
     """Why an orphan's folder stays: it holds files that no run writes."""
-    found = [path for path in _entries(run.path) if not (path.name in _OF_A_RUN or _TEMPORARY.fullmatch(path.name))]
+    found = [path for path in _entries(run.path) if not _is_of_a_run(path.name)]
     found += [
         path
         for path in ([] if run.checkpoints.is_symlink() else _entries(run.checkpoints))

@@ -7,7 +7,7 @@ failure.json    why its last attempt failed
 log.txt         what its process printed: a link
 diagnosis.json  how the errors of its best weights are spread: calibration, joints
 cost.json       what its model costs: parameters, GFLOPs, speed
-per_picture.npz what its best weights found, picture by picture
+per_picture.npz what its best weights found, picture by picture; per_picture.NAME.npz on another set
 keypoints.npy   x, y and score of every person's joints, by its best weights
 measured.json   metrics of a sweep's own, and by which code
 elsewhere.json  what its best weights are worth on other sets
@@ -166,10 +166,12 @@ class RunDir:
         """The predictions on the validation split, in COCO's result format."""
         return self.path / "predictions.json"
 
-    @property
-    def per_picture(self) -> Path:
-        """What the best weights found, picture by picture: AP and PCK of any drawn pictures are counted from it."""
-        return self.path / "per_picture.npz"
+    def per_picture(self, on: str = "") -> Path:
+        """What the best weights found, picture by picture, on the validation split or the other set of that name.
+
+        AP and PCK of any drawn pictures are counted from it.
+        """
+        return self.path / (f"per_picture.{on}.npz" if on else "per_picture.npz")
 
     @property
     def keypoints(self) -> Path:

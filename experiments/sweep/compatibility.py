@@ -11,7 +11,7 @@ from distilpose.losses.use import Losses, LossUse
 from distilpose.models.specs import MODELS, RESNETS, SIZES, TIMM, ModelSpec
 from distilpose.parts.naming import nearest
 from distilpose.training.schedule import Schedule
-from experiments.sweep.recipe import ModelChoice, Recipe
+from experiments.sweep.recipe import OF_TEACHER, ModelChoice, Recipe
 from experiments.sweep.yaml_nodes import Path_, shown
 
 Fault = tuple[Path_, str]
@@ -29,6 +29,16 @@ def recipe_faults(recipe: Recipe) -> Iterator[Fault]:
         yield ("evaluation", "best_by"), f"{rule}; choose AP or boxes: gt"
     yield from _loss_faults(recipe)
     yield from _model_faults(recipe)
+
+
+def row_teacher_faults(recipe: Recipe, teacher: Recipe) -> Iterator[Fault]:
+    """Every reason why a row, that makes sense itself, cannot teach this one."""
+    if recipe.input_size != teacher.input_size:
+        got = "{}x{} and {}x{}".format(*recipe.input_size, *teacher.input_size)
+        yield ("teacher", "row"), f"must see crops of the row's own size, got {got}"
+        return
+    student, shape = (model_shape_of(one.student, one.input_size) for one in (recipe, teacher))
+    yield from _pair_faults(recipe, student, shape, teacher.student)
 
 
 @cache
@@ -92,10 +102,10 @@ def _loss_faults(recipe: Recipe) -> Iterator[Fault]:
             if not _TEACHER.isdisjoint(use.asks):
                 rule = f"needs a teacher to learn from, got {use.weight!r} and no teacher"
                 yield ("losses", use.name), f"{rule}; give a teacher or set it to 0"
-        if recipe.student.init == "teacher_backbone":
-            yield ("student", "init"), "needs a teacher to start from, got 'teacher_backbone' and no teacher"
-    elif recipe.given_teacher is not None and recipe.student.init == "teacher_backbone":
-        yield ("student", "init"), "needs a teacher of our models, got 'teacher_backbone' and mmpose's; use fresh"
+        if recipe.student.init in OF_TEACHER:
+            yield ("student", "init"), f"needs a teacher to start from, got {recipe.student.init!r} and no teacher"
+    elif recipe.given_teacher is not None and recipe.student.init in OF_TEACHER:
+        yield ("student", "init"), f"needs a teacher of our models, got {recipe.student.init!r} and mmpose's; use fresh"
 
 
 def _circulation_faults(recipe: Recipe) -> Iterator[Fault]:
@@ -138,11 +148,15 @@ def _model_faults(recipe: Recipe) -> Iterator[Fault]:
                 yield ("teacher", "losses", use.name), f"{rule}; leave it out"
     if len(shapes) < 2 or trained is None:
         return
-    student, teacher = shapes["student"], shapes["teacher"]
+    yield from _pair_faults(recipe, shapes["student"], shapes["teacher"], trained.choice)
+
+
+def _pair_faults(recipe: Recipe, student: ModelSpec, teacher: ModelSpec, choice: ModelChoice) -> Iterator[Fault]:
+    """Why a student cannot learn from this teacher, or start from it."""
     for use in recipe.losses or ():
         yield from _taught_faults(use, student, teacher)
-    if recipe.student.init == "teacher_backbone":
-        yield from _backbone_faults(recipe.student, trained.choice)
+    if recipe.student.init in OF_TEACHER:
+        yield from _start_faults(recipe.student, choice)
 
 
 def _asking_faults(path: Path_, losses: Losses | None, spec: ModelSpec) -> Iterator[Fault]:
@@ -193,6 +207,9 @@ def _role_faults(
         else:
             rule = f"must be heatmap, for a teacher without losses learns heatmaps, got {choice.head!r}"
             yield (role, "head"), f"{rule}; give it losses"
+    if choice.train == "head" and choice.init != "teacher_trunk":
+        rule = f"needs a trunk that was trained, init: teacher_trunk, got 'head' and {choice.init!r}"
+        yield (role, "train"), f"{rule}; leave it out"
     if choice.init == "imagenet" and spec.backbone not in ("hrnet", *RESNETS):
         rule = f"there are ImageNet weights for HRNet and ResNet alone, got 'imagenet' for {choice.model}"
         yield (role, "init"), f"{rule}; use fresh"
@@ -204,8 +221,9 @@ def _timm_fault(name: str) -> str | None:
     return timm_fault(name)
 
 
-def _backbone_faults(student: ModelChoice, teacher: ModelChoice) -> Iterator[Fault]:
-    kinds = [choice.spec().backbone for choice in (student, teacher)]
+def _start_faults(student: ModelChoice, teacher: ModelChoice) -> Iterator[Fault]:
+    specs = [choice.spec() for choice in (student, teacher)]
+    kinds = [spec.backbone for spec in specs]
     if kinds[0] != kinds[1]:
         yield ("student", "init"), f"needs one kind of backbone, got {kinds[0]} and its teacher's {kinds[1]}; use fresh"
         return
@@ -214,7 +232,15 @@ def _backbone_faults(student: ModelChoice, teacher: ModelChoice) -> Iterator[Fau
             got = f"{student.model!r} and its teacher's {teacher.model!r}"
             yield ("student", "init"), f"needs one kind of backbone, got {got}; use fresh"
         return
-    for size in ("width", "stem"):
+    trunk = student.init == "teacher_trunk"
+    if trunk and any(spec.is_whole for spec in specs):
+        yield ("student", "init"), "needs models with a head, whose trunk is the rest, got 'teacher_trunk'; use fresh"
+        return
+    for size in ("width", "stem", *(("dim", "depth", "heads", "patch") if trunk else ())):
         ours, theirs = (pinned_options(choice)[size] for choice in (student, teacher))
         if ours != theirs:
-            yield ("student", size), f"must be the teacher's {theirs} to start from its backbone, got {ours}"
+            start = "trunk" if trunk else "backbone"
+            yield (
+                ("student", size),
+                f"must be the teacher's {shown(theirs)} to start from its {start}, got {shown(ours)}",
+            )

@@ -163,9 +163,9 @@ def refuse_too_many(count: int, node: Node, file: str) -> None:
 def merged(under: Node, over: Node) -> Node:
     """`under` with everything `over` says, mapping by mapping.
 
-    A mapping that names another `model` or `name`, or that changes between a model of ours and one of `mmpose`, or
-    between a data folder and `synthetic` people, replaces the earlier one whole: the sizes of one model mean nothing to
-    another.
+    A mapping that names another `model` or `name`, or that changes between a model of ours, one of `mmpose` and a
+    `row`, or between a data folder and `synthetic` people, replaces the earlier one whole: the sizes of one model mean
+    nothing to another.
     """
     return merge(under, over, _another)
 
@@ -178,7 +178,7 @@ def _another(under: Node, over: Node) -> bool:
     # Where both are mappings they are levels of a factor that happens to be called so.
     return any(
         name in one.mapping and other in two.mapping and not one.mapping[name].mapping
-        for name, other in (("model", "mmpose"), ("root", "synthetic"))
+        for name, other in (("model", "mmpose"), ("row", "mmpose"), ("row", "model"), ("root", "synthetic"))
         for one, two in ((under, over), (over, under))
     )
 
@@ -186,7 +186,7 @@ def _another(under: Node, over: Node) -> bool:
 def with_whole_teacher(recipe: Node) -> Node:
     """A recipe whose teacher has the row's way of training, with its own over it."""
     teacher = recipe.get("teacher")
-    if teacher is None or not isinstance(teacher.value, dict) or "mmpose" in teacher.mapping:
+    if teacher is None or not isinstance(teacher.value, dict) or {"mmpose", "row"} & set(teacher.mapping):
         return recipe
     whole: dict[str, Node] = {}
     fallbacks: dict[str, Any] = {"schedule": {}, "augmentation": {}, "precision": "fp32", "optimizer": {}}
@@ -256,7 +256,7 @@ def field_fault(field: str, sheet: Sheet) -> str | None:
 def _declared(path: Sequence[str]) -> Sequence[str]:
     """The part of a path that records declare: options of losses and models are checked as they are read."""
     of_model = path[0] in ("student", "teacher") and len(path) == 2
-    is_option = of_model and path[1] not in ("mmpose", *fields_of_model(path[0]))
+    is_option = of_model and path[1] not in ("mmpose", "row", *fields_of_model(path[0]))
     return path[:1] if path[0] == "losses" or is_option else path
 
 

@@ -49,7 +49,8 @@ Name = Annotated[str, Strict(), MinLen(1), MaxLen(1_000)]
 FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9_+-]{0,59}"
 FileName = Annotated[str, Strict(), StringConstraints(pattern=f"^{FILE_NAME}$")]
 Switch = Annotated[bool, Strict()]
-Init = Literal["fresh", "teacher_backbone", "imagenet"]
+Init = Literal["fresh", "teacher_backbone", "teacher_trunk", "imagenet"]
+OF_TEACHER: tuple[Init, ...] = ("teacher_backbone", "teacher_trunk")
 Precision = Literal["fp32", "bf16"]
 
 if TYPE_CHECKING:
@@ -102,7 +103,10 @@ def _sigmas(value: Any) -> Any:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelChoice(ModelUse):
     """A model and where its weights start: `fresh` (drawn from the seed), `teacher_backbone` (the trained teacher's
-    backbone, the rest drawn) or `imagenet` (the backbone trained on ImageNet, the rest drawn).
+    backbone, the rest drawn), `teacher_trunk` (all of the teacher but its head) or `imagenet` (the backbone trained on
+    ImageNet, the rest drawn).
+
+    With `train: head` a trunk from a teacher stays as it is, its batch normalisation too.
     """
 
     __pydantic_config__ = FORBID
@@ -110,6 +114,7 @@ class ModelChoice(ModelUse):
     model: Name
     head: Name | None = None
     init: Init = "fresh"
+    train: Literal["all", "head"] = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,14 +301,34 @@ class GivenTeacher:
     mmpose: MMPoseChoice
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowTeacher:
+    """A teacher that is another row of the sweep: its run of the same seed. `recipe` is that row's, once found."""
+
+    __pydantic_config__ = FORBID
+
+    row: Name
+    recipe: Any = dataclasses.field(init=False, default=None)
+
+    def found(self, recipe: Recipe) -> RowTeacher:
+        """The same teacher with its row's recipe."""
+        teacher = RowTeacher(row=self.row)
+        object.__setattr__(teacher, "recipe", recipe)
+        return teacher
+
+
 def _teacher_kind(value: Any) -> str:
-    """Which of the two kinds of teacher a mapping is meant to be."""
-    given = "mmpose" in value if isinstance(value, Mapping) else isinstance(value, GivenTeacher)
-    return "[GivenTeacher]" if given else "[TeacherChoice]"
+    """Which kind of teacher a mapping is meant to be."""
+    given, by_row = isinstance(value, GivenTeacher), isinstance(value, RowTeacher)
+    if isinstance(value, Mapping):
+        given, by_row = "mmpose" in value, "row" in value
+    return "[GivenTeacher]" if given else "[RowTeacher]" if by_row else "[TeacherChoice]"
 
 
 Teacher = Annotated[
-    Annotated[TeacherChoice, Tag("[TeacherChoice]")] | Annotated[GivenTeacher, Tag("[GivenTeacher]")],
+    Annotated[TeacherChoice, Tag("[TeacherChoice]")]
+    | Annotated[GivenTeacher, Tag("[GivenTeacher]")]
+    | Annotated[RowTeacher, Tag("[RowTeacher]")],
     Discriminator(_teacher_kind),
 ]
 
@@ -342,10 +367,16 @@ class Recipe:
         return self.teacher.mmpose if isinstance(self.teacher, GivenTeacher) else None
 
     @property
+    def row_teacher(self) -> Recipe | None:
+        """The recipe of the row that teaches, if that is what does."""
+        recipe: Recipe | None = self.teacher.recipe if isinstance(self.teacher, RowTeacher) else None
+        return recipe
+
+    @property
     def uses_teacher(self) -> bool:
         """Whether the result can depend on the teacher: through a loss or through the weights it starts from."""
         distils = self.losses is not None and self.losses.needs_teacher
-        return self.teacher is not None and (distils or self.student.init == "teacher_backbone")
+        return self.teacher is not None and (distils or self.student.init in OF_TEACHER)
 
     @property
     def ticks(self) -> dict[str, bool]:
@@ -372,8 +403,10 @@ class Recipe:
             given_teacher=self.given_teacher if self.uses_teacher else None,
         )
 
-    def teacher_run(self) -> RunRecipe:
-        """The run that trains this row's teacher."""
+    def teacher_run(self, seed: int) -> RunRecipe:
+        """The run that trains this row's teacher; of a row that teaches, the run with this seed."""
+        if self.row_teacher is not None:
+            return self.row_teacher.student_run(seed)
         teacher = self.trained_teacher
         assert teacher is not None
         return RunRecipe(
@@ -488,7 +521,7 @@ def with_parts(value: Any, folder: Path) -> tuple[Any, Faults]:
         return value, faults
     read, faults = with_losses(value, folder)
     for name, kind in (("student", ModelChoice), ("teacher", TeacherChoice), ("model", ModelChoice)):
-        if isinstance(value.get(name), Mapping) and "mmpose" not in value[name]:
+        if isinstance(value.get(name), Mapping) and not {"mmpose", "row"} & set(value[name]):
             whole, below = with_losses(value[name], folder)
             read[name], wrong = read_model(whole, folder, beside=_beside(kind))
             faults += [((name, *path), rule) for path, rule in (*below, *(((field,), rule) for field, rule in wrong))]

@@ -12,7 +12,7 @@ from annotated_types import MaxLen, MinLen
 from distilpose.evaluation.metrics import AP, METRICS, MetricUse
 from distilpose.parts.naming import nearest
 from experiments.sweep.checking import checked
-from experiments.sweep.compatibility import recipe_faults
+from experiments.sweep.compatibility import recipe_faults, row_teacher_faults
 from experiments.sweep.expand import (
     AxesEntry,
     ExpandedRow,
@@ -25,13 +25,26 @@ from experiments.sweep.expand import (
     refuse_too_many,
     with_whole_teacher,
 )
-from experiments.sweep.recipe import FORBID, TEST, FileName, Name, OtherSet, Recipe, to_json, with_metric, with_parts
+from experiments.sweep.recipe import (
+    FORBID,
+    TEST,
+    FileName,
+    Name,
+    OtherSet,
+    Recipe,
+    RowTeacher,
+    to_json,
+    with_metric,
+    with_parts,
+)
 from experiments.sweep.search_space import COSTS, Params, SearchEntry, ends, search_faults, value_at
 from experiments.sweep.seeds import Growing, SeedsEntry, Until
 from experiments.sweep.yaml_nodes import Node, Path_, Problem, SpecError, dotted, read_yaml, shown
 
 Table = Literal["losses", "matrix", "generalisation", "sdpose", "rows"]
 SWEEPS = Path(__file__).parents[2] / "sweeps"
+MOST_TEACHERS = 10
+"""How many rows may teach one another in turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +237,7 @@ def _sweep(name: str, sheet: Sheet) -> Sweep | None:
     expanded = expand(sheet)
     if not expanded:
         return None
-    recipes = [_recipe(row, sheet) for row in expanded]
+    recipes = _with_row_teachers(expanded, [_recipe(row, sheet) for row in expanded], sheet)
     _check_baselines(expanded, sheet)
     if document is None:
         return None
@@ -279,7 +292,10 @@ def _search(document: Document, entry: SearchEntry, seeds: tuple[int, ...], shee
     if len(sheet.problems) > before:
         return None
     base = _recipe(_trial(sheet, "base", {}), sheet)
-    if base is None:
+    if base is not None and isinstance(base.teacher, RowTeacher):
+        place = sheet.node.nearest(("base", "teacher")).place
+        sheet.fault(place, "base.teacher.row", f"must not teach a search's trials, got {shown(base.teacher.row)}")
+    if base is None or len(sheet.problems) > before:
         return None
     for params in ends(entry):
         said = ", ".join(f"{field}={shown(value)}" for field, value in params.items())
@@ -329,6 +345,36 @@ def _check_baselines(rows: Sequence[ExpandedRow], sheet: Sheet) -> None:
     }
     for (field, place), name in wrong.items():
         sheet.fault(place, field, f"must be one of the rows, got {shown(name)}; {nearest(name, names)}")
+
+
+def _with_row_teachers(
+    rows: Sequence[ExpandedRow], recipes: Sequence[Recipe | None], sheet: Sheet
+) -> list[Recipe | None]:
+    """The recipes, those taught by other rows with these rows' own."""
+    index = {row.name: position for position, row in enumerate(rows)}
+    whole: dict[int, Recipe | None] = {}
+
+    def find(position: int, above: tuple[str, ...]) -> Recipe | None:
+        recipe, row = recipes[position], rows[position]
+        if position in whole or recipe is None or not isinstance(recipe.teacher, RowTeacher):
+            return whole.get(position, recipe)
+        name, place = recipe.teacher.row, row.recipe.nearest(("teacher", "row")).place
+        whole[position] = None
+        if name not in index:
+            sheet.fault(place, "teacher.row", f"must be one of the rows, got {shown(name)}; {nearest(name, index)}")
+        elif name in (*above, row.name):
+            sheet.fault(place, "teacher.row", f"must not be taught by this row itself, got {shown(name)}", row.name)
+        elif len(above) == MOST_TEACHERS:
+            sheet.fault(
+                place, "teacher.row", f"must be one of at most {MOST_TEACHERS} rows that teach in turn", row.name
+            )
+        elif (teacher := find(index[name], (*above, row.name))) is not None:
+            for path, message in row_teacher_faults(recipe, teacher):
+                sheet.fault(row.recipe.nearest(path).place, dotted(path), message, row.name)
+            whole[position] = replace(recipe, teacher=recipe.teacher.found(teacher))
+        return whole[position]
+
+    return [find(position, ()) for position in range(len(rows))]
 
 
 def _check_matrix(rows: Sequence[ExpandedRow], sheet: Sheet) -> None:

@@ -15,7 +15,9 @@ from distilpose.data.records import read_records, with_joints_of
 from distilpose.data.skeleton import Skeleton
 from distilpose.data.sources import image_source
 from distilpose.evaluation.average_precision import KeypointTruth, truth_of
+from distilpose.evaluation.measure import given_to_metrics
 from distilpose.evaluation.metrics import metric_of
+from distilpose.evaluation.per_picture import per_picture, write_per_picture
 from experiments.build.models import build_validation, load_trained
 from experiments.runs.atomic import DamagedError
 from experiments.runs.run_files import Elsewhere, OnOtherSet
@@ -86,14 +88,16 @@ class OtherSets:
                 metrics=self._metrics,
                 parts=parts,
             )
-            metrics = validate({name: model})[name].metrics
+            found = validate({name: model})[name]
+            given = given_to_metrics(data, keypoints=found.keypoints, results=found.results, truth=truth)
+            write_per_picture(run.per_picture(name), per_picture(truth, found.results, given), aside=aside)
             before = known.get(name)
             same = before if before is not None and before["fingerprint"] == data.fingerprint else None
             known[name] = OnOtherSet(
                 fingerprint=data.fingerprint,
                 people=len(data.people),
                 joints=shared,
-                metrics=(same["metrics"] if same else {}) | metrics,
+                metrics=(same["metrics"] if same else {}) | found.metrics,
                 asked=(same.get("asked", {}) if same else {}) | self._asked,
             )
         run.elsewhere.write({"sets": known}, aside=aside)

@@ -235,7 +235,7 @@ class RunListener(Listener):
             recorder.run.cost.write(cost, aside=recorder.lease.aside)
         with _worth_a_warning(recorder.run, "what was found by picture"):
             write_per_picture(
-                recorder.run.per_picture, self._diagnose.by_picture(recorder.run), aside=recorder.lease.aside
+                recorder.run.per_picture(), self._diagnose.by_picture(recorder.run), aside=recorder.lease.aside
             )
         if self.elsewhere is not None:
             with _worth_a_warning(recorder.run, "measures on other sets"):

@@ -136,8 +136,6 @@ def _train(
     train_pictures, val_pictures = _pictures(job, train, val, stack)
 
     teacher = _teacher(store, specs, recipes, train.skeleton)
-    if teacher is not None:
-        freeze(teacher, recipe.input_size)
     asides = {recorder.run.run_id: recorder.lease.aside for recorder in claimed}
     members = [
         build_member(
@@ -150,6 +148,8 @@ def _train(
         )
         for run_id in run_ids
     ]
+    if teacher is not None:
+        freeze(teacher, recipe.input_size)  # after its students started from its weights
     stream = build_stream(recipe, train, workers=job.workers, source=train_pictures, share=(ranks.rank, ranks.size))
     told = job.to_json()
     origin = {

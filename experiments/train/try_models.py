@@ -50,7 +50,7 @@ def _faults(recipe: Recipe, tried: _Tried) -> Iterable[str]:
     if recipe.given_teacher is not None:
         name, taught = recipe.given_teacher.config, tried.given(recipe.given_teacher, recipe.data, recipe.input_size)
     else:
-        teacher = recipe.teacher_run()
+        teacher = recipe.teacher_run(0)
         if not (teacher.model.own_parts or said is not None):
             return
         name, taught = teacher.model.model, tried.tokens_of(teacher)

@@ -132,10 +132,12 @@ class RunReader:
             self._details[run.run_id] = _read_details(self._store.run(run.run_id), run)
         return self._details[run.run_id]
 
-    def per_picture(self, run: RunNumbers) -> PerPicture | None:
-        """What the run found, picture by picture; None where that is not there, or damaged."""
+    def per_picture(self, run: RunNumbers, on: str = "") -> PerPicture | None:
+        """What the run found, picture by picture, on another set if one is named; None where that is not there, or
+        damaged.
+        """
         try:
-            file = self._store.run(run.run_id).per_picture
+            file = self._store.run(run.run_id).per_picture(on)
             return read_per_picture(file) if file.exists() else None
         except ValueError as error:
             log.warning("%s; it is left out: remove it", error)

@@ -9,7 +9,7 @@ from reports.formats.cells import bounds, chance, number, seeds, text
 from reports.formats.page import Section
 from reports.formats.table import Column, Table, fill
 from reports.numbers.sweep import RowNumbers, SweepNumbers
-from reports.read.reader import metric_scale
+from reports.read.reader import ON, metric_scale
 from reports.statistics.evidence import Comparison, RowEvidence, compare_all, groups
 from reports.statistics.resampling import Interval
 
@@ -31,12 +31,13 @@ def evidence(numbers: SweepNumbers) -> Section | None:
 
 def row_evidence(numbers: SweepNumbers, rows: list[RowNumbers]) -> dict[str, RowEvidence]:
     """Each row's metric by seed, and of drawn pictures: the same draws for every run on the same pictures."""
+    metric, _, other_set = numbers.metric.partition(ON)
     drawn: dict[tuple[str, int], NDArray[np.float64]] = {}
     draws: dict[bytes, NDArray[np.int32]] = {}
     for row in rows:
         for run in row.runs:
-            found = numbers.reader.per_picture(run) if run.finished else None
-            values = None if found is None else found.metric(numbers.metric, draws.setdefault(*_draws(found.images)))
+            found = numbers.reader.per_picture(run, other_set) if run.finished else None
+            values = None if found is None else found.metric(metric, draws.setdefault(*_draws(found.images)))
             if values is not None:
                 drawn[row.name, run.seed] = metric_scale(numbers.metric) * values
     one_set = len(draws) == 1  # rows of different pictures share no draw
@@ -85,7 +86,7 @@ def _pairs_table(numbers: SweepNumbers, compared: list[Comparison]) -> Table:
         Column("Holm", lambda one: chance(one.p_adjusted), "chance"),
         Column("over other", lambda one: text(" and ".join(one.parts))),
     ]
-    caption = f"Every two rows: {numbers.metric}, over other validation pictures and other seeds"
+    caption = f"Every two rows: {numbers.metric}, over other pictures and other seeds"
     return fill(columns, compared, name="pairs", caption=caption, notes=_notes(compared))
 
 
@@ -101,7 +102,7 @@ def _notes(compared: list[Comparison]) -> tuple[str, ...]:
         "`python -m benchmarks.levels` holds the levels by simulation."
     ]
     if "pictures" in sources:
-        said.append(f"Pictures: {DRAWS} draws of the validation pictures with replacement, the same for every row.")
+        said.append(f"Pictures: {DRAWS} draws of the pictures measured on, with replacement, the same for every row.")
     if any(list(one.parts) == ["pictures"] for one in compared):
         said.append("With one seed, only other pictures are spoken of: another seed may turn the order round.")
     if "pooled seeds" in sources:

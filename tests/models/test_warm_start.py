@@ -6,7 +6,7 @@ from urllib.error import URLError
 import pytest
 import torch
 
-from distilpose.models import build_model, load_backbone, load_imagenet
+from distilpose.models import build_model, load_imagenet, load_part
 from distilpose.models.warm_start import WarmStartError
 
 SMALL = {"input_size": (32, 32), "dim": 8, "depth": 1, "heads": 2, "patch": (8, 8)}
@@ -16,7 +16,7 @@ def test_a_student_takes_the_backbone_of_a_longer_teacher() -> None:
     teacher = build_model("teacher_tokenpose_l", width=2, stem=4, **SMALL)
     student = build_model("distilpose_l", width=2, stem=4, generator=torch.Generator().manual_seed(9), **SMALL)
     head = student.head.linear.weight.clone()
-    load_backbone(student, teacher.state_dict())
+    load_part(student, teacher.state_dict(), "backbone")
     theirs = teacher.backbone.state_dict()
     assert all(torch.equal(value, theirs[name]) for name, value in student.backbone.state_dict().items())
     assert torch.equal(head, student.head.linear.weight)
@@ -25,12 +25,12 @@ def test_a_student_takes_the_backbone_of_a_longer_teacher() -> None:
 def test_another_backbone_or_width_is_refused_and_nothing_copied() -> None:
     student = build_model("distilpose_s", width=4, **SMALL)
     before = {name: value.clone() for name, value in student.state_dict().items()}
-    with pytest.raises(WarmStartError, match=r"conv1.weight is \(8, 3, 3, 3\) .* give both the same width"):
-        load_backbone(student, build_model("teacher_stemnet", width=8, **SMALL).state_dict())
+    with pytest.raises(WarmStartError, match=r"backbone.conv1.weight is \(8, 3, 3, 3\) .* give both the same backbone"):
+        load_part(student, build_model("teacher_stemnet", width=8, **SMALL).state_dict(), "backbone")
     state = build_model("teacher_stemnet", width=4, **SMALL).state_dict()
     shorter = {name: value for name, value in state.items() if "layer1.1" not in name}
-    with pytest.raises(WarmStartError, match=r"has no layer1.1.conv1.weight; give both the same backbone"):
-        load_backbone(student, shorter)
+    with pytest.raises(WarmStartError, match=r"has no backbone.layer1.1.conv1.weight; give both the same backbone"):
+        load_part(student, shorter, "backbone")
     assert all(torch.equal(value, before[name]) for name, value in student.state_dict().items())
 
 

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_line import Said
 from small_sweeps import MINI, SMALL
@@ -13,6 +14,7 @@ from experiments.runs.store import Store
 from experiments.sweep.sweep_file import read_sweep
 from experiments.sweep.yaml_nodes import SpecError
 from reports.numbers.sweep import aggregate
+from reports.sections.evidence import row_evidence
 
 DATA = "data: {synthetic: {train: 16, val: 6, seed: 0}}"
 
@@ -34,14 +36,14 @@ def test_runs_are_measured_on_the_test_split_and_the_report_leads_with_it(
     without = MINI.replace(DATA, f"data: {{root: {people}}}")
     without = without.replace("baseline: none", "metric: PCK@0.2\nbaseline: none")
     sweep.write_text(without)
-    assert distilpose("launch", sweep, "--runs", runs, "--track", "none", "--jobs", 1)[0] == 0
+    assert distilpose("launch", sweep, "--runs", runs, "--track", "none", "--on", "here")[0] == 0
     store = Store(runs)
     before = store.load_plan("mini", "default")
     assert aggregate(store, before).metric == "PCK@0.2"
 
     # named later: the runs that are there are measured and not trained, those of another seed by their own process
     sweep.write_text(without.replace(f"root: {people}", f"root: {people}, test: held") + "seeds: [0, 1]\n")
-    code, _, err = distilpose("launch", sweep, "--runs", runs, "--track", "none", "--jobs", 1)
+    code, _, err = distilpose("launch", sweep, "--runs", runs, "--track", "none", "--on", "here")
     assert code == 0
     assert "5 people, by 17 of 17 joints" in err
     assert "3 runs finished earlier are now measured on test too" in err
@@ -55,6 +57,9 @@ def test_runs_are_measured_on_the_test_split_and_the_report_leads_with_it(
             held = store.run(run.run_id).elsewhere.read()["sets"]["test"]
             assert held["people"] == 5
             assert numbers.measured[row.name].values[run.seed] == pytest.approx(100 * held["metrics"]["PCK@0.2"])
+            found = numbers.reader.per_picture(run, "test")
+            assert found.metric("PCK@0.2", np.ones((1, 5), np.int32)) == pytest.approx([held["metrics"]["PCK@0.2"]])
+        assert set(row_evidence(numbers, list(numbers.rows))[row.name].drawn) == {0, 1}
     assert "PCK@0.2" in numbers.other_metrics
 
     code, _, _ = distilpose("report", sweep, "--runs", runs, "--out", tmp_path / "report")

@@ -146,7 +146,7 @@ def test_what_was_not_submitted_yet_is_not_submitted_after_a_stop(cluster: Clust
 @pytest.mark.parametrize(
     ("words", "rule"),
     [
-        (("moon",), "one of local, slurm, ray"),
+        (("moon",), "one of local, here, slurm, ray"),
         (("local", Wish(), ["address=auto"]), "no such option here"),
         (("ray", Wish(device="cuda:1")), "it chooses the GPUs"),
         (("slurm", Wish(processes=4), ["nodes=3"]), "must divide"),

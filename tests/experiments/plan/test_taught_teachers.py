@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from command_line import Said
+from safetensors.torch import load_file
 
 SWEEP = """\
 sweep: taught
@@ -26,21 +28,6 @@ rows:
 """
 
 
-def test_a_simcc_teacher_is_trained_and_teaches(distilpose: Callable[..., Said], tmp_path: Path) -> None:
-    (tmp_path / "taught.yaml").write_text(SWEEP)
-    code, out, error = distilpose("launch", tmp_path / "taught.yaml", "--runs", tmp_path / "runs", "--track", "none")
-    assert code == 0, error + out
-    runs = [json.loads(file.read_text()) for file in tmp_path.glob("runs/*/run.json")]
-    trained = sorted((run["role"], *sorted(run["recipe"]["losses"])) for run in runs)
-    assert trained == [("student", "DWPose", "SimCC"), ("student", "SimCC"), ("teacher", "SimCC")]
-    (journal,) = [
-        file.with_name("journal.jsonl").read_text()
-        for file in tmp_path.glob("runs/*/run.json")
-        if "DWPose" in file.read_text()
-    ]
-    assert "train/loss_DWPose" in journal
-
-
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
@@ -59,5 +46,79 @@ def test_what_is_wrong_with_its_losses_is_told(
     distilpose: Callable[..., Said], tmp_path: Path, old: str, new: str, told: str
 ) -> None:
     (tmp_path / "taught.yaml").write_text(SWEEP.replace(old, new))
+    code, out, error = distilpose("plan", tmp_path / "taught.yaml", "--runs", tmp_path / "runs")
+    assert (code, told in error) == (2, True), error + out
+
+
+IN_TURN = SWEEP.replace(
+    "  - {row: DWPose, set: {losses: {DWPose: 1}}}\n",
+    """\
+  - {row: DWPose, set: {losses: {DWPose: 1}}}
+  - row: second stage
+    set: {teacher: {row: DWPose}, student: {init: teacher_trunk, train: head}, losses: {SimCC: 0, DWPose: 1}}
+  - row: again
+    set: {teacher: {row: SimCC}, losses: {DWPose: 1}}
+seeds: [0, 1]
+""",
+)
+
+
+def test_a_teacher_with_losses_teaches_a_row_that_teaches_another(
+    distilpose: Callable[..., Said], tmp_path: Path
+) -> None:
+    (tmp_path / "taught.yaml").write_text(IN_TURN.partition("  - row: again")[0] + "seeds: [1]\n")
+    runs = tmp_path / "runs"
+    code, out, error = distilpose("launch", tmp_path / "taught.yaml", "--runs", runs, "--track", "none", "--on", "here")
+    assert code == 0, error + out
+    specs = {file.parent.name: json.loads(file.read_text()) for file in runs.glob("*/run.json")}
+    ids = {spec["row"]: run_id for run_id, spec in specs.items()}
+    taught = {spec["row"]: spec["teacher_id"] for spec in specs.values()}
+    assert taught == {None: None, "SimCC": None, "DWPose": ids[None], "second stage": ids["DWPose"]}
+    assert "train/loss_DWPose" in (runs / ids["DWPose"] / "journal.jsonl").read_text()
+    files = (runs / ids[row] / "checkpoints" / "weights.safetensors" for row in ("second stage", "DWPose"))
+    ours, theirs = map(load_file, files)
+    assert {name for name, value in ours.items() if torch.equal(value, theirs[name])} == {
+        name for name in ours if not name.startswith("head.")
+    }
+    code, out, error = distilpose("report", tmp_path / "taught.yaml", "--runs", runs)
+    assert code == 0, error
+
+
+def test_a_row_teaches_by_its_run_of_the_same_seed_and_in_another_process(
+    distilpose: Callable[..., Said], tmp_path: Path
+) -> None:
+    (tmp_path / "taught.yaml").write_text(IN_TURN)
+    code, out, error = distilpose("plan", tmp_path / "taught.yaml", "--runs", tmp_path / "runs", "--json")
+    assert code == 0, error
+    plan = json.loads(out)
+    ids = {(row["name"], run["seed"]): run["run_id"] for row in plan["rows"] for run in row["runs"]}
+    cohorts = [(cohort["teacher_id"], set(cohort["run_ids"])) for cohort in plan["cohorts"]]
+    for seed in (0, 1):
+        assert (ids["SimCC", seed], {ids["again", seed]}) in cohorts
+        assert (ids["DWPose", seed], {ids["second stage", seed]}) in cohorts
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            "{row: DWPose},",
+            "{row: DWPoses},",
+            "teacher.row: must be one of the rows, got 'DWPoses'; did you mean DWPose",
+        ),
+        ("{row: DWPose},", "{row: second stage},", "teacher.row: must not be taught by this row itself"),
+        ("{row: DWPose},", "{row: DWPose, recipe: 3},", "teacher.recipe: no such field"),
+        ("{row: DWPose},", "{row: DWPose, width: 3},", "teacher.width: no such field"),
+        ("init: teacher_trunk, ", "", "student.train: needs a trunk that was trained, init: teacher_trunk"),
+        ("init: teacher_trunk, ", "dim: 8, init: teacher_trunk, ", "student.dim: must be the teacher's 16"),
+        ("losses: {SimCC: 0, DWPose: 1}", "losses: {SimCC: 0, FPD: 1}", "losses.FPD: asks for "),
+        ("train: head}", "train: head}, input_size: [32, 64]", "teacher.row: must see crops of the row's own size"),
+    ],
+)
+def test_what_is_wrong_with_a_row_that_teaches_is_told(
+    distilpose: Callable[..., Said], tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    assert old in IN_TURN
+    (tmp_path / "taught.yaml").write_text(IN_TURN.replace(old, new))
     code, out, error = distilpose("plan", tmp_path / "taught.yaml", "--runs", tmp_path / "runs")
     assert (code, told in error) == (2, True), error + out
