@@ -67,7 +67,7 @@ def comparison_sheet(
             below = "no sigmas" if heatmap is None else "predicted" if scene.is_teacher else "simulated"
             row.append(Panel(drawn, above=above, below=below))
         if scores is not None:
-            row.append(Panel(confidence_chart(scores, skeleton, ROW_HEIGHT), above="confidence" if number == 0 else ""))
+            row.append(Panel(confidence_chart(scores, skeleton, ROW_HEIGHT)))
         rows.append(row)
     what = "White limbs and crosses: annotated. Bars: each joint's confidence. "
     if with_attention:
