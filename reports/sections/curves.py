@@ -32,7 +32,7 @@ def curves(numbers: SweepNumbers) -> Section | None:
         found = {row: of_row[name] for row, of_row in by_row.items() if name in of_row and len(of_row[name].epochs) > 1}
         if found:
             short = "".join(letter if letter.isalnum() else "-" for letter in name.partition("/")[2].lower())
-            dashed = f"; {numbers.against} dashed" if numbers.plan.baseline in found and len(found) > 1 else ""
+            dashed = f"; “{numbers.plan.baseline}” dashed" if numbers.plan.baseline in found and len(found) > 1 else ""
             caption = f"{_label(name)} by epoch, mean of the seeds{dashed}."
             drawings.append(draw(curves_figure(numbers, name, found), name=f"curves-{short}", caption=caption))
     faults = _faults(numbers)
