@@ -11,7 +11,7 @@ from reports.read.reader import RunNumbers
 def pictures(numbers: SweepNumbers) -> Section | None:
     """Every row's skeletons."""
     grids = _grids(numbers)[:1]
-    return Section(key="pictures", title="The same people by every row", blocks=grids) if grids else None
+    return Section(key="pictures", title="Predicted poses of the same people", blocks=grids) if grids else None
 
 
 def views(numbers: SweepNumbers) -> Section | None:
