@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import CONTRASTS, PATIENCE, chromium, needs_chromium
+from made_up_coco import write_coco
 from playwright.sync_api import Browser, Page, expect
 
 from reports.formats.page import page_html
-from reports.numbers.sweep import SweepNumbers
+from reports.numbers.sweep import SweepNumbers, aggregate
 from reports.sections import make_sections
 from reports.sections.verdict import opening
 
@@ -129,12 +130,15 @@ def test_latex_is_copied_by_its_button(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_fault(browser: Browser, report: Path, scheme: Any) -> None:
+def test_axe_finds_no_fault(browser: Browser, report: Path, tmp_path: Path, scheme: Any) -> None:
+    """In losses with failed runs and a matrix on COCO, which together have nearly every section."""
+    coco = written(aggregate(*write_coco(tmp_path / "runs")), tmp_path)
     context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # the policy refuses axe's script
     page = context.new_page()
-    page.goto(report.as_uri())
-    page.evaluate("document.querySelectorAll('details').forEach((part) => part.open = true)")
-    assert [fault["id"] for fault in Axe().run(page).response["violations"]] == []
+    for html in (report, coco):
+        page.goto(html.as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach((part) => part.open = true)")
+        assert [fault["id"] for fault in Axe().run(page).response["violations"]] == []
     context.close()
 
 
