@@ -16,7 +16,7 @@ from reports.formats.words import escape_markdown
 ColumnKind = Literal["text", "tick", "measured", "change", "number", "interval", "chance"]
 Row = TypeVar("Row")
 _PASTED_ROWS = 60  # a longer table is pasted from its file
-_SHOWN_NOTES = 2  # the others are folded
+_SHOWN_NOTES = 3  # the others are folded
 
 
 class Column(NamedTuple, Generic[Row]):

@@ -245,7 +245,7 @@ def test_a_heatmap_model_learns_from_its_own_cycles_and_is_measured_by_the_first
         "attention",
         "heatmaps",
         "layers",
-        "skeleton",
+        "people",
     }
     weights = {name: build.load_weights(run.weights) for name, run in runs.items()}
     patches = [state["encoder.patch_embedding.weight"] for state in weights.values()]
