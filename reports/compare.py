@@ -13,6 +13,7 @@ from experiments.runs.saved_plan import SavedPlan, SavedRow, SavedRun
 from experiments.runs.store import RunDir, Store
 from reports.formats.cells import bounds, chance, number, seeds, text
 from reports.formats.drawing import INK, LABEL, OURS, STYLE, Drawing, draw, one_panel
+from reports.formats.facts import Fact, FactList
 from reports.formats.page import Opening, Section, markdown_report, page_html, there
 from reports.formats.table import Column, Table, fill
 from reports.formats.words import listed, plain, signed
@@ -214,13 +215,14 @@ def write_comparison(compared: Compared, folder: Path) -> tuple[Path, Path]:
     """Write compare.html and compare.md, with the tables and the drawing beside them; returns both files."""
     with rc_context(STYLE):
         blocks = there(_table(compared), _drawing(compared), _differing(compared))
-    section = Section(
-        key="results", title="Differences", short="Differences", text=(), blocks=blocks, after=_after(compared)
-    )
+    sections = [
+        Section(key="results", title="Differences", blocks=blocks, after=_after(compared)),
+        Section(key="settings", title="Settings", blocks=(_settings(compared),), folded=True),
+    ]
     first = _opening(compared)
     files: dict[str, str | bytes] = {
-        "compare.md": markdown_report(first, [section]),
-        "compare.html": page_html(first, [section]),
+        "compare.md": markdown_report(first, sections),
+        "compare.html": page_html(first, sections),
         **{name: content for block in blocks for name, content in block.files().items()},
     }
     for name, content in files.items():
@@ -253,10 +255,6 @@ def headline(compared: Compared) -> str:
 def _opening(compared: Compared) -> Opening:
     a, b = compared.a, compared.b
     runs = {run.run_id: run for side in (a, b) for run in side.numbers.runs}.values()
-    facts = []
-    for name in dict.fromkeys([*a.numbers.plan.settings, *b.numbers.plan.settings]):
-        mine, theirs = (str(side.numbers.plan.settings.get(name, "–")) for side in (a, b))
-        facts.append((name, mine if mine == theirs else f"{mine} / {theirs}"))
     return Opening(
         title=f"{a.label} against {b.label}",
         sweep=f"{a.label} and {b.label}",
@@ -264,7 +262,18 @@ def _opening(compared: Compared) -> Opening:
         headline=headline(compared),
         support=tuple(_support(compared)),
         finished=f"{sum(run.finished for run in runs)} of {len(runs)}",
-        facts=tuple(facts),
+    )
+
+
+def _settings(compared: Compared) -> FactList:
+    """Both sweeps' settings, A's before B's where they differ."""
+    sides = [side.numbers.plan.settings for side in (compared.a, compared.b)]
+    names = dict.fromkeys(name for settings in sides for name in settings)
+    return FactList(
+        lines=tuple(
+            Fact(name=name, values=tuple(dict.fromkeys(str(settings.get(name, "–")) for settings in sides)))
+            for name in names
+        )
     )
 
 

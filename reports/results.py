@@ -66,7 +66,7 @@ class Results(pd.DataFrame):
     def compare(self, row: str, other: str) -> pd.Series[Any]:  # type: ignore[override]
         """How much more of the sweep's metric `row` has than `other`: difference, 95 % interval, p and seeds.
 
-        Both sources count, other pictures and other seeds, as in the report's *Evidence*; the two rows are taken by
+        Both sources count, other pictures and other seeds, as in the report; the two rows are taken by
         themselves, so p is not corrected for other comparisons.
 
         Raises:

@@ -9,7 +9,7 @@ from distilpose.data.skeleton import Skeleton
 from distilpose.pictures.crops import enlarged
 from distilpose.pictures.lettering import Label, lettered, text_width, wrapped
 from distilpose.pictures.maps import attention_picture, heatmap_picture, peak_over_even
-from distilpose.pictures.montage import Panel, beside, sheet
+from distilpose.pictures.montage import Panel, sheet
 from distilpose.pictures.palette import FAINT, INK, PAPER, Image, short_name
 from distilpose.pictures.scene import Scene
 from distilpose.pictures.sheets import in_pixels, map_legend
@@ -32,8 +32,8 @@ def comparison_sheet(
 ) -> tuple[Image, str]:
     """Return one person as each model sees it, a row a model, and a caption.
 
-    A row has the skeleton with confidence, the attention of each of `joints` (last layer, mean of heads), and the
-    heatmap of the first of them; what a model does not have is left empty.
+    A row has the skeleton, the attention of each of `joints` (last layer, mean of heads), the heatmap of the first of
+    them, and each joint's confidence. A model without attention or heatmap has the predicted joint alone there.
     """
     rows = []
     first = joints[0]
@@ -45,29 +45,29 @@ def comparison_sheet(
         points, truth = in_pixels(crop, scene.points[person], scene), in_pixels(crop, scene.truth[person], scene)
         scores = None if scene.scores is None else scene.scores[person]
         picture = skeleton_picture(crop, points, scores, skeleton, truth)
-        pair = beside([picture, confidence_chart(scores, skeleton, ROW_HEIGHT)])
         row = [
             _name(seen, ROW_HEIGHT),
-            Panel(pair, above="skeleton and confidence" if number == 0 else "", below=_error(points, truth, len(crop))),
+            Panel(picture, above="skeleton" if number == 0 else "", below=_error(points, truth, len(crop))),
         ]
         for joint in joints if with_attention else ():
-            above = f"attention: {short_name(skeleton.names[joint])}" if number == 0 else ""
+            name = skeleton.names[joint]
+            above = f"attention: {short_name(name)}" if number == 0 else ""
             if scene.attention is None:
-                row.append(Panel(_nothing(crop, "no tokens"), above=above))
+                drawn = heatmap_picture(crop, None, points[joint], truth[joint], name=name)
+                row.append(Panel(drawn, above=above, below="no tokens"))
                 continue
             values = scene.attention[person, joint]
-            drawn = attention_picture(
-                crop, values.reshape(scene.grid), points[joint], truth[joint], name=skeleton.names[joint]
-            )
+            drawn = attention_picture(crop, values.reshape(scene.grid), points[joint], truth[joint], name=name)
             row.append(Panel(drawn, above=above, below=f"{100 * values.sum():.0f} %, {peak_over_even(values):.1f}x"))
         if with_heatmaps:
             above = f"heatmap: {short_name(skeleton.names[first])}" if number == 0 else ""
             name = skeleton.names[first]
-            if scene.heatmaps is None:
-                row.append(Panel(_nothing(crop, "no sigmas"), above=above))
-            else:
-                drawn = heatmap_picture(crop, scene.heatmaps[person, first], points[first], truth[first], name=name)
-                row.append(Panel(drawn, above=above, below="predicted" if scene.is_teacher else "simulated"))
+            heatmap = None if scene.heatmaps is None else scene.heatmaps[person, first]
+            drawn = heatmap_picture(crop, heatmap, points[first], truth[first], name=name)
+            below = "no sigmas" if heatmap is None else "predicted" if scene.is_teacher else "simulated"
+            row.append(Panel(drawn, above=above, below=below))
+        if scores is not None:
+            row.append(Panel(confidence_chart(scores, skeleton, ROW_HEIGHT)))
         rows.append(row)
     what = "White limbs and crosses: annotated. Bars: each joint's confidence. "
     if with_attention:
@@ -75,7 +75,7 @@ def comparison_sheet(
         what += "tokens, and how many times the even share the most attended patch has. "
     if with_heatmaps:
         what += "Heatmaps: a student's are simulated from its point and sigmas."
-    legend = map_legend(models[0].scene, "even share (or 0) to most attended (or peak)")
+    legend = map_legend(models[0].scene, "0 to most attended (or peak)")
     image = sheet(rows, title=title, subtitle=what, legend=legend, gap=12)
     names = ", ".join(seen.name for seen in models)
     return image, f"The same person by {len(models)} models: {names}."
@@ -97,10 +97,3 @@ def _error(points: np.ndarray, truth: np.ndarray, height: int) -> str:
     error = np.linalg.norm(points - truth, axis=-1) / height
     seen = np.isfinite(error)
     return f"mean error {100 * error[seen].mean():.1f} % of the crop's height" if seen.any() else "none annotated"
-
-
-def _nothing(crop: Image, why: str) -> Image:
-    """Return an empty panel as large as a crop that says why it is."""
-    paper = np.full_like(crop, 246)
-    height, width = crop.shape[:2]
-    return lettered(paper, [Label(width / 2, height / 2 + 4, why, 11, FAINT, anchor="middle")])

@@ -53,9 +53,9 @@ def resampled(
 ) -> Float[NDArray[np.float32], "height width"]:
     """Return a map as large as a picture of a size, (width, height) in pixels.
 
-    lattice: what a value stands for. "patches": the middle of one of rows x columns equal patches. "points": as in
-        heatmaps, column j is at j / columns of the width and row i at i / rows of the height, where a pixel of the crop
-        is a quarter of a step wide.
+    lattice: what a value stands for. "patches": one of rows x columns equal patches, all of it. "points": as in
+        heatmaps, smooth between: column j is at j / columns of the width and row i at i / rows of the height, where a
+        pixel of the crop is a quarter of a step wide.
     """
     width, height = size
     rows, columns = values.shape
@@ -63,8 +63,12 @@ def resampled(
     scale = np.array([columns / width, rows / height])
     shift = 0.5 * scale - inset
     matrix = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
-    how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    how = cv2.INTER_NEAREST if lattice == "patches" else cv2.INTER_CUBIC
     large: NDArray[np.float32] = cv2.warpAffine(
-        values.astype(np.float32), matrix, (width, height), flags=how, borderMode=cv2.BORDER_REPLICATE
+        values.astype(np.float32),
+        matrix,
+        (width, height),
+        flags=how | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
     )
     return large

@@ -46,7 +46,7 @@ def head_sheet(scene: Scene, person: int, joint: int, skeleton: Skeleton, title:
         rows,
         title=titled(title, f"Attention of {name} by layer and head"),
         subtitle=what,
-        legend=map_legend(scene, "even share to most attended"),
+        legend=map_legend(scene, "no attention to most"),
     )
     return image, f"Attention of {name} over the picture by layer and head, {_grid(scene)} patches."
 
@@ -80,7 +80,7 @@ def layer_sheet(
         rows,
         title=titled(title, "Attention to the picture by layer"),
         subtitle=what,
-        legend=map_legend(scene, "even share to most attended"),
+        legend=map_legend(scene, "no attention to most"),
     )
     return image, f"Attention of keypoint tokens over the picture, layer by layer, {_grid(scene)} patches."
 

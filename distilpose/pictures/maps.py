@@ -24,14 +24,13 @@ def attention_picture(
 ) -> Image:
     """Return a crop in grey under the attention of one keypoint token to the visual tokens, each a patch of it.
 
-    A patch with the even share of the attention, or less, shows nothing; the brightest is the one attended to most, if
-    that has three times the even share (otherwise all are fainter). `point` is where the model puts the joint (a dot in
+    The brightest patch is the one attended to most, if that has three times the even share (otherwise all are
+    fainter). `point` is where the model puts the joint (a dot in
     the colour of the side that `name` tells), `truth` where the annotation has it (a cross), (x, y) in pixels of
     `image`.
     """
-    even = float(attention.mean())
-    above = (attention - even) / max(float(attention.max()) - even, (FAINTEST_ATTENTION - 1) * even, 1e-12)
-    return _marked(overlaid(image, above, lattice="patches"), point, truth, name)
+    brightest = max(float(attention.max()), FAINTEST_ATTENTION * float(attention.mean()), 1e-12)
+    return _marked(overlaid(image, attention / brightest, lattice="patches"), point, truth, name)
 
 
 def peak_over_even(attention: Map) -> float:

@@ -1,5 +1,6 @@
 """The pictures of a validation: from models and a batch to PNG files with captions."""
 
+import json
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -9,11 +10,12 @@ from distilpose.data.skeleton import Skeleton
 from distilpose.data.stream import Batch
 from distilpose.pictures.masked import layers_of, write_layers
 from distilpose.pictures.palette import Image
+from distilpose.pictures.people import VIEWS, people_grid
 from distilpose.pictures.png import save_png
 from distilpose.pictures.scene import observe
-from distilpose.pictures.sheets import attention_sheet, heatmap_sheet, skeleton_sheet
+from distilpose.pictures.sheets import attention_sheet, heatmap_sheet
 
-Kind = Literal["skeleton", "heatmaps", "attention", "layers"]
+Kind = Literal["people", "heatmaps", "attention", "layers"]
 LAYERS_CAPTION = "The same people: heatmaps and attention as masks to be switched on and off, a colour for each joint."
 
 
@@ -36,7 +38,7 @@ def write_pictures(
     title: str = "",
     aside: Path | None = None,
 ) -> list[PictureFile]:
-    """Return the pictures written into a directory: skeletons, heatmaps, attention where the model has it, layers.
+    """Return the pictures written into a directory: people, heatmaps, attention where the model has it, layers.
 
     Args:
         student: the model that is shown, a heatmap model too; on the device of the batch.
@@ -54,8 +56,9 @@ def write_pictures(
     if min(count, len(batch.images)) < 1:
         raise ValueError(f"count: at least one person is needed, got count {count} of {len(batch.images)} people")
     scene = observe(student, teacher, Batch(*(part[:count] for part in batch)))
+    grid, views = people_grid(scene, skeleton)
     drawn: list[tuple[Kind, Image, str]] = [
-        ("skeleton", *skeleton_sheet(scene, skeleton, title)),
+        ("people", grid, f"People down; across: {'; '.join(views)}. White: annotated."),
         ("heatmaps", *heatmap_sheet(scene, skeleton, title)),
     ]
     if scene.attention is not None:
@@ -64,7 +67,7 @@ def write_pictures(
     files = []
     for kind, image, caption in drawn:
         path = directory / f"{kind}.png"
-        save_png(image, path, aside=aside)
+        save_png(image, path, aside=aside, said={VIEWS: json.dumps(views)} if kind == "people" else {})
         files.append(PictureFile(kind, path, caption))
     layers = layers_of(scene, skeleton)
     if layers.masks:

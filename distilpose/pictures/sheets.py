@@ -27,14 +27,14 @@ def skeleton_sheet(scene: Scene, skeleton: Skeleton, title: str = "") -> tuple[I
         points, truth = in_pixels(crop, scene.points[person], scene), in_pixels(crop, scene.truth[person], scene)
         scores = None if scene.scores is None else scene.scores[person]
         picture = skeleton_picture(crop, points, scores, skeleton, truth)
-        chart = confidence_chart(scores, skeleton, SKELETON_HEIGHT)
+        pair = [picture] if scores is None else [picture, confidence_chart(scores, skeleton, SKELETON_HEIGHT)]
         error = np.linalg.norm(points - truth, axis=-1) / len(crop)
         seen = np.isfinite(error)
         below = "none annotated" if scene.annotated else ""
         if seen.any():
             below = f"mean error {100 * error[seen].mean():.1f} % of the crop's height"
             below += f"; {(error[seen] < 0.1).sum()} of {seen.sum()} joints within 10 %"
-        panels.append(Panel(beside([picture, chart]), below=below))
+        panels.append(Panel(beside(pair), below=below))
     counts = "peak of the heatmap" if scene.is_teacher else "predicted score"
     legend = [
         Key("line", "left", SIDES["left"]),
@@ -122,7 +122,7 @@ def attention_sheet(scene: Scene, skeleton: Skeleton, title: str = "") -> tuple[
             row.append(Panel(picture, above=short_name(name) if person == 0 else "", below=below))
         rows.append(row)
     rows_columns = f"{scene.grid[0]} x {scene.grid[1]}"
-    legend = map_legend(scene, "even share to most attended")
+    legend = map_legend(scene, "no attention to most")
     what = f"Where each keypoint token looks among {rows_columns} patches (last layer, mean of heads). Below each: the "
     what += (
         "share of its attention that is on the picture and not on other keypoint tokens, and how many times the even "

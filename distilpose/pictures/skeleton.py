@@ -30,7 +30,13 @@ _SHIFT = 4  # OpenCV takes positions in sixteenths of a pixel
 
 
 def skeleton_picture(
-    image: Image, keypoints: Points, scores: Scores | None, skeleton: Skeleton, truth: Points | None = None
+    image: Image,
+    keypoints: Points,
+    scores: Scores | None,
+    skeleton: Skeleton,
+    truth: Points | None = None,
+    *,
+    unit: float | None = None,
 ) -> Image:
     """Return a picture with the limbs and joints drawn on it.
 
@@ -43,10 +49,11 @@ def skeleton_picture(
         scores: confidences, of which [0, 1] shows; None draws all as sure.
         skeleton: the data's.
         truth: the annotated joints, drawn as thin white limbs; NaN for a joint that is not annotated.
+        unit: how thick all is drawn, 1 being right for a person 256 pixels high; None goes by the picture's height.
     """
     height, width = image.shape[:2]
     large = cv2.resize(image, (width * _SUPERSAMPLE, height * _SUPERSAMPLE), interpolation=cv2.INTER_LINEAR)
-    unit = max(1.0, height / 256)
+    unit = max(1.0, height / 256) if unit is None else unit
     points = _scaled(keypoints)
     sure = np.ones(len(points)) if scores is None else np.clip(scores, 0, 1)
     if truth is not None:
@@ -64,13 +71,8 @@ def skeleton_picture(
     return np.asarray(cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA))
 
 
-def confidence_chart(
-    scores: Scores | None, skeleton: Skeleton, height: int, *, width: int = 170, note: str = "no score output"
-) -> Image:
-    """Return a bar a joint with its name and confidence, in the colour of its side; at 0.2 a line tells what counts.
-
-    Without scores the bars are absent and `note` says why.
-    """
+def confidence_chart(scores: Scores, skeleton: Skeleton, height: int, *, width: int = 170) -> Image:
+    """Return a bar a joint with its name and confidence, in the colour of its side; at 0.2 a line tells what counts."""
     chart = np.full((height, width, 3), PAPER, np.uint8)
     rows = len(skeleton.names)
     pitch = height / rows
@@ -84,19 +86,12 @@ def confidence_chart(
         middle = (row + 0.5) * pitch
         top, bottom = round(middle - pitch * 0.3), round(middle + pitch * 0.3)
         labels.append(Label(indent - 6, middle + size * 0.36, name, size, FAINT, anchor="right"))
-        if scores is None:
-            continue
         chart[top:bottom, indent : indent + span] = (240, 242, 245)
         filled = round(span * float(np.clip(scores[row], 0, 1)))
         chart[top:bottom, indent : indent + filled] = SIDES[side_of(skeleton.names[row])]
         text = f"{scores[row]:.2f}"
         labels.append(Label(width, middle + size * 0.36, text, size, INK, anchor="right"))
-    if scores is None:
-        labels.append(Label(indent + 4, height / 2 - 4, "every joint", 11, FAINT))
-        labels.append(Label(indent + 4, height / 2 + 10, "counts as 1:", 11, FAINT))
-        labels.append(Label(indent + 4, height / 2 + 24, note, 11, FAINT))
-    else:
-        chart[:, indent + round(span * RESCORE_ABOVE)] = RULE
+    chart[:, indent + round(span * RESCORE_ABOVE)] = RULE
     return lettered(chart, labels)
 
 

@@ -23,7 +23,9 @@ _ROOM = 16  # pixels around a person for the signs of joints at the edge
 
 
 def people_picture(image: Image, people: People, skeleton: Skeleton, *, threshold: float) -> Image:
-    """Return a picture with everybody's box, number, score, limbs and joints on it; the surest lie on top.
+    """Return a picture with everybody's limbs, joints, number and score over thin boxes; the surest lie on top.
+
+    Signs and letters are as large as the person's box.
 
     Args:
         image: RGB, as large as the result.
@@ -31,19 +33,16 @@ def people_picture(image: Image, people: People, skeleton: Skeleton, *, threshol
         skeleton: the data's.
         threshold: joints scored lower are not drawn.
     """
-    drawn = image.copy()
-    labels = []
+    drawn, labels = _boxed(image, people.boxes), []
     for person in reversed(range(len(people.scores))):
         joints = people.keypoints[person]
         points = np.where(joints[:, 2:] >= threshold, joints[:, :2], np.nan)
-        _draw(drawn, points, joints[:, 2] if people.has_scores else None, skeleton)
         x, y, width, height = people.boxes[person].tolist()
-        first, last = (round(x), round(y)), (round(x + width) - 1, round(y + height) - 1)
-        for colour, thickness in (((0, 0, 0), 3), (_BOX, 1)):
-            cv2.rectangle(drawn, first, last, colour, thickness, cv2.LINE_AA)
-        size = int(np.clip(image.shape[0] / 40, 11, 22))
+        side = max(width, height)
+        _draw(drawn, points, joints[:, 2] if people.has_scores else None, skeleton, max(0.3, side / 256))
+        size = int(np.clip(side / 16, 8, 22))
         text = f"{person + 1}: {people.scores[person]:.2f}" if people.has_scores else f"{person + 1}"
-        labels.append(Label(max(2, x + 4), max(size + 2, y + size + 2), text, size, _BOX, bold=True, halo=True))
+        labels.append(Label(max(2, x + 4), max(size + 2, y - 3), text, size, _BOX, bold=True, halo=True))
     return lettered(drawn, labels)
 
 
@@ -80,14 +79,28 @@ def _legible_height(height: int, width: int) -> int:
     return min(wanted, max(height, height * _MOST_WIDTH // width))
 
 
-def _draw(image: Image, points: NDArray[np.floating], scores: NDArray[np.floating] | None, skeleton: Skeleton) -> None:
-    """Draw a skeleton onto the part of the picture that it is in: signs grow with the person."""
+def _boxed(image: Image, boxes: NDArray[np.floating]) -> Image:
+    """Return the picture with faint boxes."""
+    boxed = image.copy()
+    for x, y, width, height in boxes.tolist():
+        cv2.rectangle(boxed, (round(x), round(y)), (round(x + width) - 1, round(y + height) - 1), _BOX, 1, cv2.LINE_AA)
+    return np.asarray(cv2.addWeighted(boxed, 0.5, image, 0.5, 0))
+
+
+def _draw(
+    image: Image,
+    points: NDArray[np.floating],
+    scores: NDArray[np.floating] | None,
+    skeleton: Skeleton,
+    unit: float,
+) -> None:
+    """Draw a skeleton onto the part of the picture that it is in."""
     part = _around(points, image.shape)
     if part is None:
         return
     (left, top), (right, bottom) = part
     shown = image[top:bottom, left:right]
-    shown[:] = skeleton_picture(shown, points - (left, top), scores, skeleton)
+    shown[:] = skeleton_picture(shown, points - (left, top), scores, skeleton, unit=unit)
 
 
 def _around(points: NDArray[np.floating], shape: Sequence[int]) -> tuple[tuple[int, int], tuple[int, int]] | None:

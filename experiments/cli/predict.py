@@ -72,7 +72,7 @@ def predict(
     request = Request(
         predictor=predictor,
         boxes=find,
-        where=how,
+        where=f"{how}{_trained_on(loaded)}",
         title=loaded.name,
         teacher=None if told is None else told.to(where),
         attention=joint,
@@ -165,7 +165,7 @@ def _cost_line(request: "Request", loaded: "LoadedModel", pictures: int, videos:
         f"{' and '.join(what) or 'nothing that can be read'}; {request.where}.\n"
         f"{loaded.name} ({loaded.description.model}, crops of {size}) takes {1000 * seconds:.0f} ms a person on "
         f"{request.predictor.device}: with one person each about {duration(seconds * (pictures + frames))}; "
-        "reading and drawing come on top."
+        "reading and drawing not included."
     )
 
 
@@ -203,6 +203,15 @@ def _boxes(file: Path | None, detector: str | None, at_least: float, device: "to
         load_detector(name, device=device, at_least=at_least),
         f"people that torchvision's {name} sees with a score of at least {at_least:g}",
     )
+
+
+def _trained_on(loaded: "LoadedModel") -> str:
+    """The data of a run, for captions; nothing of a bare file."""
+    if loaded.recipe is None:
+        return ""
+    data = loaded.recipe.data
+    people = "synthetic people" if data.synthetic else Path(data.root or "").name
+    return f"; model trained on {people} at {'x'.join(map(str, loaded.input_size))}"
 
 
 def _skeleton(loaded: "LoadedModel", file: Path | None) -> "Skeleton":

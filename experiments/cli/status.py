@@ -22,7 +22,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="A live view, until q or Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Where every run stands. Proves that none was lost or done twice; --watch shows it live."""
+    """Status of every run, and whether one was lost or done twice; --watch shows it live."""
     from experiments.runs.status import proof
     from experiments.runs.store import Store
     from experiments.terminal.status_view import proof_parts

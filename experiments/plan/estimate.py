@@ -113,7 +113,7 @@ def _guess(recipe: Mapping[str, Any], models: ModelCosts) -> _Step:
     gmacs = forward * recipe["schedule"]["batch_size"] * (1 + _BACKWARD)
     on_gpu = gmacs > _CPU_LIMIT
     speed = GPU_GMACS if on_gpu else CPU_CORE_GMACS
-    where = "a guess for one GPU" if on_gpu else "one CPU core"
+    where = "one GPU, estimated" if on_gpu else "one CPU core"
     return _Step(gmacs / speed, f"multiply-adds at {speed:,.0f} GMAC/s, {where}", on_gpu)
 
 

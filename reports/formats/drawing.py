@@ -24,10 +24,12 @@ from reports.formats.html import block_html
 from reports.formats.words import escape_markdown
 
 OURS, PAPER, INK, MUTED, FAINT = "#0072b2", "#d55e00", "#1c1c1a", "#6b6b66", "#c9c8c2"
+LINES = (OURS, PAPER, "#009e73", "#cc79a7", "#7f6fc0", "#a67c00", "#56b4e9", "#8c564b", "#5f8f29", "#c44e8b", "#3a8f9e")
 ON_DARK, ON_LIGHT = "#fefefe", "#1b1b1b"  # letters on a coloured ground, which no page recolours
-LABEL = 9.5
+LABEL = 9.0
 SMALL = 8.0
-PANELS_ACROSS = 4
+WIDTH = 5.2  # inches of a figure: its letters can be read on a phone, and two stand beside each other on a screen
+_PANELS_ACROSS = 3
 STYLE: Any = {
     "text.parse_math": False,  # names are never read as mathematics
     "text.color": INK,
@@ -53,7 +55,7 @@ _LINK = "http://www.w3.org/1999/xlink"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
-    """A figure of a report as SVG, with what it shows in words; `wide` takes the page's whole width.
+    """A figure of a report as SVG, with what it shows in words.
 
     `name` is a word unique in the report: the stem of the figure's file.
     """
@@ -62,18 +64,6 @@ class Drawing:
     name: str
     svg: str
     caption: str
-    wide: bool = False
-    notes: tuple[str, ...] = ()
-
-    @property
-    def words(self) -> str:
-        """The caption."""
-        return self.caption
-
-    @property
-    def legend(self) -> str:
-        """The caption and the notes."""
-        return " ".join([self.caption, *self.notes])
 
     def files(self) -> dict[str, str | bytes]:
         """The SVG on white."""
@@ -81,8 +71,8 @@ class Drawing:
 
     def markdown(self) -> str:
         """The drawing as a file beside the report."""
-        legend = escape_markdown(self.legend)
-        return f"![{legend}](plots/{self.name}.svg)\n\n{legend}\n"
+        caption = escape_markdown(self.caption)
+        return f"![{caption}](plots/{self.name}.svg)\n\n{caption}\n"
 
     def html(self, number: int) -> Markup:
         """The drawing on the page."""
@@ -90,9 +80,9 @@ class Drawing:
         return block_html("drawing", drawing=self, number=number, svg=svg)
 
 
-def draw(figure: Figure, *, name: str, caption: str, wide: bool = False) -> Drawing:
+def draw(figure: Figure, *, name: str, caption: str) -> Drawing:
     """The figure as a drawing of a report."""
-    return Drawing(name=name, svg=svg_text(figure, name), caption=caption, wide=wide)
+    return Drawing(name=name, svg=svg_text(figure, name), caption=caption)
 
 
 def one_panel(width: float, height: float) -> tuple[Figure, Axes]:
@@ -101,20 +91,20 @@ def one_panel(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def small_panels(names: Sequence[str], *, height: float, margin: float) -> tuple[Figure, list[Axes], int]:
-    """A figure of a named panel each, up to four a line, that share both axes; and how many stand in a line.
+def small_panels(names: Sequence[str], *, height: float, margin: float) -> tuple[Figure, list[Axes]]:
+    """A figure of a named panel each, up to three a line, that share both axes.
 
     `height` is a panel's, `margin` what the figure is higher than its panels, both in inches.
     """
-    across = min(PANELS_ACROSS, len(names))
+    across = min(_PANELS_ACROSS, len(names))
     down = math.ceil(len(names) / across)
-    figure = Figure(figsize=(2.1 * across + 0.3, height * down + margin))
+    figure = Figure(figsize=(WIDTH, height * down + margin))
     panels = list(figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat)
     for axes in panels[len(names) :]:
         axes.set_visible(False)
     for axes, name in zip(panels, names, strict=False):
         axes.set_title("\n".join(wrap(name, 26)) or name, pad=4)
-    return figure, panels[: len(names)], across
+    return figure, panels[: len(names)]
 
 
 def heat_map(

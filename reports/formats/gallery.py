@@ -1,6 +1,7 @@
 """Pictures on a page, made small enough to travel inside it."""
 
 import base64
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,12 @@ from typing import ClassVar, NamedTuple
 import cv2
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
+from PIL import Image as Pillow
 
 from reports.formats.html import block_html, environment
 
+VIEWS = "views"  # the PNG text that runs name the columns by
 _QUALITY = 82
 _WIDEST = 1600  # pixels, of a page of pictures alone
 
@@ -26,40 +30,57 @@ class Embedded(NamedTuple):
 
 def embed_picture(path: Path, *, max_width: int = 1200) -> Embedded | None:
     """The picture as WebP, at most `max_width` pixels wide; None where the file is gone or is no picture."""
-    try:
-        raw = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError:
-        return None
-    image = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
+    image = _read(path)
     if image is None:
         return None
     height, width = image.shape[:2]
     if width > max_width:
         size = (max_width, max(1, round(height * max_width / width)))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return _embedded(image)
+
+
+def _read(path: Path) -> NDArray[np.uint8] | None:
+    try:
+        raw = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError:
+        return None
+    return np.asarray(image) if raw.size and (image := cv2.imdecode(raw, cv2.IMREAD_COLOR)) is not None else None
+
+
+def _embedded(image: NDArray[np.uint8]) -> Embedded:
     written, data = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
     assert written, "WebP encodes any 8-bit picture"
     height, width = image.shape[:2]
     return Embedded(f"data:image/webp;base64,{base64.b64encode(data.tobytes()).decode()}", width, height)
 
 
+def views_of(path: Path) -> list[str]:
+    """The names of the columns of a picture of people, as its file says; none where it says nothing of them."""
+    try:
+        with Pillow.open(path) as picture:
+            found = json.loads(getattr(picture, "text", {}).get(VIEWS, "[]"))
+    except (OSError, ValueError):
+        return []
+    return found if isinstance(found, list) and all(isinstance(name, str) for name in found) else []
+
+
 class Picture(NamedTuple):
-    """A picture file of a row and seed, what it shows, and the epoch that drew it."""
+    """A picture file of a row and seed, and the epoch that drew it."""
 
     row: str
     seed: int
     epoch: float | None
     path: Path
-    caption: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gallery:
-    """Pictures of one kind, every row's beside the others'; on the page alone."""
+    """One column of each row's picture of people, beside the other rows'; on the page alone."""
 
     counted: ClassVar = "Figure"
     name: str
-    title: str
+    view: str
     caption: str
     pictures: tuple[Picture, ...]
 
@@ -73,12 +94,17 @@ class Gallery:
 
     def html(self, number: int) -> Markup:
         """The pictures on the page; unreadable files are left out, and nothing is left without any."""
-        embedded = [(picture, embed_picture(picture.path)) for picture in self.pictures]
-        views = [(picture, image) for picture, image in embedded if image is not None]
-        if not views:
-            return Markup()
-        wide = max(image.width / image.height for _, image in views) > 2
-        return block_html("pictures", pictures=self, views=views, wide=wide, number=number)
+        columns = ((picture, self._column(picture.path)) for picture in self.pictures)
+        views = [(picture, _embedded(column)) for picture, column in columns if column is not None]
+        return block_html("pictures", pictures=self, views=views, number=number) if views else Markup()
+
+    def _column(self, path: Path) -> NDArray[np.uint8] | None:
+        """The column of the view, of columns as wide as each other."""
+        names, image = views_of(path), _read(path)
+        if image is None or self.view not in names:
+            return None
+        width, place = image.shape[1] // len(names), names.index(self.view)
+        return image[:, place * width : (place + 1) * width]
 
 
 class Figure(NamedTuple):

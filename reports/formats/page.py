@@ -40,19 +40,24 @@ def there(*blocks: Block | None) -> tuple[Block, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of a report: `key` is its anchor, `short` its name in the list of sections."""
+    """A part of a report: `key` is its anchor. A `folded` one is opened on the page, and not in Markdown."""
 
     key: str
     title: str
-    short: str
     text: tuple[str, ...] = ()
     blocks: tuple[Block, ...] = ()
     after: tuple[str, ...] = ()
+    folded: bool = False
+
+    @property
+    def narrow(self) -> bool:
+        """Whether another may stand beside it: it is one drawing."""
+        return len(self.blocks) == 1 and self.blocks[0].counted == "Figure" and self.key != "pictures"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """What a report begins with: the claim, what supports or limits it, and the sweep's settings."""
+    """What a report begins with: the claim, what supports or limits it, how many runs of which sweep on what data."""
 
     title: str
     sweep: str
@@ -60,7 +65,13 @@ class Opening:
     headline: str
     support: tuple[str, ...]
     finished: str
-    facts: tuple[tuple[str, str], ...]
+    data: str = ""
+
+    @property
+    def kicker(self) -> str:
+        """What is reported on, in a line."""
+        data = f"; {self.data}" if self.data else ""
+        return f"{self.sweep}, profile {self.profile}: {self.finished} runs finished{data}"
 
 
 def page_html(opening: Opening, sections: Sequence[Section], *, version: str = "") -> str:
@@ -83,7 +94,7 @@ def page_html(opening: Opening, sections: Sequence[Section], *, version: str = "
         .get_template("report.html")
         .render(
             opening=opening,
-            sections=_numbered(sections),
+            sections=_numbered([one for one in sections if not one.folded] + [one for one in sections if one.folded]),
             style=Markup(source("report.css")),
             scripts=[Markup(script) for script in scripts],
             policy="; ".join(policy),
@@ -113,21 +124,22 @@ def _digest(script: str) -> str:
 
 
 def markdown_report(opening: Opening, sections: Sequence[Section]) -> str:
-    """The whole report in Markdown, its drawings as files beside it. Names from files are escaped."""
+    """The report in Markdown without folded sections, its drawings as files beside it. Names from files are escaped."""
 
     def lines(sentences: Sequence[str]) -> list[str]:
         return [escape_markdown(sentence) + "\n" for sentence in sentences]
 
-    facts = [f"{opening.finished} runs finished", *(f"{name}: {value}" for name, value in opening.facts)]
-    named = f"{opening.sweep}, profile {opening.profile}; {'; '.join(facts)}"
     parts = [
         f"# {escape_markdown(opening.title)}\n",
         f"**{escape_markdown(opening.headline)}**\n",
         *lines(opening.support),
-        f"{escape_markdown(named)}.\n",
+        f"{escape_markdown(opening.kicker)}.\n",
     ]
     for section in sections:
         body = list(filter(None, (block.markdown() for block in section.blocks)))
-        if body or not section.blocks:
+        if not section.folded and (body or not section.blocks):
             parts += [f"## {escape_markdown(section.title)}\n", *lines(section.text), *body, *lines(section.after)]
+    folded = [section.title for section in sections if section.folded]
+    if folded:
+        parts += lines([f"In report.html: {', '.join(folded)}. Every table is in tables/ as CSV."])
     return "\n".join(parts)

@@ -1,7 +1,7 @@
 """A table: cells under columns, and how every format shows it."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
@@ -16,15 +16,20 @@ from reports.formats.words import escape_markdown
 ColumnKind = Literal["text", "tick", "measured", "change", "number", "interval", "chance"]
 Row = TypeVar("Row")
 _PASTED_ROWS = 60  # a longer table is pasted from its file
+_SHOWN_NOTES = 3  # the others are folded
 
 
 class Column(NamedTuple, Generic[Row]):
-    """A column: its title, how a row fills it, what its cells hold, and the group it stands under."""
+    """A column: its title, how a row fills it, what its cells hold, and the group it stands under.
+
+    One that stands `aside` is shown on the page when asked for, not in Markdown.
+    """
 
     title: str
     cell: Callable[[Row], Cell]
     kind: ColumnKind = "text"
     group: str = ""
+    aside: bool = False
 
     @property
     def heading(self) -> str:
@@ -115,31 +120,59 @@ class Table:
         )
 
     def markdown(self, *, captioned: bool = True) -> str:
-        """The table and its notes as GitHub Markdown; the best mean is bold."""
+        """The table and its first notes as GitHub Markdown; the best mean is bold."""
+        table = self._telling(lambda column: not column.aside)
         align = {"words": "---", "centred": ":-:", "figures": "--:"}
 
         def cell(one: Cell) -> str:
-            return f"**{escape_markdown(one.text)}**" if one.best else escape_markdown(one.text)
+            shown = escape_markdown(one.text.removesuffix(self._same_count))
+            return f"**{shown}**" if one.best else shown
 
         lines = [
-            [escape_markdown(column.heading) for column in self.columns],
-            [align[column.aligned] for column in self.columns],
-            *(map(cell, row) for row in self.rows),
+            [escape_markdown(column.heading) for column in table.columns],
+            [align[column.aligned] for column in table.columns],
+            *(map(cell, row) for row in table.rows),
         ]
         caption = [f"*{escape_markdown(self.caption)}.*\n"] if captioned else []
-        notes = ("\n" + escape_markdown(note) for note in self.notes)
+        notes = ("\n" + escape_markdown(note) for note in self.notes[:_SHOWN_NOTES])
         return "\n".join([*caption, *(f"| {' | '.join(line)} |" for line in lines), *notes]) + "\n"
 
     def html(self, number: int) -> Markup:
         """The table on the page, with its LaTeX where it is short."""
+        table = self._telling(lambda column: True)
+        spans = groupby(table.columns, lambda column: (column.group, column.aside))
+        groups = [(group, aside, len(list(columns))) for (group, aside), columns in spans]
         return block_html(
             "table",
-            table=self,
+            table=table,
             number=number,
-            body=Markup(self._body()),
-            prose=all(column.kind == "text" for column in self.columns),
+            groups=groups if any(group for group, *_ in groups) else [],
+            aside=sum(column.aside for column in table.columns),
+            body=Markup(table._body()),
+            prose=all(column.kind == "text" for column in table.columns),
+            alike=bool(self._same_count),
+            notes=self.notes[:_SHOWN_NOTES],
+            further=self.notes[_SHOWN_NOTES:],
             latex=self.latex() if len(self.rows) <= _PASTED_ROWS else "",
         )
+
+    @property
+    def _same_count(self) -> str:
+        """How many seeds every measured cell has, as its text ends, where all have as many and more than one."""
+        cells = [cell for row in self.rows for cell in row if cell.kind == "measured"]
+        ends = {cell.text[cell.text.rindex(" (") :] for cell in cells}
+        end = ends.pop() if len(ends) == 1 else ""
+        return "" if "n = 1" in end or "/" in end else end
+
+    def _telling(self, chosen: Callable[[Column[Any]], bool]) -> "Table":
+        """The table with those of the chosen columns that hold something: no dash or zero all the way down."""
+        kept = [
+            place
+            for place, column in enumerate(self.columns)
+            if chosen(column) and (not self.rows or any(_tells(row[place]) for row in self.rows))
+        ]
+        columns = tuple(self.columns[place] for place in kept)
+        return replace(self, columns=columns, rows=tuple(tuple(row[place] for place in kept) for row in self.rows))
 
     def _body(self) -> str:
         """The rows, made without a template: a report of ten thousand runs has a hundred thousand cells.
@@ -154,7 +187,8 @@ class Table:
                 scope = "" if place else ' scope="row"'
                 sort = "" if cell.sort is None else f' data-sort="{cell.sort!r}"'
                 hint = f' title="{escape(cell.hint)}"' if cell.hint else ""
-                kind = f"{column.aligned} {cell.kind}{' best' if cell.best else ''}".rstrip()
+                marks = f"{' best' if cell.best else ''}{' aside' if column.aside else ''}"
+                kind = f"{column.aligned} {cell.kind}{marks}".rstrip()
                 cells.append(f'<{tag}{scope} class="{kind}"{sort}{hint}>{cell.html or escape(cell.text)}</{tag}>')
             lines.append(f"<tr>{''.join(cells)}</tr>")
         return "\n".join(lines)
@@ -168,6 +202,11 @@ def _latex_cell(cell: Cell) -> str:
     shown = rf"\underline{{{shown}}}" if cell.underlined else shown
     shown = rf"\textbf{{{shown}}}" if cell.best else shown
     return shown + space + escape_latex(spread)
+
+
+def _tells(cell: Cell) -> bool:
+    empty = cell.kind == "gap" and (cell.text == "–" or cell.text.startswith("n = "))
+    return not empty and not (cell.kind == "measured" and cell.values[0] == 0)
 
 
 def fill(

@@ -133,6 +133,11 @@ class SweepNumbers:
         return tuple({run.run_id: run for run in runs}.values())
 
     @property
+    def named_teachers(self) -> dict[str, RunNumbers]:
+        """The teachers by what figures call them: `teacher`, or of several their models."""
+        return {"teacher" if len(self.teachers) == 1 else run.row: run for run in self.teachers}
+
+    @property
     def all_runs(self) -> tuple[RunNumbers, ...]:
         """Every run of the sweep: of a search, its trials too."""
         trials = (run for row in self.plan.rows for run in _read_row(self.reader, row))

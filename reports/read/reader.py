@@ -19,8 +19,7 @@ Content = TypeVar("Content")
 
 State = Literal["finished", "running", "interrupted", "failed", "planned", "pruned", "stopped", "damaged", "missing"]
 
-PICTURE_KINDS = ("skeleton", "heatmaps", "attention")
-_LAYERS = "layers"  # plain people, for W&B to lay masks over: a page has the sheets
+_PEOPLE = "people"  # the kind of picture that a page shows; trackers have the others
 _ACCURACIES = re.compile(
     r"(val/)?((AP|AR)(50|75|M|L)?|AP-(easy|medium|hard|categories|parts)|PCKh?(@\d+(\.\d+)?(-torso)?)?|AUC)"
     r"(\(.*\))?(\.\w+)?( on .+)?"
@@ -90,20 +89,18 @@ class RunNumbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPicture:
-    """A picture that a run drew."""
+    """What a run drew of people."""
 
-    kind: str
     path: Path
-    caption: str
     epoch: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDetails:
-    """A run's curves by metric and epoch, its pictures and its diagnosis; `..._fault` says why one was left out."""
+    """A run's curves by metric and epoch, its people and its diagnosis; `..._fault` says why one was left out."""
 
     curves: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
-    pictures: tuple[RunPicture, ...] = ()
+    people: RunPicture | None = None
     diagnosis: Diagnosis | None = None
     journal_fault: str = ""
     diagnosis_fault: str = ""
@@ -172,26 +169,24 @@ def _read_details(run: RunDir, numbers: RunNumbers) -> RunDetails:
         log.warning("%s; it is left out: remove it", error)
     return RunDetails(
         curves=run_curves(metric_rows(events)),
-        pictures=_pictures(run, picture_rows(events), numbers.best_epoch),
+        people=_people(run, picture_rows(events), numbers.best_epoch),
         diagnosis=diagnosis,
         journal_fault=journal_fault,
         diagnosis_fault=diagnosis_fault,
     )
 
 
-def _pictures(run: RunDir, rows: Iterable[PictureRow], best_epoch: float | None) -> tuple[RunPicture, ...]:
-    """The pictures of the best evaluation, or else the newest, one of each kind, from the run's directory alone."""
+def _people(run: RunDir, rows: Iterable[PictureRow], best_epoch: float | None) -> RunPicture | None:
+    """What the best evaluation drew, or else the newest, from the run's directory alone."""
     inside = run.path.resolve()
-    chosen: dict[str, RunPicture] = {}
+    chosen: RunPicture | None = None
     for row in rows:
         path = (inside / row.path).resolve()
-        earlier = chosen.get(row.kind)
-        if row.kind == _LAYERS or not path.is_relative_to(inside) or not path.is_file():
+        if row.kind != _PEOPLE or not path.is_relative_to(inside) or not path.is_file():
             continue
-        if earlier is None or best_epoch is None or earlier.epoch != best_epoch:
-            chosen[row.kind] = RunPicture(kind=row.kind, path=path, caption=row.caption, epoch=row.epoch)
-    known = {kind: position for position, kind in enumerate(PICTURE_KINDS)}
-    return tuple(sorted(chosen.values(), key=lambda picture: (known.get(picture.kind, len(known)), picture.kind)))
+        if chosen is None or best_epoch is None or chosen.epoch != best_epoch:
+            chosen = RunPicture(path=path, epoch=row.epoch)
+    return chosen
 
 
 def _reason(run: RunDir, state: State, epochs: float | None) -> str:

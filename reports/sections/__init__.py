@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from matplotlib import rc_context
 
-from reports.formats.drawing import STYLE, Drawing
+from reports.formats.drawing import STYLE
 from reports.formats.gallery import Gallery
 from reports.formats.page import Block, Section
 from reports.formats.table import Table
@@ -19,25 +19,25 @@ from reports.sections.comparison import comparison
 from reports.sections.cost import cost
 from reports.sections.curves import curves
 from reports.sections.decisions import decisions
-from reports.sections.errors import errors
+from reports.sections.errors import confidence, joints
 from reports.sections.evidence import evidence
-from reports.sections.losses import losses
+from reports.sections.losses import loss_tables, losses
 from reports.sections.paper import paper
-from reports.sections.pictures import pictures
+from reports.sections.pictures import pictures, views
 from reports.sections.provenance import provenance
 from reports.sections.pulls import pulls
 from reports.sections.results import results
 from reports.sections.runs import runs
-from reports.sections.search.section import search
-from reports.sections.teacher import teacher
+from reports.sections.search.section import search, trials
+from reports.sections.settings import settings
 from reports.sections.tests import tests
 from reports.sections.unfinished import unfinished
 
 SectionMaker = Callable[[SweepNumbers], Section | None]
 
 SECTIONS: tuple[SectionMaker, ...] = (
-    results, decisions, evidence, tests, search, losses, pulls, paper, cost, comparison, curves, errors, pictures,
-    unfinished, teacher, provenance, runs,
+    results, decisions, search, losses, curves, joints, pictures, unfinished,
+    evidence, tests, trials, loss_tables, pulls, paper, settings, cost, comparison, confidence, views, provenance, runs,
 )  # fmt: skip
 
 
@@ -80,10 +80,8 @@ def _without_people(section: Section) -> Section:
 
 
 def _defined(block: Block, numbers: SweepNumbers) -> Block:
-    """A table or drawing with the definitions of the metrics that it names at its foot, a table with its own label."""
-    if not isinstance(block, Table | Drawing):
+    """A table with the definitions of the metrics that it names below its first note, and a label of its own."""
+    if not isinstance(block, Table):
         return block
-    block = replace(block, notes=(*block.notes, *definitions(block.words)))
-    if isinstance(block, Table):
-        block = replace(block, label=f"tab:{numbers.plan.sweep}-{numbers.plan.profile}-{block.name}")
-    return block
+    label = f"tab:{numbers.plan.sweep}-{numbers.plan.profile}-{block.name}"
+    return replace(block, notes=(*block.notes[:1], *definitions(block.words), *block.notes[1:]), label=label)

@@ -7,8 +7,8 @@ from reports.formats.page import Section
 from reports.formats.table import Column, Table, fill
 from reports.numbers.sweep import RowNumbers, SweepNumbers
 from reports.paper.literature import PublishedMethod, of_table
-from reports.sections.paper import as_published
 from reports.sections.row_cells import best_of_models
+from reports.sections.settings import as_published
 
 _KINDS = {"heatmap": "heatmaps", "distillation": "distillation", "regression": "regression"}
 
@@ -19,8 +19,8 @@ def comparison(numbers: SweepNumbers) -> Section | None:
         return None
     return Section(
         key="comparison",
+        folded=True,
         title="Among published methods",
-        short="Comparison",
         blocks=(val_table(numbers), dev_table()),
     )
 

@@ -11,14 +11,14 @@ from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 
 from reports.formats.cells import Cell, gap, number, text
-from reports.formats.drawing import FAINT, MUTED, OURS, SMALL, Drawing, draw
+from reports.formats.drawing import FAINT, MUTED, OURS, SMALL, WIDTH, Drawing, draw
 from reports.formats.page import Section, there
 from reports.formats.table import Column, Table, fill
 from reports.numbers.sweep import RowNumbers, SweepNumbers
 from reports.paper.literature import PublishedMethod, of_model, of_table
 from reports.read.reader import Cost
-from reports.sections.paper import as_published
 from reports.sections.row_cells import best_of_models, cost_columns, measured, single
+from reports.sections.settings import as_published
 
 # Okabe and Ito's bluish green, reddish purple and vermilion; each kind has a mark of its own.
 _KINDS = {"heatmap": ("s", "#009e73"), "distillation": ("^", "#cc79a7"), "regression": ("D", "#d55e00")}
@@ -31,7 +31,7 @@ def cost(numbers: SweepNumbers) -> Section | None:
     if not best:
         return None
     return Section(
-        key="cost", title="Cost", short="Cost", blocks=there(cost_table(numbers, best), cost_drawing(numbers, best))
+        key="cost", folded=True, title="Cost", blocks=there(cost_table(numbers, best), cost_drawing(numbers, best))
     )
 
 
@@ -145,16 +145,16 @@ def cost_drawing(numbers: SweepNumbers, best: Mapping[str, RowNumbers]) -> Drawi
         else f"Each model's best row: {metric} against its cost, on logarithmic scales."
     )
     figure = cost_figure(best, metric, published=published)
-    return draw(figure, name="accuracy-cost", caption=f"{said} Lines: one standard deviation over seeds.", wide=True)
+    return draw(figure, name="accuracy-cost", caption=f"{said} Lines: one standard deviation over seeds.")
 
 
 def cost_figure(best: Mapping[str, RowNumbers], metric: str, *, published: bool) -> Figure:
     """A panel for each measure of cost that any of ours has, or every one beside published methods."""
     costs = [row.cost for row in best.values() if row.cost is not None]
     panels = [panel for panel in _PANELS if published or any(panel.ours(cost) is not None for cost in costs)]
-    figure = Figure(figsize=(3.7 * len(panels) + 0.2, 4.3))
+    figure = Figure(figsize=(WIDTH, (3.6 if published else 2.2) * len(panels)))
     labels: list[tuple[Axes, list[_Label]]] = []
-    for axes, panel in zip(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True):
+    for axes, panel in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
         ours = _draw_ours(axes, panel, best, metric)
         labels.append((axes, ours + (_draw_published(axes, panel) if published else [])))
         axes.set_xscale("log")
@@ -163,7 +163,7 @@ def cost_figure(best: Mapping[str, RowNumbers], metric: str, *, published: bool)
         axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:.0e}"[0] in "25" else "")
         axes.tick_params(which="minor", labelsize=SMALL, colors=MUTED, length=2)
         axes.margins(x=0.2, y=0.08)
-    figure.axes[0].set_ylabel(metric)
+        axes.set_ylabel(metric)
     if published:
         handles = [
             figure.axes[0].plot([], [], mark, color=colour, markersize=5, label=kind)[0]

@@ -1,13 +1,14 @@
-"""Training curves, a small panel a row."""
+"""Training curves: the sweep's metric and the regression loss by epoch, a named line a row."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import shorten
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, StrMethodFormatter
 
-from reports.formats.drawing import FAINT, MUTED, OURS, SMALL, draw, small_panels
+from reports.formats.drawing import INK, LINES, MUTED, SMALL, WIDTH, draw, one_panel
 from reports.formats.page import Section
 from reports.formats.words import listed
 from reports.numbers.sweep import RowNumbers, SweepNumbers
@@ -15,31 +16,30 @@ from reports.read.reader import metric_scale
 
 
 class Curve(NamedTuple):
-    """One metric of one row over epochs: mean of the seeds, and their least and greatest."""
+    """One metric of one row over epochs, the mean of the seeds."""
 
     epochs: tuple[float, ...]
     mean: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    seeds: int
 
 
 Curves = Mapping[str, Curve]
 
 
 def curves(numbers: SweepNumbers) -> Section | None:
-    """Every metric worth drawing, a drawing each."""
+    """A drawing for each metric that has a curve."""
     drawings, by_row = [], {row.name: row_curves(row, numbers) for row in numbers.drawn_rows}
-    for name in curve_names(numbers, by_row):
-        found = {row.name: by_row[row.name][name] for row in numbers.drawn_rows if name in by_row[row.name]}
-        short = "".join(letter if letter.isalnum() else "-" for letter in name.partition("/")[2].lower())
-        caption, figure = _caption(numbers, name, found), curves_figure(numbers, name, found)
-        drawings.append(draw(figure, name=f"curves-{short}", caption=caption, wide=True))
+    for name in (f"val/{numbers.plan.metric}", "train/loss_reg"):
+        found = {row: of_row[name] for row, of_row in by_row.items() if name in of_row and len(of_row[name].epochs) > 1}
+        if found:
+            short = "".join(letter if letter.isalnum() else "-" for letter in name.partition("/")[2].lower())
+            dashed = f"; “{numbers.plan.baseline}” dashed" if numbers.plan.baseline in found and len(found) > 1 else ""
+            caption = f"{_label(name)} by epoch, mean of the seeds{dashed}."
+            drawings.append(draw(curves_figure(numbers, name, found), name=f"curves-{short}", caption=caption))
     faults = _faults(numbers)
     if not drawings and not faults:
         return None
     text = (f"Left out, with their pictures: the curves of {listed(faults)}.",) if faults else ()
-    return Section(key="curves", title="Training curves", short="Curves", text=text, blocks=tuple(drawings))
+    return Section(key="curves", title="Training curves", text=text, blocks=tuple(drawings))
 
 
 def _faults(numbers: SweepNumbers) -> list[str]:
@@ -59,82 +59,71 @@ def row_curves(row: RowNumbers, numbers: SweepNumbers) -> Curves:
 
 
 def mean_curve(runs: Sequence[Mapping[float, float]], scale: float = 1.0) -> Curve | None:
-    """Mean, least and greatest over runs at the epochs that all of them reached; None where there is no such epoch."""
+    """The mean over runs at the epochs that all of them reached; None where there is no such epoch."""
     epochs = sorted(set(runs[0]).intersection(*runs)) if runs else []
     if not epochs:
         return None
-    columns = [[run[epoch] * scale for run in runs] for epoch in epochs]
-    return Curve(
-        epochs=tuple(epochs),
-        mean=tuple(sum(column) / len(column) for column in columns),
-        low=tuple(map(min, columns)),
-        high=tuple(map(max, columns)),
-        seeds=len(runs),
-    )
-
-
-def curve_names(numbers: SweepNumbers, by_row: Mapping[str, Curves]) -> tuple[str, ...]:
-    """The metrics worth drawing, in order: the sweep's own, PCK, and the regression loss, which all rows have."""
-    wanted = (f"val/{numbers.plan.metric}", "val/PCK@0.2", "train/loss_reg")
-    return tuple(name for name in dict.fromkeys(wanted) if any(name in found for found in by_row.values()))
+    means = (sum(run[epoch] for run in runs) * scale / len(runs) for epoch in epochs)
+    return Curve(epochs=tuple(epochs), mean=tuple(means))
 
 
 def curves_figure(numbers: SweepNumbers, name: str, found: Curves) -> Figure:
-    """One metric over epochs, a small panel a row: the row in colour over the baseline (dashed) and all others (grey).
-
-    The band spans the seeds, least to greatest. Panels share both axes.
+    """A line a row, named at its end; the baseline is dashed.
 
     Args:
         numbers: of the sweep.
         name: the metric's name in the journal, such as `val/AP`.
         found: the metric's curve of each row that has it.
     """
-    figure, panels, across = small_panels(list(found), height=1.75, margin=0.35)
-    rows = {row.name: row for row in numbers.drawn_rows}
-    for axes, row in zip(panels, found, strict=True):
-        for other, curve in found.items():
-            if other == rows[row].baseline:
-                _draw_curve(axes, curve, MUTED, width=1.1, style="--")
-            elif other != row:
-                axes.plot(curve.epochs, curve.mean, color=FAINT, linewidth=0.8, zorder=1)
-        _draw_curve(axes, found[row], OURS, width=1.9, style="-")
-        if name.startswith("val/"):
-            axes.annotate(
-                f"{found[row].mean[-1]:.1f}", (found[row].epochs[-1], found[row].mean[-1]), xytext=(3, 0),
-                textcoords="offset points", fontsize=SMALL, color=OURS, va="center", annotation_clip=False,
-            )  # fmt: skip
-    for axes in panels[-across:]:
-        axes.tick_params(labelbottom=True)
-    if name.startswith("train/") and all(min(curve.low) > 0 for curve in found.values()):
-        panels[0].set_yscale("log")
-        for axes in panels:
-            axes.minorticks_off()
-            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    figure.supxlabel("epoch")
-    figure.supylabel(_label(name))
+    figure, axes = one_panel(WIDTH, 3.2)
+    for place, (row, curve) in enumerate(found.items()):
+        plain = row == numbers.plan.baseline
+        colour = INK if plain else LINES[place % len(LINES)]
+        axes.plot(curve.epochs, curve.mean, color=colour, linewidth=1.5, linestyle="--" if plain else "-")
+    if name.startswith("train/") and all(min(curve.mean) > 0 for curve in found.values()):
+        axes.set_yscale("log")
+        axes.minorticks_off()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(_label(name))
+    _name_ends(axes, found)
     return figure
 
 
-def _draw_curve(axes: Axes, curve: Curve, colour: str, *, width: float, style: str) -> None:
-    if curve.seeds > 1:
-        axes.fill_between(curve.epochs, curve.low, curve.high, color=colour, alpha=0.22, linewidth=0, zorder=2)
-    mark = "o" if len(curve.epochs) == 1 else None
-    axes.plot(curve.epochs, curve.mean, color=colour, linewidth=width, linestyle=style, marker=mark, zorder=3)
+def _name_ends(axes: Axes, found: Curves) -> None:
+    """Write each row's name right of the axes, as near to its line's end as the other names let it."""
+    axes.margins(y=0.08)
+    ends = {
+        row: axes.transAxes.inverted().transform(axes.transData.transform((curve.epochs[-1], curve.mean[-1])))[1]
+        for row, curve in found.items()
+    }
+    apart = min(0.066, 1 / max(1, len(ends)))
+    heights = spread_out(list(ends.values()), apart)
+    for (row, curve), height in zip(found.items(), heights, strict=True):
+        line = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "shrinkA": 1, "shrinkB": 0, "relpos": (0, 0.5)}
+        axes.annotate(
+            shorten(row, 28, placeholder=" …"), (curve.epochs[-1], curve.mean[-1]), xytext=(1.05, height), color=INK,
+            textcoords="axes fraction", fontsize=SMALL, va="center", annotation_clip=False, arrowprops=line,
+        )  # fmt: skip
+
+
+def spread_out(wanted: Sequence[float], apart: float) -> list[float]:
+    """Heights in [0, 1] at least `apart` from each other, in the order of the wanted ones and near to them."""
+    order = sorted(range(len(wanted)), key=lambda place: wanted[place])
+    heights = [0.0] * len(wanted)
+    least = 0.0
+    for place in order:
+        heights[place] = least = max(wanted[place], least)
+        least += apart
+    most = 1.0
+    for place in reversed(order):
+        heights[place] = min(heights[place], most)
+        most = heights[place] - apart
+    return heights
 
 
 def _label(name: str) -> str:
     """The metric's name as a reader knows it."""
-    return {"train/loss_reg": "regression loss (training)"}.get(name, name.removeprefix("val/"))
-
-
-def _caption(numbers: SweepNumbers, name: str, found: Curves) -> str:
-    """What the panels of one metric show."""
-    seeds = max(curve.seeds for curve in found.values())
-    mean = "the mean of the seeds, the band from the least to the greatest"
-    band = mean if seeds > 1 else "one seed, so there is no band"
-    behind = [f"{numbers.against} (dashed)"] if any(row.baseline for row in numbers.drawn_rows) else []
-    others = f", over {' and '.join([*behind, 'the other rows (grey)'])}" if len(numbers.drawn_rows) > 1 else ""
-    end = "; the number is that of the last epoch" if name.startswith("val/") else ""
-    label = _label(name)
-    return f"{label[0].upper()}{label[1:]} by epoch: each row in colour, {band}{others}{end}."
+    return {"train/loss_reg": "Regression loss"}.get(name, name.removeprefix("val/"))

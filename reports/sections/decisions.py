@@ -14,7 +14,7 @@ def decisions(numbers: SweepNumbers) -> Section | None:
     """A line for every row that was compared; nothing for a sweep whose seeds are given."""
     if numbers.plan.until is None:
         return None
-    return Section(key="decisions", title="Seeds until rows were decided", short="Decided", blocks=(_table(numbers),))
+    return Section(key="decisions", title="Seeds until rows were decided", blocks=(_table(numbers),))
 
 
 def _table(numbers: SweepNumbers) -> Table:

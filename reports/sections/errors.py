@@ -1,16 +1,19 @@
 """How errors are spread: whether a person's score foretells its OKS, and which joints are found."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal
 
 from matplotlib.figure import Figure
 
 from experiments.runs.run_files import CalibrationJson, Diagnosis
-from reports.formats.drawing import FAINT, MUTED, OURS, PANELS_ACROSS, SMALL, Drawing, draw, heat_map, small_panels
+from reports.formats.drawing import FAINT, MUTED, OURS, SMALL, WIDTH, Drawing, draw, heat_map, one_panel, small_panels
 from reports.formats.page import Section, there
 from reports.formats.words import listed
-from reports.numbers.sweep import RowNumbers, SweepNumbers
+from reports.numbers.sweep import SweepNumbers
+from reports.read.reader import RunNumbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,38 +45,46 @@ class Calibration:
         return sum(gaps) / max(1, sum(self.people))
 
 
-def errors(numbers: SweepNumbers) -> Section | None:
-    """Confidence and joints, once a run has finished."""
-    if not any(run.finished for run in numbers.runs):
+def joints(numbers: SweepNumbers) -> Section | None:
+    """Which joints are found; nothing where no run recorded it."""
+    found, faults = joints_of(numbers), _faults(numbers)
+    if not found and not faults:
         return None
-    calibrations, joints = calibrations_of(numbers), joints_of(numbers)
-    calibration, text = calibration_drawing(calibrations), []
-    if not calibrations and not joints:
-        text.append("These runs did not record how their errors are spread over scores and joints.")
-    elif calibration is None:
-        text.append("No row has scores in more than one twentieth, so there is no calibration to draw.")
-    faults = [
+    text = (f"Left out: the errors of {listed(faults)}.",) if faults else ()
+    return Section(
+        key="joints", title="Joints found", text=text, blocks=there(joints_drawing(found) if found else None)
+    )
+
+
+def confidence(numbers: SweepNumbers) -> Section | None:
+    """Whether scores foretell the OKS; nothing where no row's scores differ."""
+    drawing = calibration_drawing(calibrations_of(numbers))
+    return None if drawing is None else Section(key="confidence", title="Confidence", blocks=(drawing,), folded=True)
+
+
+def _faults(numbers: SweepNumbers) -> list[str]:
+    return [
         f"“{row.name}”, seed {run.seed} ({fault})"
         for row in numbers.drawn_rows
         for run in row.drawn_runs
         if run.finished and (fault := numbers.reader.details(run).diagnosis_fault)
     ]
-    if faults:
-        text.append(f"Left out: the errors of {listed(faults)}.")
-    blocks = there(calibration, joints_drawing(joints) if joints else None)
-    return Section(key="errors", title="Confidence and joints", short="Errors", text=tuple(text), blocks=blocks)
 
 
-def _diagnoses(row: RowNumbers, numbers: SweepNumbers) -> dict[int, Diagnosis]:
-    """The diagnoses of the row's finished runs, by seed."""
-    read = {run.seed: numbers.reader.details(run).diagnosis for run in row.drawn_runs if run.finished}
+def _diagnoses(runs: Sequence[RunNumbers], numbers: SweepNumbers) -> dict[int, Diagnosis]:
+    """The diagnoses of the finished ones of these runs, by seed."""
+    read = {run.seed: numbers.reader.details(run).diagnosis for run in runs if run.finished}
     return {seed: diagnosis for seed, diagnosis in read.items() if diagnosis is not None}
 
 
 def calibrations_of(numbers: SweepNumbers) -> dict[str, Calibration]:
     """For each drawn row that recorded it, calibration over all people of all seeds."""
     parts = {
-        row.name: {seed: one["calibration"] for seed, one in _diagnoses(row, numbers).items() if "calibration" in one}
+        row.name: {
+            seed: one["calibration"]
+            for seed, one in _diagnoses(row.drawn_runs, numbers).items()
+            if "calibration" in one
+        }
         for row in numbers.drawn_rows
     }
     return {name: _pooled(by_seed) for name, by_seed in parts.items() if by_seed}
@@ -94,22 +105,32 @@ def _pooled(parts: Mapping[int, CalibrationJson]) -> Calibration:
 
 
 def joints_of(numbers: SweepNumbers) -> dict[str, dict[str, float]]:
-    """For each drawn row that recorded it, the share of each labelled joint that was found, in per cent.
+    """For each teacher and drawn row that recorded it, the share of each labelled joint that was found, in per cent.
 
-    It is the mean of the seeds that name the same joints as the first.
+    It is the mean of left and right, and of the seeds that name the same joints as the first.
     """
-    found = {}
-    for row in numbers.drawn_rows:
-        parts = [one["joints"] for one in _diagnoses(row, numbers).values() if "joints" in one]
+    sources = {
+        **{name: [run] for name, run in numbers.named_teachers.items()},
+        **{row.name: row.drawn_runs for row in numbers.drawn_rows},
+    }
+    found: dict[str, dict[str, float]] = {}
+    for row, runs in sources.items():
+        parts = [one["joints"] for one in _diagnoses(runs, numbers).values() if "joints" in one]
         same = [part["found"] for part in parts if part["names"] == parts[0]["names"]]
-        columns = zip(parts[0]["names"], zip(*same, strict=True), strict=True) if parts else ()
-        shares = {name: [share for share in by_seed if share is not None] for name, by_seed in columns}
-        found[row.name] = {
-            name: sum(100 * share for share in known) / len(known)
-            for name, known in shares.items()
-            if len(known) == len(same)
+        shares: dict[str, list[float | None]] = {}
+        for name, by_seed in zip(parts[0]["names"], zip(*same, strict=True), strict=True) if parts else ():
+            shares.setdefault(_sideless(name), []).extend(by_seed)
+        known = {name: [share for share in values if share is not None] for name, values in shares.items()}
+        found[row] = {
+            name: 100 * fmean(known[name]) for name, values in shares.items() if len(known[name]) == len(values)
         }
     return {name: joints for name, joints in found.items() if joints}
+
+
+def _sideless(joint: str) -> str:
+    """A joint's name without its side: `left_knee` and `Right Knee` are a knee."""
+    words = re.split(r"[\s_]+", joint)
+    return " ".join(word for word in words if word.lower() not in ("left", "right", "l", "r")) or joint
 
 
 def calibration_drawing(calibrations: Mapping[str, Calibration]) -> Drawing | None:
@@ -125,16 +146,15 @@ def calibration_drawing(calibrations: Mapping[str, Calibration]) -> Drawing | No
     return draw(
         calibration_figure(drawn),
         name="calibration",
-        wide=len(drawn) >= PANELS_ACROSS,
-        caption="Mean OKS of the people whose score falls into each twentieth, over all seeds; on the dashed line the "
-        "score is the OKS, and the larger a mark, the more people. ECE: the mean gap between the two over the people; "
-        f"ρ: Spearman's correlation of score and OKS, the mean of the seeds.{without}",
+        caption="Mean OKS of people by their score, in twentieths. On the dashed line the score is the OKS; larger "
+        "marks have more people. ECE: mean gap between the two. ρ: Spearman's correlation of score and OKS, mean of "
+        f"the seeds.{without}",
     )
 
 
 def calibration_figure(drawn: Mapping[str, Calibration]) -> Figure:
     """A panel a row; the area of a mark is the people in it."""
-    figure, panels, _ = small_panels(list(drawn), height=2.1, margin=0.4)
+    figure, panels = small_panels(list(drawn), height=2.1, margin=0.4)
     for axes, found in zip(panels, drawn.values(), strict=True):
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.9, linestyle="--", zorder=1)
         filled = [place for place, count in enumerate(found.people) if count]
@@ -158,21 +178,16 @@ def calibration_figure(drawn: Mapping[str, Calibration]) -> Figure:
 
 
 def joints_drawing(joints: Mapping[str, Mapping[str, float]]) -> Drawing:
-    """Rows by joints as a heat map, of the rows that name the same joints as the first."""
+    """Joints by rows as a heat map, of the rows that name the same joints as the first."""
     names = list(next(iter(joints.values())))
     rows = [name for name, found in joints.items() if list(found) == names]
-    figure = Figure(figsize=(1.6 + 0.52 * len(names), 1.2 + 0.32 * len(rows)))
-    axes = figure.subplots()
-    values = {(line, place): share for line, row in enumerate(rows) for place, share in enumerate(joints[row].values())}
-    texts = {at: f"{value:.0f}" for at, value in values.items()}
-    heat_map(axes, values, texts, rows, [name.replace("_", " ") for name in names])
+    figure, axes = one_panel(WIDTH, 0.6 + 0.045 * max(map(len, rows)) + 0.26 * len(names))
+    values = {(line, place): joints[row][name] for place, row in enumerate(rows) for line, name in enumerate(names)}
+    heat_map(axes, values, {at: f"{value:.0f}" for at, value in values.items()}, names, rows)
     for label in axes.get_xticklabels():
         label.set(rotation=40, ha="right", rotation_mode="anchor")
-    return draw(
-        figure,
-        name="joints",
-        wide=True,
-        caption="Share of each labelled joint found within a tenth of the longer side of its person's box, in per "
-        "cent, the mean of the seeds. Every annotated person is held against the prediction of its "
-        "picture that is most like it (OKS).",
+    caption = (
+        "Labelled joints found within a tenth of the longer side of the person's box, in per cent; mean of left, right "
+        "and seeds."
     )
+    return draw(figure, name="joints", caption=caption)

@@ -26,7 +26,7 @@ def evidence(numbers: SweepNumbers) -> Section | None:
     if not compared:
         return None
     blocks = (_groups_table(numbers, measured, compared), _pairs_table(numbers, compared))
-    return Section(key="evidence", title="Which rows can be told apart", short="Evidence", blocks=blocks)
+    return Section(key="evidence", folded=True, title="Which rows can be told apart", blocks=blocks)
 
 
 def row_evidence(numbers: SweepNumbers, rows: list[RowNumbers]) -> dict[str, RowEvidence]:

@@ -1,12 +1,11 @@
 """Improvements over the baseline, row by row: ours with its interval and every seed, the paper's beside it."""
 
-import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.formats.drawing import FAINT, INK, LABEL, OURS, PAPER, SMALL, Drawing, draw, one_panel
+from reports.formats.drawing import FAINT, INK, LABEL, OURS, PAPER, WIDTH, Drawing, draw, one_panel
 from reports.numbers.sweep import RowNumbers, SweepNumbers
 from reports.statistics.resampling import Interval
 
@@ -25,9 +24,8 @@ def improvements_figure(numbers: SweepNumbers, rows: Sequence[RowNumbers]) -> Fi
     """A line a row."""
     seen = [value for row in rows if row.improvement for value in row.improvement.pairs.values()]
     limits = _range(seen + [row.paper_improvement for row in rows if row.paper_improvement is not None])
-    figure, axes = one_panel(7.2, 0.9 + 0.42 * len(rows))
+    figure, axes = one_panel(WIDTH, 1.0 + 0.36 * len(rows))
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
-    named: set[str] = set()
     for position, row in enumerate(rows):
         if position % 2 == 0:
             axes.axhspan(position - 0.5, position + 0.5, color=FAINT, alpha=0.18, linewidth=0, zorder=0)
@@ -41,11 +39,8 @@ def improvements_figure(numbers: SweepNumbers, rows: Sequence[RowNumbers]) -> Fi
                 [one.mean], [ours_at], "o", color=OURS, markersize=6, zorder=4,
                 markerfacecolor=OURS if one.n > 1 else "#ffffff", markeredgewidth=1.4,
             )  # fmt: skip
-            end = max(one.mean, *seeds, -math.inf if one.interval is None else one.interval.high)
-            _name(axes, "ours", OURS, named, (min(end, limits[1]), ours_at), limits)
         if row.paper_improvement is not None:
             axes.plot([row.paper_improvement], [paper_at], "D", color=PAPER, markersize=5, zorder=3)
-            _name(axes, "paper", PAPER, named, (row.paper_improvement, paper_at), limits)
     axes.set_xlim(*limits)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     labels = [f"{row.name}\nover {row.baseline}" if numbers.own_baselines else row.name for row in rows]
@@ -55,6 +50,11 @@ def improvements_figure(numbers: SweepNumbers, rows: Sequence[RowNumbers]) -> Fi
     published = any(row.paper_improvement is not None for row in rows)
     other = f" (paper: {numbers.paper_metric})" if published and numbers.paper_metric != numbers.metric else ""
     axes.set_xlabel(f"{numbers.metric}{other} {numbers.over}, points")
+    marks = {"ours": ("o", OURS), "one seed": ("|", OURS)} if seen else {}
+    marks |= {"paper": ("D", PAPER)} if published else {}
+    for name, (mark, colour) in marks.items():
+        axes.plot([], [], mark, color=colour, markersize=6, label=name)
+    figure.legend(loc="outside upper right", ncols=3)
     return figure
 
 
@@ -70,36 +70,23 @@ def _interval(axes: Axes, position: float, found: Interval | None, limits: Limit
     if found is None:
         return
     left, right = max(found.low, limits[0]), min(found.high, limits[1])
-    axes.plot([left, right], [position, position], color=OURS, linewidth=1.6, solid_capstyle="butt", zorder=2)
+    axes.plot([left, right], [position, position], color=OURS, linewidth=0.9, solid_capstyle="butt", zorder=2)
     for cut, edge, mark in ((found.low < limits[0], left, "<"), (found.high > limits[1], right, ">")):
         if cut:
             axes.plot([edge], [position], marker=mark, color=OURS, markersize=5, clip_on=False, zorder=2)
         else:
-            axes.plot([edge, edge], [position - 0.09, position + 0.09], color=OURS, linewidth=1.6, zorder=2)
-
-
-def _name(axes: Axes, what: str, colour: str, named: set[str], at: tuple[float, float], limits: Limits) -> None:
-    """Name a kind of mark where it first stands."""
-    if what in named:
-        return
-    named.add(what)
-    left = at[0] > limits[0] + 0.8 * (limits[1] - limits[0])
-    axes.annotate(
-        what, at, xytext=(-9 if left else 9, 0), textcoords="offset points", ha="right" if left else "left",
-        va="center", fontsize=SMALL, color=colour, zorder=5,
-    )  # fmt: skip
+            axes.plot([edge, edge], [position - 0.09, position + 0.09], color=OURS, linewidth=0.9, zorder=2)
 
 
 def _caption(numbers: SweepNumbers, rows: Sequence[RowNumbers]) -> str:
     """What the drawing shows, and how to read its marks."""
-    counts = {row.improvement.n for row in rows if row.improvement is not None}
-    ours = (
-        "Ours (open circles) are of one seed: there is no interval."
-        if counts == {1}
-        else "Ours (circles) are means of paired seeds, each seed a tick, with the 95 % paired t interval; an arrow "
-        "means that the interval goes on, an open circle that there is one seed."
-    )
-    other = f", of its {numbers.paper_metric}" if numbers.paper_metric != numbers.metric else ""
-    known = any(row.paper_improvement is not None for row in rows)
-    paper = f" The paper's are diamonds{other}." if known else ""
-    return f"Improvement in {numbers.metric} over {numbers.against}. {ours}{paper}"
+    found = [row.improvement for row in rows if row.improvement is not None]
+    said = f"Improvement in {numbers.metric} over {numbers.against}"
+    if any(one.n > 1 for one in found):
+        said += ": mean and every seed"
+    if any(one.interval is not None for one in found):
+        said += ", with the 95 % paired t interval (an arrow: it goes on)"
+    if any(row.paper_improvement is not None for row in rows):
+        other = f" ({numbers.paper_metric})" if numbers.paper_metric != numbers.metric else ""
+        said += f"; the paper's{other} beside it"
+    return f"{said}."

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.formats.cells import Cell, bounds, chance, change, gap, number, text
-from reports.formats.drawing import FAINT, INK, OURS, PAPER, SMALL, Drawing, draw
+from reports.formats.drawing import FAINT, INK, OURS, PAPER, SMALL, WIDTH, Drawing, draw
 from reports.formats.page import Section, there
 from reports.formats.table import Column, Table, fill
 from reports.formats.words import signed
@@ -27,8 +27,15 @@ def losses(numbers: SweepNumbers) -> Section | None:
     effects = effects_of(numbers)
     if effects is None:
         return None
-    blocks = there(*(make(numbers, effects) for make in (additions_table, shapley_table, waterfall_drawing)))
-    return Section(key="losses", title="What each loss is worth", short="Losses", blocks=blocks) if blocks else None
+    blocks = there(waterfall_drawing(numbers, effects))
+    return Section(key="losses", title="What each loss adds", blocks=blocks) if blocks else None
+
+
+def loss_tables(numbers: SweepNumbers) -> Section | None:
+    """The gain of each loss beside each other set of losses, and Shapley values."""
+    effects = effects_of(numbers)
+    blocks = () if effects is None else there(additions_table(numbers, effects), shapley_table(numbers, effects))
+    return Section(key="loss-tables", title="Gains of each loss", blocks=blocks, folded=True) if blocks else None
 
 
 def effects_of(numbers: SweepNumbers) -> LossEffects | None:
@@ -157,20 +164,21 @@ def waterfall_drawing(numbers: SweepNumbers, effects: LossEffects) -> Drawing | 
         return None
     across = min(2, len(ways))
     down = math.ceil(len(ways) / across)
-    figure = Figure(figsize=(3.9 * across, 2.3 * down + 0.3))
+    figure = Figure(figsize=(WIDTH, 1.75 * down + 0.2))
     panels = list(figure.subplots(down, across, sharey=True, squeeze=False).flat)
     for axes, way in zip(panels, ways, strict=False):
         _draw_way(axes, way, rows, numbers, effects.losses)
     for axes in panels[len(ways) :]:
         axes.set_visible(False)
     figure.supylabel(numbers.metric)
-    paper = "; diamonds: the paper's values" if numbers.metric == numbers.paper_metric else ""
+    intervals = any(found.n >= LEAST_SEEDS for _, found in numbers.compared)
+    paper = " Diamonds: the paper's values." if numbers.metric == numbers.paper_metric else ""
     return draw(
         figure,
         name="waterfall",
-        caption=f"Cumulative gains in {numbers.metric}, one panel per order of adding losses. Lines: 95 % paired "
-        f"t intervals of the step, from three seeds on; hatched: a decrease{paper}. What a loss adds depends on what "
-        "is there before it, so the orders differ.",
+        caption=f"Cumulative gains in {numbers.metric}, one panel per order of adding losses. Hatched: a decrease."
+        + " Lines: 95 % paired t intervals." * intervals
+        + paper,
     )
 
 

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from reports.formats.drawing import Drawing, draw, heat_map
+from reports.formats.drawing import WIDTH, Drawing, draw, heat_map
 from reports.formats.words import plain
 from reports.numbers.sweep import SweepNumbers
 
@@ -25,9 +25,7 @@ def matrix_drawing(numbers: SweepNumbers) -> Drawing | None:
     return draw(
         _figure(numbers, *factors),
         name="matrix",
-        wide=True,
-        caption="Students down, teachers across: the lighter, the better. Each panel has its own range of colours, so "
-        "compare patterns between the two, and not shades.",
+        caption="Students down, teachers across: the lighter, the better. Each panel has its own range of colours.",
     )
 
 
@@ -41,13 +39,12 @@ def _figure(numbers: SweepNumbers, down: str, across: str) -> Figure:
     means = {at: found.mean for at, found in ours.items()}
     stds = {at: "" if found.std is None else f"\n± {found.std:.1f}" for at, found in ours.items()}
     shown = [(f"ours, {numbers.metric}", means, stds), *([(f"paper, {theirs}", paper, {})] if paper else [])]
-    width, height = len(shown) * (1.3 + 1.15 * len(columns)) + 0.6, 1.0 + 0.55 * len(rows)
-    figure = Figure(figsize=(width, height))
-    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    figure = Figure(figsize=(max(WIDTH, 1.3 + 0.8 * len(columns)), len(shown) * (0.7 + 0.5 * len(rows))))
+    panels = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
     for axes, (title, values, after) in zip(panels, shown, strict=True):
         texts = {at: plain(value, 1) + after.get(at, "") for at, value in values.items()}
         heat_map(axes, values, texts, rows, columns)
         axes.set_title(title)
-        axes.set_xlabel(across)
-    panels[0].set_ylabel(down)
+        axes.set_ylabel(down)
+    panels[-1].set_xlabel(across)
     return figure

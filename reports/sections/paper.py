@@ -1,4 +1,4 @@
-"""Ours beside the paper's: numbers, ranks, whether improvements point the same way, and settings that differ."""
+"""Ours beside the paper's: numbers, ranks, and whether improvements point the same way."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,6 @@ from reports.formats.page import Section
 from reports.formats.table import Column, Table, fill
 from reports.formats.words import plain, signed
 from reports.numbers.sweep import RowNumbers, SweepNumbers
-from reports.paper.setting import Deviation, Values, deviations, on_published_data, setting
 from reports.sections.confounds import confound_sentences
 from reports.sections.row_cells import baseline_column, measured, name_column
 from reports.statistics.agreement import Agreement, ImprovementAgreement, improvement_agreement, rank_agreement
@@ -17,45 +16,11 @@ from reports.statistics.resampling import Interval
 
 
 def paper(numbers: SweepNumbers) -> Section | None:
-    """Ours beside the paper's, and in what the settings differ; nothing where the paper has none of these rows."""
+    """Ours beside the paper's; nothing where the paper has none of these rows."""
     if not any(row.paper for row in numbers.rows):
         return None
-    said, blocks, differing = agreement_sentences(numbers), [paper_table(numbers)], deviations_of(numbers)
-    if differing:
-        said = (
-            *said,
-            "The paper's numbers were measured in another setting, listed below. Compare orders and improvements, "
-            "not levels.",
-        )
-        columns: list[Column[Deviation]] = [
-            Column("setting", lambda one: text(one.setting)),
-            Column("paper", lambda one: text(one.paper)),
-            Column("here", lambda one: text(one.here)),
-        ]
-        blocks.append(fill(columns, differing, name="setting", caption="Settings that differ"))
-    return Section(key="paper", title="Beside the paper", short="Paper", text=said, blocks=tuple(blocks))
-
-
-def _settings(numbers: SweepNumbers, role: str) -> list[Values]:
-    """Every run's recipe as it is compared."""
-    data = numbers.plan.data
-    return [
-        setting(run.recipe, run.identity, data.get(str(run.identity.get("data"))))
-        for run in numbers.all_runs
-        if run.role == role and run.recipe
-    ]
-
-
-def deviations_of(numbers: SweepNumbers) -> tuple[Deviation, ...]:
-    """The settings in which these runs differ from the published ones."""
-    seeds = max((len(row.runs) for row in numbers.rows), default=0)
-    return deviations(_settings(numbers, "student"), _settings(numbers, "teacher"), seeds=seeds)
-
-
-def as_published(numbers: SweepNumbers) -> bool:
-    """Whether the runs were measured on the paper's data, so that published methods may stand beside them."""
-    found = _settings(numbers, "student")
-    return bool(found) and all(map(on_published_data, found))
+    blocks = (paper_table(numbers),)
+    return Section(key="paper", title="Beside the paper", text=agreement_sentences(numbers), blocks=blocks, folded=True)
 
 
 def agreement(numbers: SweepNumbers) -> Agreement | None:

@@ -1,34 +1,46 @@
-"""What runs drew of people, every row's pictures beside the others'."""
+"""What runs drew of people: people down, rows across, a grid for each way of looking at them."""
 
-from reports.formats.gallery import Gallery, Picture
+from collections.abc import Sequence
+
+from reports.formats.gallery import Gallery, Picture, views_of
 from reports.formats.page import Section
 from reports.numbers.sweep import SweepNumbers
-
-KINDS = {
-    "skeleton": (
-        "Predicted skeletons",
-        "Joints as each row's model predicts them; certainty where the model gives one.",
-    ),
-    "heatmaps": ("Heatmaps", "What a simulated heatmap looks like beside the teacher's."),
-    "attention": ("Attention", "Where the keypoint tokens look in the picture."),
-}
+from reports.read.reader import RunNumbers
 
 
 def pictures(numbers: SweepNumbers) -> Section | None:
-    """The newest pictures by kind, of the first finished seed of each row that has any, or of any seed."""
-    kinds: dict[str, list[Picture]] = {}
-    for row in numbers.drawn_rows:
-        read = ((run, numbers.reader.details(run).pictures) for run in row.drawn_runs)
-        run, found = next(((run, found) for run, found in read if found), (None, ()))
-        for one in found:
-            assert run is not None
-            picture = Picture(row=row.name, seed=run.seed, epoch=one.epoch, path=one.path, caption=one.caption)
-            kinds.setdefault(one.kind, []).append(picture)
-    if not kinds:
-        return None
-    galleries = []
-    for kind, of_kind in kinds.items():
-        title, caption = KINDS.get(kind, (kind, ""))
-        galleries.append(Gallery(name=kind, title=title, caption=caption, pictures=tuple(of_kind)))
-    text = ("The same validation images for every row. Select a picture to see it large.",)
-    return Section(key="pictures", title="Pictures", short="Pictures", text=text, blocks=tuple(galleries))
+    """Every row's skeletons."""
+    grids = _grids(numbers)[:1]
+    return Section(key="pictures", title="Predicted poses of the same people", blocks=grids) if grids else None
+
+
+def views(numbers: SweepNumbers) -> Section | None:
+    """Every row's attention and heatmaps."""
+    grids = _grids(numbers)[1:]
+    return Section(key="views", title="Attention and heatmaps", blocks=grids, folded=True) if grids else None
+
+
+def _grids(numbers: SweepNumbers) -> tuple[Gallery, ...]:
+    """A grid for each view, of the teachers and of the first finished seed of each row that has any, or of any seed."""
+    drawn = [_first(name, [run], numbers) for name, run in numbers.named_teachers.items()]
+    drawn += [_first(row.name, row.drawn_runs, numbers) for row in numbers.drawn_rows]
+    there = [picture for picture in drawn if picture is not None]
+    named = dict.fromkeys(view for picture in there for view in views_of(picture.path))
+    return tuple(
+        Gallery(
+            name="-".join(view.replace(":", "").split()),
+            view=view,
+            caption=f"{view[0].upper()}{view[1:]}; one person a line. White: annotated."
+            + (" Limbs are as opaque as their joints are sure." if view == "skeleton" else ""),
+            pictures=tuple(there),
+        )
+        for view in named
+    )
+
+
+def _first(row: str, runs: Sequence[RunNumbers], numbers: SweepNumbers) -> Picture | None:
+    for run in runs:
+        found = numbers.reader.details(run).people
+        if found is not None:
+            return Picture(row=row, seed=run.seed, epoch=found.epoch, path=found.path)
+    return None

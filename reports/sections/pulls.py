@@ -25,8 +25,8 @@ def pulls(numbers: SweepNumbers) -> Section | None:
     said = f"Less than {100 * WEAK:.0f} % of the gradient: {', '.join(weak)}. These rows say little of that loss."
     return Section(
         key="pulls",
+        folded=True,
         title="What each loss pulled",
-        short="Pulls",
         text=(said,) if weak else (),
         blocks=(_table(lines),),
     )

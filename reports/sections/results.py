@@ -31,18 +31,24 @@ class Layout(NamedTuple):
 
 def results(numbers: SweepNumbers) -> Section:
     """The sweep's table, and its drawings."""
-    left = (
-        f"Drawings and pictures are of “{numbers.plan.baseline}” and the best of the others, {len(numbers.drawn)} of "
-        f"{len(numbers.rows)} rows; the tables hold all.",
-    )
+    said = [f"The teacher, {text}." for text in _teachers(numbers)]
+    if len(numbers.drawn) < len(numbers.rows):
+        said.append(f"Figures show {len(numbers.drawn)} of {len(numbers.rows)} rows: the baseline and the best.")
     drawings = (matrix_drawing(numbers) if numbers.plan.table == "matrix" else None, improvements_drawing(numbers))
     return Section(
         key="results",
         title="Results",
-        short="Results",
-        text=left if len(numbers.drawn) < len(numbers.rows) else (),
+        after=tuple(said),
         blocks=there(results_table(numbers), _parts_table(numbers), *drawings),
     )
+
+
+def _teachers(numbers: SweepNumbers) -> list[str]:
+    """Every teacher with what it reaches."""
+    known = ((run.row, run.metrics.get(numbers.metric)) for run in numbers.teachers)
+    return [
+        f"{model}, has {plain(value, numbers.digits)} {numbers.metric}" for model, value in known if value is not None
+    ]
 
 
 def results_table(numbers: SweepNumbers) -> Table:
@@ -134,8 +140,6 @@ def _results(numbers: SweepNumbers) -> list[Column[RowNumbers]]:
         return gap() if row.last is None else seeds(row.last, len(row.runs), digits)
 
     found = [Column[RowNumbers](metric, lambda row: measured(row, metric, digits, best), "measured", "ours")]
-    if any(row.last is not None for row in numbers.rows):
-        found.append(Column(metric + _LAST, last, "measured", "ours"))
     if compared:
         found += baseline_column(numbers, "ours")
         found.append(Column(numbers.over, lambda row: change(row.improvement, digits), "change", "ours"))
@@ -144,14 +148,19 @@ def _results(numbers: SweepNumbers) -> list[Column[RowNumbers]]:
         if compared:
             ours = partial(number, digits=digits, signed=True)
             found.append(Column(numbers.over, lambda row: ours(row.paper_improvement), "number", "paper"))
-    others = ((name, partial(measured, metric=name, digits=metric_digits(name))) for name in numbers.other_metrics)
-    return [*found, *(Column(name, cell, "measured", "ours") for name, cell in others)]
+    if any(row.last is not None for row in numbers.rows):
+        found.append(Column(metric + _LAST, last, "measured", "ours", aside=True))
+    for name in numbers.other_metrics:
+        cell = partial(measured, metric=name, digits=metric_digits(name), best=_best(numbers, name))
+        found.append(Column(name, cell, "measured", "ours", aside=True))
+    return found
 
 
-def _best(numbers: SweepNumbers) -> float | None:
-    """The best mean, worth marking only where there is more than one."""
-    means = [found.mean for found in numbers.measured.values()]
-    return max(means, key=lambda mean: numbers.sign * mean) if len(means) > 1 else None
+def _best(numbers: SweepNumbers, metric: str = "") -> float | None:
+    """The best mean, worth marking only where there is more than one; of another metric only where more is better."""
+    metric, sign = metric or numbers.metric, 1 if metric else numbers.sign
+    means = [row.measured[metric].mean for row in numbers.rows if metric in row.measured]
+    return max(means, key=lambda mean: sign * mean) if len(means) > 1 and metric_digits(metric) == 1 else None
 
 
 def _matrix(numbers: SweepNumbers, down: str, across: str) -> Table:
@@ -183,10 +192,11 @@ def _notes(numbers: SweepNumbers, columns: Sequence[Column[Any]]) -> tuple[str, 
     counts = [found.n for found in numbers.measured.values()]
     said = []
     if counts and max(counts) > 1:
+        seeds = f"{counts[0]} seeds" if len(set(counts)) == 1 else "seeds, in parentheses how many"
         teacher = " or of the teacher, which they share" if any(row.shares_teacher for row in numbers.rows) else ""
         said.append(
-            "Mean ± sample standard deviation over seeds, in parentheses how many seeds. ± covers random seeds only, "
-            f"not the choice of validation images{teacher}."
+            f"Mean ± sample standard deviation over {seeds}. ± covers random seeds only, not the choice of "
+            f"validation images{teacher}."
         )
     if counts and numbers.metric != numbers.plan.metric:
         said.append(_flattered(numbers))

@@ -9,7 +9,7 @@ from reports.read.reader import RunNumbers
 
 def runs(numbers: SweepNumbers) -> Section:
     """Every run by itself."""
-    return Section(key="runs", title="Every run", short="Every run", blocks=(runs_table(numbers),))
+    return Section(key="runs", folded=True, title="Every run", blocks=(runs_table(numbers),))
 
 
 def runs_table(numbers: SweepNumbers) -> Table:

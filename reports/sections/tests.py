@@ -14,10 +14,10 @@ Compared = tuple[RowNumbers, Difference]
 
 
 def tests(numbers: SweepNumbers) -> Section | None:
-    """Which differences are significant."""
-    if not numbers.compared:
+    """Which differences are significant; nothing where too few seeds can tell."""
+    if all(found.p is None for _, found in numbers.compared):
         return None
-    return Section(key="tests", title="Significance tests", short="Tests", blocks=(significance_table(numbers),))
+    return Section(key="tests", folded=True, title="Significance tests", blocks=(significance_table(numbers),))
 
 
 def significance_table(numbers: SweepNumbers) -> Table:
@@ -66,8 +66,8 @@ def _notes(numbers: SweepNumbers) -> tuple[str, ...]:
     reach = stats.t.ppf(0.975, pairs - 1)
     said = [
         f"Both tests are two-sided and paired by seed; Holm's correction is over the {len(tested)} comparisons of this "
-        f"table. A t interval of {pairs} pairs reaches {reach:.1f} standard errors either way and rests on "
-        "differences being normally distributed.",
+        f"table. The t interval is {reach:.1f} standard errors wide on either side and assumes normally "
+        "distributed differences.",
         "The sign-flip test assumes no more than that a difference is as likely to be negative as positive by chance. "
         f"With {pairs} pairs its least p is {least:.3g}"
         + (

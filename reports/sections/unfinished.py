@@ -6,9 +6,15 @@ from reports.formats.table import Column, fill
 from reports.numbers.sweep import SweepNumbers
 from reports.read.reader import RunNumbers
 
+_NOT_BEGUN = ("planned", "missing")
 
-def unfinished(numbers: SweepNumbers) -> Section:
-    """The runs without a result, and why."""
+
+def unfinished(numbers: SweepNumbers) -> Section | None:
+    """The runs that began and have no result, with the reason, and how many have not begun; None where all finished."""
+    begun = [run for run in numbers.unfinished if run.state not in _NOT_BEGUN]
+    waiting = len(numbers.unfinished) - len(begun)
+    if not numbers.unfinished:
+        return None
     columns: list[Column[RunNumbers]] = [
         Column("row", lambda run: text(run.row)),
         Column("seed", lambda run: number(run.seed, 0)),
@@ -16,12 +22,12 @@ def unfinished(numbers: SweepNumbers) -> Section:
         Column("reason", lambda run: text(run.reason)),
         Column("run", lambda run: text(run.run_id)),
     ]
-    caption = "Runs without a result; none of them counts in any number above"
-    table = fill(columns, numbers.unfinished, name="unfinished", caption=caption)
+    caption = "Runs without a result; none of them counts in any number"
+    table = fill(columns, begun, name="unfinished", caption=caption)
+    said = f"{waiting} run{'s have' if waiting > 1 else ' has'} not started."
     return Section(
         key="unfinished",
         title="Missing and failed",
-        short="Missing and failed",
-        text=() if table.rows else (f"Nothing: all {len(numbers.runs)} runs have finished.",),
-        blocks=(table,) if table.rows else (),
+        text=(said,) if waiting else (),
+        blocks=(table,) if begun else (),
     )

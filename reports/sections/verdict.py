@@ -1,9 +1,9 @@
-"""How a report opens: the claim that the numbers bear, what supports or limits it, and the sweep's settings."""
+"""How a report opens: the claim that the numbers bear, and what supports or limits it."""
 
 from collections.abc import Sequence
 
 from reports.formats.page import Opening
-from reports.formats.words import duration, listed, plain, signed
+from reports.formats.words import listed, plain, signed
 from reports.numbers.sweep import RowNumbers, SweepNumbers
 from reports.sections.confounds import confound_sentences
 from reports.sections.paper import agreement
@@ -11,12 +11,12 @@ from reports.sections.provenance import different_code
 from reports.statistics.differences import SIGNIFICANT, Spread, paired_difference
 from reports.statistics.resampling import LEAST_SEEDS, smallest_sign_flip_p
 
+_MOST_NAMED = 6
+
 
 def opening(numbers: SweepNumbers) -> Opening:
     """The opening of a report. Only what was measured is claimed; one seed is called one seed."""
     plan, lacking, total = numbers.plan, len(numbers.unfinished), len(numbers.runs)
-    facts = [(name, str(value)) for name, value in plan.settings.items()]
-    seconds = sum(run.seconds or 0.0 for run in numbers.all_runs)
     return Opening(
         title=plan.title or plan.sweep,
         sweep=plan.sweep,
@@ -24,7 +24,7 @@ def opening(numbers: SweepNumbers) -> Opening:
         headline=headline(numbers),
         support=support(numbers),
         finished=f"{total - lacking} of {total}",
-        facts=(*facts, ("computing time", duration(seconds))) if seconds else tuple(facts),
+        data=str(plan.settings.get("data", "")),
     )
 
 
@@ -122,13 +122,13 @@ def _tested(numbers: SweepNumbers) -> list[str]:
     for (direction, baseline), names in sorted(groups.items(), key=lambda one: one[0][0]):
         if direction == "unclear":
             verb = "does" if len(names) == 1 else "do"
-            said.append(f"{listed(names)} {verb} not differ significantly from “{baseline}”")
+            said.append(f"{_few(names)} {verb} not differ significantly from “{baseline}”")
         else:
             verb = "is" if len(names) == 1 else "are"
-            said.append(f"{listed(names)} {verb} significantly {direction} than “{baseline}”")
+            said.append(f"{_few(names)} {verb} significantly {direction} than “{baseline}”")
     untested = [f"“{row.name}”" for row, found in numbers.compared if found.p_adjusted is None]
     if untested:
-        said.append(f"{listed(untested)}: not tested (fewer than three pairs, or pairs that do not vary)")
+        said.append(f"{_few(untested)}: not tested (fewer than three pairs, or pairs that do not vary)")
     pairs = min(found.n for _, found in tested)
     tests = f"paired t tests over seeds, Holm's correction over {len(tested)} comparisons, p < {SIGNIFICANT:g}"
     sentences = [f"{'; '.join(said)}: {tests}."]
@@ -143,6 +143,11 @@ def _tested(numbers: SweepNumbers) -> list[str]:
             f"p = {least:g} with {pairs} seeds."
         )
     return sentences
+
+
+def _few(names: Sequence[str]) -> str:
+    """The names, or of many how many they are."""
+    return listed(names) if len(names) <= _MOST_NAMED else f"{len(names)} rows"
 
 
 def _ordering(numbers: SweepNumbers) -> list[str]:

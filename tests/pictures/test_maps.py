@@ -8,9 +8,20 @@ from distilpose.pictures.maps import attention_picture, heatmap_picture, peak_ov
 CROP = np.full((160, 120, 3), 60, np.uint8)
 
 
-def test_even_attention_shows_the_crop_alone():
+def test_even_attention_is_an_even_tint():
     picture = attention_picture(CROP, np.full((4, 4), 1 / 16), None, None)
-    np.testing.assert_array_equal(picture, dimmed(CROP))
+    assert (picture == picture[0, 0]).all()
+    assert (picture[0, 0] != dimmed(CROP)[0, 0]).any()
+
+
+def test_a_patch_has_one_colour_and_an_edge():
+    attention = np.full((4, 4), 1 / 32)
+    attention[1, 2] = 1 / 2
+    picture = attention_picture(CROP, attention, None, None)
+    patch = picture[40:80, 60:90]
+    assert (patch == patch[0, 0]).all()
+    assert (picture[39, 60] != patch[0, 0]).any()
+    assert (picture[40, 59] != patch[0, 0]).any()
 
 
 def test_attention_a_little_above_even_is_fainter_than_much():

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from distilpose.data.stream import Batch
 from distilpose.heads.regression import RegressionOutput
 from distilpose.models.builders import build_model
 from distilpose.pictures.panels import write_pictures
+from distilpose.pictures.people import VIEWS
 from distilpose.pictures.scene import observe
 
 SIZE = (48, 64)
@@ -40,9 +43,9 @@ def shown(file):
         return np.asarray(picture.convert("RGB"))
 
 
-def test_three_legible_pictures_with_captions_are_written(student, teacher, batch, tmp_path):
+def test_legible_pictures_with_captions_are_written(student, teacher, batch, tmp_path):
     files = write_pictures(student, teacher, batch, COCO, tmp_path / "new" / "folder")
-    assert [file.kind for file in files] == ["skeleton", "heatmaps", "attention", "layers"]
+    assert [file.kind for file in files] == ["people", "heatmaps", "attention", "layers"]
     for file in files[:3]:
         picture = shown(file)
         assert file.path == tmp_path / "new" / "folder" / f"{file.kind}.png"
@@ -54,7 +57,7 @@ def test_three_legible_pictures_with_captions_are_written(student, teacher, batc
 
 def test_a_heatmap_model_is_shown_beside_its_targets(teacher, batch, tmp_path):
     files = write_pictures(teacher, None, batch, COCO, tmp_path, count=2)
-    assert [file.kind for file in files] == ["skeleton", "heatmaps", "attention", "layers"]
+    assert [file.kind for file in files] == ["people", "heatmaps", "attention", "layers"]
     assert "targets" in files[1].caption
 
 
@@ -70,7 +73,14 @@ def test_a_model_without_attention_has_no_picture_of_it(batch, tmp_path):
             return RegressionOutput(torch.full((len(images), 17, 2), 0.5))
 
     files = write_pictures(Still(), None, batch, COCO, tmp_path)
-    assert [file.kind for file in files] == ["skeleton", "heatmaps"]
+    assert [file.kind for file in files] == ["people", "heatmaps"]
+
+
+def test_people_stand_below_each_other_and_the_file_names_the_views(student, batch, tmp_path):
+    file, *_ = write_pictures(student, None, batch, COCO, tmp_path, count=3)
+    assert shown(file).shape[:2] == (3 * 192, 3 * 144)
+    with Image.open(file.path) as picture:
+        assert json.loads(picture.text[VIEWS]) == ["skeleton", "attention: left wrist", "heatmap: left wrist"]
 
 
 def test_count_people_are_shown(student, batch, tmp_path):
@@ -80,7 +90,7 @@ def test_count_people_are_shown(student, batch, tmp_path):
 
 
 def test_the_title_is_on_the_sheets(student, batch, tmp_path):
-    plain, titled = (shown(write_pictures(student, None, batch, COCO, tmp_path, title=t)[0]) for t in ("", "none"))
+    plain, titled = (shown(write_pictures(student, None, batch, COCO, tmp_path, title=t)[1]) for t in ("", "none"))
     assert (plain[:30] != titled[:30]).any()
     assert plain.shape == titled.shape
 

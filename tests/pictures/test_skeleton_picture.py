@@ -75,6 +75,8 @@ def test_bars_are_as_long_as_the_confidence():
     assert coloured(1.0) == coloured(3.0)
 
 
-def test_without_scores_there_are_no_bars():
-    chart = confidence_chart(None, COCO, 272)
-    assert not any((np.abs(chart.astype(int) - colour).max(-1) < 3).any() for colour in SIDES.values())
+def test_signs_are_as_thick_as_asked(points):
+    def changed(unit):
+        return (skeleton_picture(GREY, points, None, COCO, unit=unit) != GREY).any(-1).sum()
+
+    assert changed(0.3) < changed(1.0) < changed(3.0)

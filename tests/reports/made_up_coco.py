@@ -19,7 +19,7 @@ CELLS = (
     ("HRNet-W48-stage3", "none", 63.0, 0.625, LARGE),
     ("HRNet-W48-stage3", "HRNet-W48", 74.4, 0.741, LARGE),
 )
-JOINTS = ("nose", "left_eye", "right_eye")
+JOINTS = ("nose", "left_ear", "right_eye")
 
 
 def diagnosis(score: bool) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from distilpose.pictures.people import VIEWS
+from distilpose.pictures.png import save_png
 from experiments.runs.saved_plan import SavedPlan, SavedRow
 from experiments.runs.store import Store
 
@@ -76,13 +78,13 @@ def _write(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value))
 
 
-def draw_picture(path: Path, shade: int) -> None:
-    """A picture of four small panels, told apart by their shade."""
+def draw_people(path: Path) -> None:
+    """Four people down, two views across."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    image = np.full((160, 640, 3), 235, np.uint8)
-    for panel in range(4):
-        cv2.circle(image, (80 + panel * 160, 80), 60, (shade, 40 * panel, 255 - shade), -1)
-    assert cv2.imwrite(str(path), image)
+    image = np.full((4 * 192, 2 * 144, 3), 235, np.uint8)
+    for person, view in np.ndindex(4, 2):
+        cv2.circle(image, (72 + 144 * view, 96 + 192 * person), 60, (200 * view, 60 * person, 80), -1)
+    save_png(image, path, said={VIEWS: json.dumps(["skeleton", "attention: left wrist"])})
 
 
 def journal_lines(seed: int, ap: float, *, epochs: int = EPOCHS, pictures: bool = True) -> list[dict[str, Any]]:
@@ -100,7 +102,7 @@ def journal_lines(seed: int, ap: float, *, epochs: int = EPOCHS, pictures: bool 
             done, step = epoch + 1, 10 * (epoch + 1)
             values = {"val/AP": grown, "val/PCK@0.2": min(1.0, grown * 2)}
             lines.append({"t": float(step), "event": "metrics", "step": step, "epoch": done, "values": values})
-            for kind in ("skeleton", "heatmaps", "attention") if pictures else ():
+            for kind in ("people", "heatmaps") if pictures else ():
                 said = {
                     "step": step,
                     "epoch": done,
@@ -152,8 +154,7 @@ def begin_run(
     _write(path / "run.json", {**spec, "recipe": recipe(role, seed, ticks), "teacher_id": None})
     lines = journal_lines(seed, ap, epochs=epochs)
     (path / "journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"torn')
-    for shade, kind in enumerate(("skeleton", "heatmaps", "attention")):
-        draw_picture(path / "pictures" / f"{kind}.png", 60 + 60 * shade)
+    draw_people(path / "pictures" / "people.png")
     return path
 
 

@@ -9,7 +9,8 @@ function stateOfPage() {
     [head.querySelector("button").id, head.getAttribute("aria-sort")]);
   const filters = [...document.querySelectorAll(".filter input")].map((input) => [input.id, input.value]);
   const open = [...document.querySelectorAll("details[open]")].map((part) => part.id);
-  return { sorted, filters, open, focus: document.activeElement?.id ?? "", x: scrollX, y: scrollY };
+  const more = [...document.querySelectorAll(".more :checked")].map((box) => box.id);
+  return { sorted, filters, open, more, focus: document.activeElement?.id ?? "", x: scrollX, y: scrollY };
 }
 function restore(state) {
   for (const [id, value] of state.filters) {
@@ -23,6 +24,7 @@ function restore(state) {
     for (let press = 0; button && press < (direction === "ascending" ? 1 : 2); press++) button.click();
   }
   for (const id of state.open) document.getElementById(id)?.setAttribute("open", "");
+  for (const id of state.more) document.getElementById(id)?.click();
   if (state.focus) document.getElementById(state.focus)?.focus({ preventScroll: true });
   scrollTo({ left: state.x, top: state.y, behavior: "instant" });
 }

@@ -60,7 +60,7 @@ function addFilter(table, rows) {
   });
 }
 
-// Pictures and drawings: shown large, with the others of their kind one key away.
+// Pictures: shown large, with the other rows' one key away.
 const dialog = document.getElementById("large");
 const shown = dialog.querySelector(".shown");
 const title = document.getElementById("large-title");
@@ -68,41 +68,27 @@ let place = 0;
 let series = [];
 function show(step) {
   place = (place + step + series.length) % series.length;
-  const { element, words } = series[place];
-  const copy = element.cloneNode(true);
-  title.textContent = words;
-  shown.replaceChildren(copy);
+  title.textContent = series[place].alt;
+  shown.replaceChildren(series[place].cloneNode(true));
 }
-function enlargeable(elements, wordsOf, attach) {
-  const all = elements.map((element) => ({ element, words: wordsOf(element) }));
-  all.forEach((one, position) => {
+for (const gallery of document.querySelectorAll(".gallery")) {
+  const images = [...gallery.querySelectorAll("img")];
+  images.forEach((image, position) => {
     const button = document.createElement("button");
     button.type = "button";
-    attach(one, button);
+    button.className = "zoom";
+    button.setAttribute("aria-label", "Show large: " + image.alt);
+    image.replaceWith(button);
+    button.append(image);
     button.addEventListener("click", () => {
-      series = all;
+      series = images;
       place = position;
-      for (const other of dialog.querySelectorAll("[data-step]")) other.hidden = all.length < 2;
+      for (const other of dialog.querySelectorAll("[data-step]")) other.hidden = series.length < 2;
       show(0);
       dialog.showModal();
     });
   });
 }
-for (const gallery of document.querySelectorAll(".gallery")) {
-  enlargeable([...gallery.querySelectorAll("img")], (image) => image.alt, ({ element, words }, button) => {
-    button.className = "zoom";
-    button.setAttribute("aria-label", "Show large: " + words);
-    element.replaceWith(button);
-    button.append(element);
-  });
-}
-enlargeable([...document.querySelectorAll("figure.drawing svg.plot")], (svg) => svg.getAttribute("aria-label"),
-  ({ element, words }, button) => {
-    button.className = "enlarge";
-    button.textContent = "Show large";
-    button.setAttribute("aria-label", "Show large: " + words);
-    element.closest("figure").append(button);
-  });
 for (const button of dialog.querySelectorAll("[data-step]")) {
   button.addEventListener("click", () => show(Number(button.dataset.step)));
 }
@@ -111,6 +97,10 @@ dialog.addEventListener("keydown", (event) => {
   if (step && series.length > 1) show(step);
 });
 dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-for (const source of document.querySelectorAll(".latex textarea")) {
-  source.addEventListener("focus", () => source.select());
+for (const button of document.querySelectorAll(".copy")) {
+  button.addEventListener("click", () => {
+    button.nextElementSibling.select();
+    document.execCommand("copy");
+    button.textContent = "Copied";
+  });
 }

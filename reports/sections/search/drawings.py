@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from reports.formats.drawing import FAINT, INK, LABEL, MUTED, OURS, PAPER, SMALL, Drawing, draw, one_panel
+from reports.formats.drawing import FAINT, INK, LABEL, MUTED, OURS, PAPER, SMALL, WIDTH, Drawing, draw, one_panel
 from reports.sections.search.numbers import Axis, SearchNumbers, TrialNumbers
 
 _HIGHLIGHTED = 4  # one in so many finished trials is among the good ones
@@ -27,7 +27,7 @@ def _title(objective: str) -> str:
 
 def history_drawing(search: SearchNumbers) -> Drawing:
     """The first objective by trial, and the best of it so far."""
-    figure, axes = one_panel(7.2, 3.0)
+    figure, axes = one_panel(WIDTH, 2.8)
     for first, second in pairwise(search.trials):
         if first.batch != second.batch:
             axes.axvline(second.number - 0.5, color=FAINT, linewidth=0.7, zorder=0)
@@ -68,7 +68,7 @@ def importance_drawing(search: SearchNumbers) -> Drawing | None:
     found = search.importances
     if not found:
         return None
-    figure, axes = one_panel(5.6, 0.8 + 0.34 * len(found))
+    figure, axes = one_panel(WIDTH, 0.8 + 0.34 * len(found))
     for position, one in enumerate(found):
         axes.barh(position, one.share, height=0.56, color=FAINT, zorder=1)
         axes.plot([one.interval.low, one.interval.high], [position, position], color=OURS, linewidth=1.6, zorder=2)
@@ -89,7 +89,7 @@ def importance_drawing(search: SearchNumbers) -> Drawing | None:
 
 def parallel_drawing(search: SearchNumbers) -> Drawing:
     """Every trial a line across the fields to its first objective."""
-    figure, axes = one_panel(1.35 * (len(search.axes) + 1) + 0.6, 3.3)
+    figure, axes = one_panel(max(WIDTH, 0.9 * len(search.axes)), 3.0)
     shown = [(trial, trial.reached) for trial in search.trials if trial.reached is not None]
     low, high = min(reached for _, reached in shown), max(reached for _, reached in shown)
     good = {trial.number for trial in search.finished[: max(1, len(search.finished) // _HIGHLIGHTED)]}
@@ -131,7 +131,7 @@ def parallel_drawing(search: SearchNumbers) -> Drawing:
         f"Every trial as a line across its values to the {_title(search.objectives[0])} it reached: the best quarter "
         f"of the finished ones in colour with dots{own}, the others thin, unfinished and pruned ones dotted."
     )
-    return draw(figure, name="search-parallel", caption=caption, wide=len(search.axes) > 5)
+    return draw(figure, name="search-parallel", caption=caption)
 
 
 def _marks(axis: Axis) -> list[tuple[float, str]]:
@@ -146,8 +146,8 @@ def front_drawing(search: SearchNumbers) -> Drawing | None:
     first, *others = map(_title, search.objectives)
     if not others or not search.finished:
         return None
-    figure = Figure(figsize=(4.4 * len(others), 3.4))
-    panels: list[Axes] = list(figure.subplots(1, len(others), sharey=True, squeeze=False)[0])
+    figure = Figure(figsize=(WIDTH, 2.6 * len(others)))
+    panels: list[Axes] = list(figure.subplots(len(others), 1, squeeze=False)[:, 0])
     for index, (axes, objective) in enumerate(zip(panels, others, strict=True), start=1):
         for trial in search.finished:
             assert trial.values is not None
@@ -160,10 +160,10 @@ def front_drawing(search: SearchNumbers) -> Drawing | None:
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.margins(0.08)
-    panels[0].set_ylabel(first)
+        axes.set_ylabel(first)
     marks = f" Diamonds: {' and '.join(f'“{name}”' for name in search.own_trials)}." if search.own_trials else ""
     caption = (
         f"The finished trials by {first} and {' and '.join(others)}; in colour the {len(search.front)} that no other "
         f"beats.{marks} One seed each: neighbours on the front may change places."
     )
-    return draw(figure, name="search-front", caption=caption, wide=len(others) > 1)
+    return draw(figure, name="search-front", caption=caption)

@@ -14,8 +14,16 @@ def search(numbers: SweepNumbers) -> Section | None:
     found = search_numbers(numbers)
     if found is None:
         return None
-    blocks = there(chosen_table(numbers, found), *search_drawings(found), trials_table(found))
-    return Section(key="search", title="Search", short="Search", text=search_sentences(found), blocks=blocks)
+    blocks = there(chosen_table(numbers, found), *search_drawings(found))
+    return Section(key="search", title="Search", text=search_sentences(found), blocks=blocks)
+
+
+def trials(numbers: SweepNumbers) -> Section | None:
+    """Every trial; nothing for a sweep that is no search."""
+    found = search_numbers(numbers)
+    if found is None:
+        return None
+    return Section(key="trials", title="Every trial", blocks=(trials_table(found),), folded=True)
 
 
 def search_sentences(search: SearchNumbers) -> tuple[str, ...]:

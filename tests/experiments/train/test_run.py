@@ -127,7 +127,7 @@ def test_pictures_of_every_kind_are_drawn_at_every_validation(done: tuple[Plan, 
     run = store.run(row.runs[0].run_id)
     pictures = run.picture_rows()
     assert {(picture.kind, picture.step) for picture in pictures} == {
-        (kind, step) for kind in ("attention", "heatmaps", "layers", "skeleton") for step in (2, 4)
+        (kind, step) for kind in ("attention", "heatmaps", "layers", "people") for step in (2, 4)
     }
     assert all((run.path / picture.path).stat().st_size > 1000 for picture in pictures)
 
@@ -245,7 +245,7 @@ def test_a_heatmap_model_learns_from_its_own_cycles_and_is_measured_by_the_first
         "attention",
         "heatmaps",
         "layers",
-        "skeleton",
+        "people",
     }
     weights = {name: build.load_weights(run.weights) for name, run in runs.items()}
     patches = [state["encoder.patch_embedding.weight"] for state in weights.values()]

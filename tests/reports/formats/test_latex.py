@@ -17,6 +17,7 @@ from reports.numbers.sweep import aggregate
 from reports.sections import make_sections
 from reports.sections.comparison import dev_table, val_table
 from reports.sections.publication import publication_table
+from reports.sections.tests import significance_table
 
 Sweep = tuple[Store, SavedPlan]
 PDFLATEX = shutil.which("pdflatex")
@@ -48,7 +49,12 @@ def test_every_table_of_a_report_compiles(hostile: Sweep, tmp_path: Path) -> Non
     store, plan = hostile
     numbers = aggregate(store, plan)
     blocks = [block for section in make_sections(numbers) for block in section.blocks]
-    tables = [*(block for block in blocks if isinstance(block, Table)), val_table(numbers), dev_table()]
+    tables = [
+        *(block for block in blocks if isinstance(block, Table)),
+        significance_table(numbers),
+        val_table(numbers),
+        dev_table(),
+    ]
     assert {"results", "tests", "additions", "paper", "val2017", "test-dev2017"} <= {table.name for table in tables}
     compiled(tmp_path, tables)
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")

@@ -112,7 +112,7 @@ def test_headings_go_down_one_level_at_a_time(page: str) -> None:
 
 def test_every_picture_and_drawing_says_what_it_shows(page: str) -> None:
     found = Elements(page)
-    assert len(found.all("img")) == 24
+    assert len(found.all("img")) == 18
     assert all(image["alt"] for image in found.all("img"))
     assert all(drawing["role"] == "img" and drawing["aria-label"] for drawing in found.all("svg"))
 
@@ -137,7 +137,7 @@ def test_scrolling_parts_can_be_reached_by_keyboard(page: str) -> None:
 def test_what_failed_or_is_missing_is_shown(page: str) -> None:
     text = " ".join(Elements(page).text)
     assert "22 of 25" in text
-    assert "not started" in text
+    assert "1 run has not started" in text
     assert "at epoch 12 of 30, stopped before its end" in text
 
 
@@ -159,7 +159,8 @@ def test_drawings_show_every_row_by_name(complete_numbers: SweepNumbers) -> None
     found = {row.name: row_curves(row, complete_numbers)["val/AP"] for row in complete_numbers.rows}
     with rc_context(STYLE):
         panels = curves_figure(complete_numbers, "val/AP", found)
-    assert [axes.get_title(loc="left") for axes in panels.axes] == names
+    (axes,) = panels.axes
+    assert [one.get_text() for one in axes.texts] == names
 
 
 def test_an_interval_past_the_edge_ends_in_an_arrowhead(complete_numbers: SweepNumbers) -> None:
@@ -210,9 +211,10 @@ def test_all_files_are_written_and_the_markdown_finds_its_drawings(own_store: Sw
         assert path.stat().st_size > 0
     text = files.markdown.read_text(encoding="utf-8")
     named = re.findall(r"!\[.*?\]\((.*?)\)", text)
-    assert [files.markdown.parent / name for name in named] == [part for part in files.parts if part.suffix == ".svg"]
-    assert "## Provenance" in text
-    assert "c0ffee0123456789" in text
+    assert {files.markdown.parent / name for name in named} <= {part for part in files.parts if part.suffix == ".svg"}
+    assert "Provenance" in text
+    assert "c0ffee0123456789" not in text
+    assert "c0ffee0123456789" in files.html.read_text(encoding="utf-8")
 
 
 def test_the_same_store_gives_the_same_bytes(own_store: Sweep, tmp_path: Path) -> None:

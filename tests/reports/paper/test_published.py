@@ -29,7 +29,7 @@ from reports.paper.setting import (
     setting,
 )
 from reports.sections import make_sections
-from reports.sections.paper import as_published, deviations_of
+from reports.sections.settings import as_published, deviations_of
 
 COCO = SavedData(name="anything", annotations=COCO_ANNOTATIONS)
 IN_DETECTIONS = {"evaluation": {"boxes": DETECTIONS}, "model": {"patch": [4, 3]}}

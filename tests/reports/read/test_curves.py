@@ -6,7 +6,7 @@ import pytest
 
 from experiments.runs.journal import MetricRow
 from reports.read.curves import run_curves
-from reports.sections.curves import mean_curve
+from reports.sections.curves import mean_curve, spread_out
 
 
 def row(step: int, epoch: float | None, **values: float) -> MetricRow:
@@ -38,9 +38,19 @@ def test_a_mean_covers_the_epochs_that_all_runs_reached() -> None:
     assert curve is not None
     assert curve.epochs == (1.0, 2.0)
     assert curve.mean == pytest.approx((15.0, 40.0))
-    assert curve.low == pytest.approx((10.0, 30.0))
-    assert curve.high == pytest.approx((20.0, 50.0))
-    assert curve.seeds == 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "heights"),
+    [
+        ([0.5, 0.5], [0.5, 0.6]),
+        ([0.9, 0.2], [0.9, 0.2]),
+        ([1.0, 0.98, 0.99], [1.0, 0.8, 0.9]),
+        ([0.0, 0.0], [0.0, 0.1]),
+    ],
+)
+def test_names_at_the_ends_of_lines_stand_apart_in_their_order(wanted: list[float], heights: list[float]) -> None:
+    assert spread_out(wanted, 0.1) == pytest.approx(heights)
 
 
 @pytest.mark.parametrize("runs", [[], [{1.0: 1.0}, {2.0: 1.0}], [{}]])

@@ -13,7 +13,7 @@ from reports.sections.search.drawings import search_drawings
 from reports.sections.search.numbers import SearchNumbers, TrialNumbers, front, search_numbers
 from reports.sections.search.section import search_sentences
 from reports.sections.search.tables import chosen_table, trials_table
-from reports.sections.verdict import opening
+from reports.sections.settings import computing_time
 from reports.write import write_report
 
 TRIALS = 16
@@ -80,7 +80,7 @@ def test_the_tables_of_the_sweep_show_its_own_rows_and_the_confirmed_ones_alone(
     assert [row.name for row in numbers.rows] == ["ours", "trial 7 again"]
     assert len(search.trials) == TRIALS
     assert len(numbers.all_runs) == TRIALS + 4
-    assert dict(opening(numbers).facts)["computing time"] == "40 min"
+    assert computing_time(numbers) == "40 min"
 
 
 def test_a_sweep_that_is_no_search_has_no_such_section(complete_numbers: SweepNumbers) -> None:

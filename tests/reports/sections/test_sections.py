@@ -18,13 +18,21 @@ from reports.numbers.sweep import SweepNumbers, aggregate
 from reports.sections import make_sections
 from reports.sections.comparison import dev_table, val_table
 from reports.sections.cost import cost_drawing, cost_figure, cost_table
-from reports.sections.errors import Calibration, calibration_drawing, calibrations_of, errors, joints_of
+from reports.sections.errors import (
+    Calibration,
+    calibration_drawing,
+    calibrations_of,
+    confidence,
+    joints,
+    joints_drawing,
+    joints_of,
+)
 from reports.sections.losses import chains, effects_of, waterfall_drawing
 from reports.sections.matrix import matrix_drawing
 from reports.sections.paper import paper_table
 from reports.sections.results import results_table
 from reports.sections.row_cells import best_of_models
-from reports.sections.tests import significance_table
+from reports.sections.tests import significance_table, tests
 from reports.sections.verdict import headline, support
 
 
@@ -46,7 +54,7 @@ def cells(table: Table, row: int) -> dict[str, Cell]:
 
 def test_every_section_of_a_full_report_is_made(numbers: SweepNumbers) -> None:
     keys = {section.key for section in make_sections(numbers)}
-    assert {"results", "tests", "paper", "cost", "comparison", "curves", "errors"} <= keys
+    assert {"results", "paper", "cost", "comparison", "curves", "joints", "confidence", "settings"} <= keys
 
 
 def test_a_student_stands_beside_its_teacher_and_the_published_figures(numbers: SweepNumbers) -> None:
@@ -121,13 +129,17 @@ def test_scores_that_fall_into_one_bin_are_not_called_constant(numbers: SweepNum
 
 
 def test_a_joint_that_nobody_labelled_is_left_out(numbers: SweepNumbers) -> None:
-    assert joints_of(numbers)["stemnet, none"] == {"nose": 25.0, "left_eye": 75.0}
+    assert joints_of(numbers)["stemnet, none"] == {"nose": 25.0, "ear": 75.0}
 
 
-def test_runs_that_recorded_no_errors_are_said_to(complete_numbers: SweepNumbers) -> None:
-    section = errors(complete_numbers)
-    assert section is not None
-    assert "did not record how their errors are spread" in section.text[0]
+def test_left_and_right_are_one_joint(numbers: SweepNumbers) -> None:
+    drawing = joints_drawing(joints_of(numbers))
+    assert [f">{word}<" in drawing.svg for word in ("nose", "ear", "right eye")] == [True, True, False]
+
+
+def test_runs_that_recorded_no_errors_have_no_such_sections(complete_numbers: SweepNumbers) -> None:
+    assert joints(complete_numbers) is None
+    assert confidence(complete_numbers) is None
 
 
 def test_the_generalisation_layout_puts_the_teacher_first(coco: tuple[Store, SavedPlan]) -> None:
@@ -162,6 +174,7 @@ def test_one_pair_is_not_tested(single_numbers: SweepNumbers) -> None:
     table = significance_table(single_numbers)
     assert cells(table, 0)["95 % interval: t"] == gap("n = 1")
     assert table.notes == ("Fewer than 3 pairs of seeds have no interval and no test.",)
+    assert tests(single_numbers) is None
 
 
 def test_two_pairs_are_not_tested_anywhere(own_store: tuple[Store, SavedPlan]) -> None:
