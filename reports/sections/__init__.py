@@ -78,7 +78,7 @@ def _without_people(section: Section) -> Section:
 
 
 def _defined(block: Block) -> Block:
-    """A table with the definitions of the metrics that it names below its first note."""
+    """A table with the definitions of the metrics that it names below its first two notes."""
     if not isinstance(block, Table):
         return block
-    return replace(block, notes=(*block.notes[:1], *definitions(block.words), *block.notes[1:]))
+    return replace(block, notes=(*block.notes[:2], *definitions(block.words), *block.notes[2:]))
