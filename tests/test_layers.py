@@ -34,7 +34,9 @@ REPORT_ROOMS = {
     "numbers": "statistics read",
     "sections": "statistics read formats paper numbers",
     "results": "statistics read numbers sections",
-    "write": "formats numbers sections",
+    "write": "read formats numbers sections",
+    "compare": "statistics read formats numbers sections",
+    "together": "numbers",
     "watch": "read formats numbers sections",
 }
 HOUSES = {"experiments": ROOMS, "reports": REPORT_ROOMS}

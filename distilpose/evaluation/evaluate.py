@@ -91,7 +91,9 @@ def evaluate_many(
         batches: the crops, where they are at hand already; must cover the split (or the boxes), in any order.
         truth: the annotations, where they are at hand already.
         on_batch: called before each batch; what it raises ends the evaluation.
-        metrics, required, parts: as of `measure`.
+        metrics: as of `measure`.
+        required: as of `measure`.
+        parts: as of `measure`.
 
     Raises:
         ValueError: when the batches do not cover the split, the boxes are unusable, or a model's output is no head's.

@@ -23,6 +23,7 @@ from distilpose.models.specs import STRIDE
 from distilpose.models.stemnet import StemNet
 
 PEOPLE, SIZE, DIM, VISUAL = 3, (12, 16), 8, 6
+ATTENTION = (2, 2, COCO.num_joints, COCO.num_joints + VISUAL)
 OF_STUDENT = tuple(name for name in STUDENT_ASKS if name != "learn")
 
 
@@ -52,6 +53,7 @@ def _shapes() -> dict[str, tuple[int, ...]]:
     given: dict[str, Any] = {"joints": COCO.num_joints, "skeleton": COCO, "dim": DIM, "score": True, "sigma": True}
     given |= {"heatmap_size": SIZE, "input_size": (STRIDE * width, STRIDE * height)}
     shapes: dict[str, tuple[int, ...]] = {"keypoint_tokens": (COCO.num_joints, DIM), "visual_tokens": (VISUAL, DIM)}
+    shapes["attention"] = ATTENTION
     for head in HEADS.values():
         part = head.on_tokens or head.on_features
         with torch.device("meta"):
@@ -106,7 +108,7 @@ def _world(dtype: torch.dtype, seed: int = 0, people: int = PEOPLE) -> tuple[_St
         heatmaps=some(joints, height, width),
         visual_tokens=some(VISUAL, DIM),
         keypoint_tokens=some(joints, DIM),
-        attention=None,
+        attention=some(*ATTENTION),
     )
     return student, batch, teacher
 

@@ -15,6 +15,7 @@ from distilpose.heads.output import Output
 from distilpose.losses.circulation import CirculationWeights, circulation_loss
 from distilpose.losses.table import LOSSES
 from distilpose.losses.use import Losses, LossUse
+from distilpose.models.measure import with_attention
 from distilpose.parts.load import load_part
 
 _DRAWN = ("true_heatmaps", "heatmap_visible")
@@ -106,7 +107,11 @@ class LossCriterion(nn.Module):
         was_training = model.training
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            self(model.eval()(images), batch, None if teacher is None else teacher(images))
+            shown = [
+                None if one is None else with_attention(one, images) if ask in self.losses.asks else one(images)
+                for one, ask in ((model.eval(), "attention"), (teacher, "teacher_attention"))
+            ]
+            self(shown[0], batch, shown[1])
         model.train(was_training)
 
     def _give(

@@ -8,7 +8,8 @@ from typing import Any
 from distilpose.heads import HEADS
 from distilpose.parts.signature import Signature, read_signature
 
-_SHOWN = (*dict.fromkeys(name for head in HEADS.values() for name in head.gives), "keypoint_tokens", "visual_tokens")
+_OF_TOKENS = ("keypoint_tokens", "visual_tokens", "attention")
+_SHOWN = (*dict.fromkeys(name for head in HEADS.values() for name in head.gives), *_OF_TOKENS)
 STUDENT_ASKS = (*_SHOWN, "learn")
 """What a student gives: fields of its output; `learn` is its own loss, called with the batch."""
 TEACHER_ASKS = ("teacher", *(f"teacher_{name}" for name in _SHOWN))
@@ -59,6 +60,7 @@ LOSSES = {
     "AT": BuiltIn(source="features.py:attention_transfer_loss"),
     "CWD": BuiltIn(source="features.py:channel_distillation_loss", equal_tokens=True),
     "PKD": BuiltIn(source="features.py:pearson_distillation_loss", equal_tokens=True, mixes_people={}),
+    "AM": BuiltIn(source="attention.py:attention_maps_loss"),
     "RKD": BuiltIn(source="relations.py:relation_loss", mixes_people={}),
     "RLE": BuiltIn(source="rle.py:RLE"),
     "SimCC": BuiltIn(source="simcc.py:simcc_loss", mixes_people={"form": "mmpose"}),

@@ -58,6 +58,11 @@ def plain_forward(model: nn.Module, images: Tensor) -> Any:
     return model(images)
 
 
+def with_attention(model: nn.Module, images: Tensor, **options: bool) -> Any:
+    """Return the same of a model with tokens, and what its keypoint tokens look at; no other number changes."""
+    return model(images, attention=True, **options)
+
+
 def count_parameters(model: nn.Module) -> tuple[int, int]:
     """Return (all parameters with the frozen sine table, those that are trained)."""
     parameters = list(model.parameters())

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from distilpose.data.stream import Batch
 from distilpose.evaluation.evaluate import Evaluation
 from distilpose.heads.heatmap import HeatmapOutput
+from distilpose.models.measure import plain_forward, with_attention
 from distilpose.training.batch_norm import split_batch_norm, synchronise_batch_norm
 from distilpose.training.checkpoint import Found, load_checkpoint, save_checkpoint
 from distilpose.training.member import Member
@@ -61,7 +62,7 @@ class Listener:
         """A checkpoint at `member.step` is on disk."""
 
     def ended(self, member: Member, epoch: int) -> None:
-        """The run leaves before its end, checkpointed, as `should_end` wished."""
+        """The run leaves before its end, checkpointed, as `should_end` or `stopped` wished."""
 
     def failed(self, member: Member) -> None:
         """The run has stopped for good, for the reason in `member.failure`."""
@@ -88,6 +89,7 @@ def train_cohort(
     micro_batch: int | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     should_end: Callable[[Member], bool] = lambda member: False,
+    stopped: Callable[[], Sequence[str]] = tuple,
     ranks: Ranks | None = None,
 ) -> bool:
     """True once every member has finished, failed, left or been ended; False when `should_stop` ended it, checkpointed.
@@ -112,6 +114,7 @@ def train_cohort(
         should_stop: asked after every step. `validate` may raise `Interrupted` when it is asked to stop.
         should_end: asked of every member after each validation but its last; one that shall end leaves with its
             checkpoint, and the others go on.
+        stopped: asked after every step for the names of the members that shall leave like that at once.
         ranks: the processes that train this cohort together, each on its share of every batch: the gradients are those
             of the whole batch, and so are the statistics of batch normalisation, unless a member's schedule has several
             cards. The first evaluates, writes checkpoints and is the one whose `listener` should say anything. How many
@@ -183,9 +186,16 @@ def train_cohort(
             here = [member for member in running if member.step == position and member.works]
             loop.step(here, batch, epoch)
             position += 1
-            stop, save = ranks.any_of([should_stop(), ranks.leads and time.monotonic() - saved_at > checkpoint_seconds])
-            if stop or save:
+            leaving = [m.name for m in running if m.works and m.name in asked] if (asked := stopped()) else []
+            late = time.monotonic() - saved_at > checkpoint_seconds
+            stop, save, leave = ranks.any_of([should_stop(), ranks.leads and late, ranks.leads and bool(leaving)])
+            if stop or save or leave:
                 checkpoint([m for m in running if m.works and loop.is_finite(m)])
+                names = ranks.of_first(leaving) if leave else []
+                for member in [m for m in running if m.works and m.name in names]:
+                    member.ended = True
+                    with _may_leave(member, listener):
+                        listener.ended(member, epoch)
                 ranks.agree_on_leaving(running)
                 saved_at = time.monotonic()
             if stop:
@@ -273,7 +283,8 @@ class _Loop:
         size = self.micro_batch or len(batch.images)
         parts = [Batch(*part) for part in zip(*(torch.split(tensor, size) for tensor in batch), strict=True)]
         teach = any(member.needs_teacher for member in members)
-        taught = [self._teach(part.images) if teach else None for part in parts]
+        look = any(member.needs_teacher_attention for member in members)
+        taught = [self._teach(part.images, look) if teach else None for part in parts]
         own = []
         for member in members:
             began = time.perf_counter()
@@ -321,10 +332,10 @@ class _Loop:
         return False
 
     @torch.no_grad()
-    def _teach(self, images: Tensor) -> HeatmapOutput:
+    def _teach(self, images: Tensor, look: bool) -> HeatmapOutput:
         assert self.teacher is not None
         with self.fabric.autocast():
-            output = self.teacher(images)
+            output = (with_attention if look else plain_forward)(self.teacher, images)
         # An own model's output may hold more than tensors.
         return output._make(part.float() if isinstance(part, Tensor) else None for part in output)  # type: ignore[no-any-return]
 

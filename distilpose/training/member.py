@@ -50,6 +50,7 @@ class Member:
         aside: the folder where a checkpoint is first written; see `write_whole`. Once it is gone, another process has
             the run, and the member leaves its cohort.
         needs_teacher: whether `criterion` reads the teacher's output.
+        needs_teacher_attention: whether it reads what the teacher's keypoint tokens look at.
         forward: how a training step runs the model, given wrapped for the device and precision; evaluation runs it
             plainly.
         algorithm: the optimizer.
@@ -72,6 +73,7 @@ class Member:
     checkpoints: Path
     aside: Path | None = None
     needs_teacher: bool = False
+    needs_teacher_attention: bool = False
     forward: Forward = plain_forward
     algorithm: Optimizer = ADAM
     ema: float | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from distilpose.losses.criteria import (
 )
 from distilpose.models.builders import build_from_spec
 from distilpose.models.description import Description
-from distilpose.models.measure import plain_forward
+from distilpose.models.measure import Forward, plain_forward, with_attention
 from distilpose.models.warm_start import load_imagenet, load_part
 from distilpose.training.checkpoint import load_weights
 from distilpose.training.cohort import Interrupted, Validate
@@ -101,11 +102,20 @@ def build_member(
         checkpoints=run.checkpoints,
         aside=aside,
         needs_teacher=criterion.needs_teacher,
-        forward=plain_forward if recipe.circulation is None else every_cycle,
+        needs_teacher_attention="teacher_attention" in losses.losses.asks,
+        forward=forward_of(recipe),
         algorithm=recipe.optimizer,
         ema=recipe.ema,
         clip_grad_norm=recipe.clip_grad_norm,
     )
+
+
+def forward_of(recipe: RunRecipe) -> Forward:
+    """How a training step runs the model: all cycles where they learn, with its attention where a loss asks for it."""
+    forward: Forward = plain_forward if recipe.circulation is None else every_cycle
+    if recipe.losses is None or "attention" not in recipe.losses.asks:
+        return forward
+    return with_attention if recipe.circulation is None else partial(with_attention, all_cycles=True)
 
 
 def build_run_model(recipe: RunRecipe, skeleton: Skeleton, parts: Path | None = None) -> nn.Module:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import RUNS, DataRoot, Device, Profile, Runs, console, launched
+from experiments.cli.options import RUNS, DataRoot, Device, Profile, Rows, Runs, Seeds, console, launched, selection_of
 from experiments.terminal.output import print_line
 
 
@@ -13,6 +13,8 @@ def explain(
     run: Annotated[str | None, typer.Argument(help="Id of a finished run.", metavar="RUN_ID")] = None,
     sweep: Annotated[str | None, typer.Option(help="Every row of this sweep instead, side by side.")] = None,
     profile: Profile = None,
+    rows: Rows = None,
+    seeds: Seeds = "",
     image: Annotated[list[int] | None, typer.Option(help="Id of a validation picture; may be repeated.")] = None,
     joint: Annotated[list[str] | None, typer.Option(help="Joint to show the attention of; may be repeated.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the pictures; by default below the runs.")] = None,
@@ -31,13 +33,16 @@ def explain(
 
     if (run is None) == (sweep is None):
         raise ValueError("explain: give the id of a run, or a sweep with --sweep; one of them")
+    selection = selection_of(rows, seeds)
+    if selection and run is not None:
+        raise ValueError("--rows, --seeds: select a part of a sweep; name it with --sweep")
     store = Store(runs)
     wish = Wish(images=tuple(image or ()), joints=tuple(joint or ()), data=data, device=torch_device(device))
     if run is not None:
         explained = explain_run(find_run(run, store), store, wish)
     else:
         assert sweep is not None
-        explained = explain_sweep(store.load_plan(*launched(sweep, profile)), store, wish)
+        explained = explain_sweep(selection.of(store.load_plan(*launched(sweep, profile, store))), store, wish)
     folder = out or runs / "explained" / explained.name
     folder.mkdir(parents=True, exist_ok=True)
     figures = []

@@ -1,7 +1,7 @@
 """`distilpose launch` and `distilpose demo`: train what a sweep lacks."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,18 +10,19 @@ import typer
 from experiments.cli.options import (
     INCOMPLETE,
     INTERRUPTED,
-    NO_MORE,
     RUNS,
+    Changes,
     DataRoot,
     Device,
     Jobs,
     More,
-    MoreRows,
-    MoreSeeds,
+    NewName,
     Out,
     Place,
     Profile,
+    Rows,
     Runs,
+    Seeds,
     SweepName,
     Track,
     console,
@@ -29,7 +30,9 @@ from experiments.cli.options import (
     grower_of,
     plan_sweep,
     read_profile,
+    refuse_taken_name,
     say_changes,
+    selection_of,
 )
 from experiments.cli.report import page_while, write_and_show
 from experiments.launch.choose import PLACES, choose, sharing_faults
@@ -38,14 +41,16 @@ from experiments.track.trackers import open_service, read_trackers
 
 if TYPE_CHECKING:
     from distilpose.evaluation.metrics import MetricUse
+    from experiments.launch.records import LaunchProgress
     from experiments.plan.plan import Plan
+    from experiments.runs.selection import Selection
     from experiments.runs.store import RunDir
     from experiments.sweep.recipe import DataChoice
     from experiments.sweep.sweep_file import Sweep
     from experiments.train.elsewhere import OtherSets
 
 DEFAULT_TRACKERS = ("wandb",)
-_BEGUN = ("running", "failed", "interrupted", "pruned")
+_BEGUN = ("running", "failed", "interrupted", "pruned", "stopped")
 
 
 def demo(
@@ -59,6 +64,8 @@ def demo(
 
     The page fills while it trains, at an address that is printed.
     """
+    from experiments.runs.store import Store
+
     place = Place(data=None, runs=runs)
     sweep = read_profile("losses", "tiny")
     wish = Wish(device=device, jobs=jobs)
@@ -69,8 +76,10 @@ def demo(
         complete = _train(
             sweep, place, wish, where,
             track=track, workers=None, cache=None, retry_failed=False, max_cohort=max_cohort,
+            selection=selection_of(None, ""),
         )  # fmt: skip
-    write_and_show(runs, sweep.sweep, sweep.profile, out)
+    store = Store(runs)
+    write_and_show(store, store.load_plan(sweep.sweep, sweep.profile), out)
     if not complete:
         raise typer.Exit(INCOMPLETE)
 
@@ -99,11 +108,22 @@ def launch(
         list[str] | None,
         typer.Option("--with", help="An option of that place, such as partition=gpu.", metavar="KEY=VALUE"),
     ] = None,
+    rows: Rows = None,
+    seeds: Seeds = "",
     more_seeds: More = 0,
-    rows: MoreRows = "",
+    changes: Changes = None,
+    name: NewName = None,
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Address (a JSON POST) or command to tell when the sweep ends, a run fails or a row is decided; "
+            "may be repeated.",
+            metavar="URL|COMMAND",
+        ),
+    ] = None,
 ) -> None:
-    """Train what a sweep still lacks. Finished runs are skipped, interrupted ones go on where they were."""
-    chosen = read_profile(sweep, profile, data)
+    """Train what a sweep, or the rows and seeds named, still lacks. Interrupted runs go on where they were."""
+    chosen = read_profile(sweep, profile, data, changes, name)
     place = Place(data=data, runs=runs)
     wish = Wish(device=device, jobs=jobs, processes=gpus_per_run)
     where = choose(on, wish, options or ())
@@ -116,9 +136,19 @@ def launch(
         workers=workers,
         cache=cache,
         retry_failed=retry_failed,
-        more=MoreSeeds.read(more_seeds, rows),
+        selection=selection_of(rows, seeds),
+        more_seeds=more_seeds,
+        notify=notify or (),
     )
-    words = ["distilpose", "report", sweep, "--profile", chosen.profile, "--runs", str(runs)]
+    words = [
+        "distilpose",
+        "report",
+        chosen.sweep if changes else sweep,
+        "--profile",
+        chosen.profile,
+        "--runs",
+        str(runs),
+    ]
     console.print(f"Report: {shlex.join(words)}", soft_wrap=True)
     if not complete:
         raise typer.Exit(INCOMPLETE)
@@ -134,19 +164,28 @@ def _train(
     workers: int | None,
     cache: Path | None,
     retry_failed: bool,
-    more: MoreSeeds = NO_MORE,
+    selection: "Selection",
+    more_seeds: int = 0,
     max_cohort: int | None = None,
+    notify: Sequence[str] = (),
 ) -> bool:
     from distilpose.data.problem import problem_lines
     from experiments.build.data import data_root, prepare
+    from experiments.launch.notify import Notifier, check_target
     from experiments.launch.records import LaunchSettings
     from experiments.launch.scheduler import launch_plan
     from experiments.plan.estimate import estimate
     from experiments.runs.store import Store
     from experiments.terminal.launch_view import LaunchDisplay, counting, launch_summary, measuring
+    from experiments.terminal.tables import some_of
     from experiments.train.measure import measure_finished
     from experiments.train.try_models import model_faults
 
+    if selection and (sweep.search is not None or sweep.until is not None):
+        raise ValueError(f"--rows, --seeds: {sweep.sweep} chooses what to train by itself; launch it without")
+    names = selection.names([row.name for row in sweep.rows])  # fails here, not once data are drawn
+    for target in notify:
+        check_target(target)
     trackers = read_trackers(DEFAULT_TRACKERS if track is None else track)
     for tracker in trackers:
         open_service(tracker).check(reach=False)
@@ -164,17 +203,22 @@ def _train(
         _say_shared(data, place, elsewhere, sweep.metric)
     if cache is not None:
         _say_cache(sweep, place, where, cache)
-    grower = None if more.seeds else grower_of(sweep, place)
-    planned = plan_sweep(sweep, place, more, max_cohort=max_cohort) if grower is None else grower.begin()
+    grower = None if more_seeds else grower_of(sweep, place)
+    if grower is None:
+        whole = plan_sweep(sweep, place, selection, more_seeds=more_seeds, max_cohort=max_cohort)
+    else:
+        whole = grower.begin()
+    planned = whole.part(selection)
     end_on([*planned.problems, *sharing_faults(planned, wish.processes)])
     store = Store(place.runs)
+    refuse_taken_name(store, whole)
     planned.keep_parts(store)
-    end_on(model_faults([row.recipe for row in sweep.rows], root=place.data, store=store))
+    end_on(model_faults([row.recipe for row in sweep.rows if row.name in names], root=place.data, store=store))
     states = store.states(planned.runs)
     with measuring(console) as say:
         costs = estimate(planned, store, say)
     console.print(launch_summary(planned, states, costs, where.launcher.slots))
-    say_changes(store, planned, "are")
+    say_changes(store, whole, "are")
     settings = LaunchSettings(
         data_root=lambda data: data_root(data, root=place.data, runs=place.runs).resolve(),
         workers=workers,
@@ -187,23 +231,43 @@ def _train(
     )
     begun = {run_id: store.run(run_id).progress() for run_id, state in states.items() if state in _BEGUN}
     steps = {run_id: progress.step for run_id, progress in begun.items() if progress is not None}
-    with LaunchDisplay(planned, console, steps) as display:
+    slots = len(where.launcher.slots)
+    with Notifier(notify, planned) as notifier, LaunchDisplay(planned, console, steps, slots=slots) as display:
+
+        def show(progress: "LaunchProgress") -> None:
+            display.update(progress)
+            notifier.progress(progress)
+
+        def lengthened(settled: Set[str]) -> "Plan | None":
+            assert grower is not None
+            longer = display.lengthened(grower.grow(settled))
+            if longer is not None:
+                notifier.grown(longer)
+            return longer
+
         outcome = launch_plan(
-            planned,
+            whole,
             store,
             where.launcher,
             settings,
-            on_progress=display.update,
-            grow=None if grower is None else lambda settled: display.lengthened(grower.grow(settled)),
+            part=planned,
+            on_progress=show,
+            grow=None if grower is None else lengthened,
         )
-    plan = planned
-    if grower is not None:
-        plan = grower.plan()
-        store.save_plan(plan.saved())  # with what the last runs decided
+        plan = planned
+        if grower is not None:
+            plan = grower.plan()
+            store.save_plan(plan.saved())  # with what the last runs decided
+            notifier.grown(plan)
+        notifier.ended(outcome)
     if measured := measure_finished(store, plan.measured, plan.runs, settings.data_root):
         console.print(f"{measured} finished runs were measured by {plan.metric}; none was trained for it")
     for run_id, why in outcome.failed.items():
         console.print(f"run {run_id} failed: {why}", style="bold red")
+    if outcome.stopped:
+        console.print(
+            f"stopped before, and left so: {some_of(sorted(outcome.stopped))}; distilpose retry tries them again"
+        )
     if outcome.interrupted:
         console.print(f"Interrupted; {where.farewell}")
         raise typer.Exit(INTERRUPTED)

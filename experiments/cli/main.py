@@ -10,6 +10,7 @@ import typer
 
 from experiments.cli import (
     bench,
+    compare,
     data,
     data_edit,
     data_import,
@@ -18,6 +19,7 @@ from experiments.cli import (
     export,
     gc,
     launch,
+    merge,
     models,
     parts,
     plan,
@@ -25,6 +27,7 @@ from experiments.cli import (
     replay,
     report,
     status,
+    stop,
     track,
 )
 from experiments.cli.options import USER_ERROR, console
@@ -52,12 +55,17 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     plan.plan,
     launch.launch,
     status.status,
+    stop.stop,
+    stop.retry,
     replay.replay,
     replay.show,
     report.report,
+    compare.compare,
     eval.eval,
     export.export,
     gc.gc,
+    merge.merge,
+    merge.pull,
     models.models,
     models.convert,
     parts.parts,

@@ -1,10 +1,11 @@
 """The options, output and endings that commands share. Imports nothing heavy."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +14,7 @@ from experiments.track.trackers import TRACKERS
 
 if TYPE_CHECKING:
     from experiments.plan.plan import FactsLookup, Plan
+    from experiments.runs.selection import Selection
     from experiments.runs.store import Store
     from experiments.search.more_seeds import Undecided
     from experiments.search.searcher import Searcher
@@ -46,8 +48,25 @@ Track = Annotated[
     ),
 ]
 More = Annotated[int, typer.Option("--more-seeds", help="So many seeds beyond the sweep's own.", min=0, max=1000)]
-MoreRows = Annotated[
-    str, typer.Option("--rows", help="Which rows get --more-seeds; all by default.", metavar="ROW,ROW")
+Rows = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rows",
+        help="Only these rows, by name or pattern, such as none,'all lr=*'; a comma in a name is written \\,.",
+        metavar="ROW,ROW",
+    ),
+]
+Seeds = Annotated[str, typer.Option("--seeds", help="Only these seeds.", metavar="SEED,SEED")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Change a field of the base, as in schedule.lr=1e-3; may be repeated. Makes a sweep of another name.",
+        metavar="FIELD=VALUE",
+    ),
+]
+NewName = Annotated[
+    str | None, typer.Option("--name", help="The name of the sweep that --set makes; by default made of what is set.")
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder of the report; by default below the run directories.")]
 
@@ -60,55 +79,96 @@ class Place:
     runs: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoreSeeds:
-    """How many seeds `rows` get beyond the sweep's own; all rows where none is named."""
+def selection_of(rows: Sequence[str] | None, seeds: str) -> "Selection":
+    """The part of a sweep that `--rows` and `--seeds` name."""
+    from experiments.runs.selection import Selection
 
-    seeds: int = 0
-    rows: tuple[str, ...] = ()
-
-    @classmethod
-    def read(cls, seeds: int, rows: str) -> Self:
-        """From the command line. Raises ValueError for rows without seeds."""
-        if rows and not seeds:
-            raise ValueError(f"--rows: says which rows get more seeds, got {rows!r:.80}; give --more-seeds too")
-        return cls(seeds=seeds, rows=tuple(filter(None, (row.strip() for row in rows.split(",")))))
+    names = [name.replace("\\,", ",").strip() for given in rows or () for name in re.split(r"(?<!\\),", given)]
+    numbers = [number.strip() for number in seeds.split(",")] if seeds else []
+    for number in numbers:
+        if not (number.isascii() and number.isdigit()):
+            raise ValueError(f"--seeds: must be whole numbers with commas between them, got {seeds!r:.80}")
+    return Selection(rows=tuple(filter(None, names)), seeds=tuple(map(int, numbers)))
 
 
-NO_MORE = MoreSeeds()
+def read_profile(
+    name: str,
+    profile: str | None,
+    data: Path | None = None,
+    changes: Sequence[str] | None = None,
+    new_name: str | None = None,
+) -> "Sweep":
+    """One profile of a sweep file or shipped sweep, or the sweep of another name that `changes` make of it.
 
-
-def read_profile(name: str, profile: str | None, data: Path | None = None) -> "Sweep":
-    """One profile of a sweep file or shipped sweep. Raises ValueError for a folder of `data` that none of its rows
-    reads.
+    Raises ValueError for a folder of `data` that none of its rows reads.
     """
     from experiments.sweep.sweep_file import find_sweep, read_sweep
+    from experiments.sweep.variant import changed_sweep
 
     path = find_sweep(name)
     shown = name if path == Path(name) else f"sweeps/{path.name}"
-    sweep = read_sweep(path, source=shown).profile(profile)
+    if changes:
+        sweep = changed_sweep(path, profile, changes, new_name, source=shown)
+    elif new_name is not None:
+        raise ValueError(f"--name {new_name}: names the sweep that --set makes; give --set too")
+    else:
+        sweep = read_sweep(path, source=shown).profile(profile)
     if data is not None and all(row.recipe.data.synthetic for row in sweep.rows):
         raise ValueError(f"--data {data}: means nothing for {sweep.sweep} ({sweep.profile}): its people are synthetic")
     return sweep
 
 
-def launched(sweep: str, profile: str | None) -> tuple[str, str]:
-    """The name and profile of a launched sweep, whether called by its file or by its name."""
-    if Path(sweep).suffix in (".yaml", ".yml") or profile is None:
-        from experiments.sweep.sweep_file import find_sweep, read_names
+def launched(sweep: str, profile: str | None, store: "Store") -> tuple[str, str]:
+    """The name and profile of a launched sweep, called by its file, its name, or SWEEP.PROFILE.
 
+    A file need not be there: what a store holds is known by name.
+    """
+    from experiments.sweep.sweep_file import find_sweep, read_names
+
+    if Path(sweep).suffix in (".yaml", ".yml"):
         return read_names(find_sweep(sweep), profile, source=sweep)
-    return sweep, profile
+    if profile is not None:
+        return sweep, profile
+    there = store.plans()
+    name, _, size = sweep.partition(".")
+    if (name, size) in there:
+        return name, size
+    own = [one for one in there if one[0] == sweep]
+    if len(own) == 1:
+        return own[0]
+    if own:
+        said = " or ".join(f"--profile {size}" for _, size in own)
+        raise ValueError(f"sweep: {sweep} was launched at several sizes; say {said}")
+    try:
+        return read_names(find_sweep(sweep), None, source=sweep)
+    except ValueError as error:
+        said = ", ".join(f"{name} ({size})" for name, size in there) or "none"
+        raise ValueError(f"{error}; launched in {store.root}: {said}") from error
 
 
-def plan_sweep(sweep: "Sweep", place: Place, more: MoreSeeds = NO_MORE, *, max_cohort: int | None = None) -> "Plan":
-    """The plan of a sweep on the data of a place; of one that grows, what was asked so far."""
+def split_names(given: Iterable[str] | None) -> tuple[str, ...]:
+    """Names from the command line, between commas; a comma in a name is written `\\,`."""
+    names = [name.replace("\\,", ",").strip() for one in given or () for name in re.split(r"(?<!\\),", one)]
+    return tuple(filter(None, names))
+
+
+def plan_sweep(
+    sweep: "Sweep",
+    place: Place,
+    selection: "Selection | None" = None,
+    *,
+    more_seeds: int = 0,
+    max_cohort: int | None = None,
+) -> "Plan":
+    """The plan of a whole sweep on the data of a place, of one that grows what was asked so far; the selected rows with
+    so many seeds more.
+    """
     from experiments.plan.plan import make_plan
 
-    if more.seeds:
+    if more_seeds:
         from experiments.search.more_seeds import with_more_seeds
 
-        return with_more_seeds(sweep, facts_of(place), more.seeds, more.rows)
+        return with_more_seeds(sweep, facts_of(place), more_seeds, selection or selection_of(None, ""))
     grower = grower_of(sweep, place)
     return make_plan(sweep, facts_of(place), max_cohort=max_cohort) if grower is None else grower.plan()
 
@@ -142,6 +202,19 @@ def grower_of(sweep: "Sweep", place: Place) -> "Searcher | Undecided | None":
             return student_costs(recipe, wanted, parts)
 
     return Searcher(sweep, Store(place.runs), facts_of(place), costs)
+
+
+def refuse_taken_name(store: "Store", planned: "Plan") -> None:
+    """Raise ValueError where the saved plan of this name is that of another sweep: --set makes one, or made it."""
+    from experiments.runs.atomic import DamagedError
+
+    try:
+        saved = store.load_plan(planned.sweep, planned.profile)
+    except (DamagedError, FileNotFoundError):
+        return
+    if (was := saved.settings.get("changed")) != planned.settings.get("changed"):
+        what = f"of {was}" if was else "a sweep file's"
+        raise ValueError(f"--name: {planned.sweep} is the name of another sweep, {what}; choose another")
 
 
 def say_changes(store: "Store", planned: "Plan", verb: str) -> None:

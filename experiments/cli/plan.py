@@ -10,20 +10,24 @@ from experiments.cli.options import (
     RUNS,
     All,
     AsJson,
+    Changes,
     DataRoot,
     More,
-    MoreRows,
-    MoreSeeds,
+    NewName,
     Place,
     Profile,
+    Rows,
     Runs,
+    Seeds,
     SweepName,
     console,
     end_on,
     plan_sweep,
     print_json,
     read_profile,
+    refuse_taken_name,
     say_changes,
+    selection_of,
 )
 from experiments.terminal.output import terminal
 
@@ -41,8 +45,11 @@ def plan(
     runs: Runs = RUNS,
     everything: All = False,
     as_json: AsJson = False,
+    rows: Rows = None,
+    seeds: Seeds = "",
     more_seeds: More = 0,
-    rows: MoreRows = "",
+    changes: Changes = None,
+    name: NewName = None,
     detect: Annotated[
         float | None, typer.Option(help="Say how many seeds tell rows apart that differ by so much of the metric.")
     ] = None,
@@ -63,8 +70,12 @@ def plan(
     if spread is not None and detect is None:
         raise ValueError(f"--spread: says how much --detect has to see through, got {spread} alone; give --detect too")
     place = Place(data=data, runs=runs)
-    planned = plan_sweep(read_profile(sweep, profile, data), place, MoreSeeds.read(more_seeds, rows))
+    selection = selection_of(rows, seeds)
+    chosen = read_profile(sweep, profile, data, changes, name)
+    whole = plan_sweep(chosen, place, selection, more_seeds=more_seeds)
+    planned = whole.part(selection)
     store = Store(runs)
+    refuse_taken_name(store, whole)
     states = store.states(planned.runs)
     with measuring(console) as say:
         costs = estimate(planned, store, say)
@@ -104,7 +115,7 @@ def plan(
             terminal().print(plain_table(columns, lines, left=2))
             if any(one.seeds is None for one, _ in needed):
                 terminal().print("Too few seeds have finished; state a spread, as in --spread 1.2.")
-        say_changes(store, planned, "would be")
+        say_changes(store, whole, "would be")
     end_on(planned.problems)
 
 

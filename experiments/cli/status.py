@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import RUNS, All, AsJson, Profile, Runs, launched, print_json
+from experiments.cli.options import RUNS, All, AsJson, Profile, Rows, Runs, Seeds, launched, print_json, selection_of
 from experiments.terminal.output import terminal
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ def status(
     sweep: Annotated[str | None, typer.Argument(help="A sweep file or name; none: every launched one.")] = None,
     profile: Profile = None,
     runs: Runs = RUNS,
+    rows: Rows = None,
+    seeds: Seeds = "",
     everything: All = False,
     watch: Annotated[bool, typer.Option("--watch", help="A live view, until q or Ctrl-C.")] = False,
     as_json: AsJson = False,
@@ -30,12 +32,15 @@ def status(
     if sweep is None and profile is not None:
         raise ValueError(f"--profile {profile}: means nothing without a sweep; name one before it")
     store = Store(runs)
-    names = [launched(sweep, profile)] if sweep is not None else store.plans()
+    names = [launched(sweep, profile, store)] if sweep is not None else store.plans()
     if not names:
         raise ValueError(f"sweep: there is no launched one in {runs}; launch one, or name its folder with --runs")
     if everything and len(names) > 1:
         raise ValueError("--all: shows the runs of one sweep; name it")
-    plans = [store.load_plan(*names[0])] if len(names) == 1 else store.read_plans()[0]
+    selection = selection_of(rows, seeds)
+    if selection and len(names) > 1:
+        raise ValueError("--rows, --seeds: select a part of one sweep; name it")
+    plans = [selection.of(store.load_plan(*names[0]))] if len(names) == 1 else store.read_plans()[0]
     if watch:
         if len(names) > 1:
             said = ", ".join(f"{name} --profile {size}" for name, size in names)

@@ -35,7 +35,7 @@ def replay(
 
     service = open_service(read_tracker(tracker))
     store = Store(runs)
-    plan = store.load_plan(*launched(sweep, profile))
+    plan = store.load_plan(*launched(sweep, profile, store))
     service.check(reach=True)
     all_done, count = [], len(plan.run_names)
     for run in replay_sweep(store, plan, service, again=again, together=jobs):

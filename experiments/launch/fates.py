@@ -21,12 +21,12 @@ class Fate:
         open: it can start, but not before `not_before` (monotonic clock).
         elsewhere: another launch's process holds it; look again after `not_before`.
         silent: its process died without writing a failure.
-        finished, pruned, failed (`why`), blocked (its teacher failed): settled.
+        finished, pruned, stopped by the user, failed (`why`), blocked (its teacher is not there): settled.
 
     `idle` processes in a row ended without a failure and without progress beyond `step`.
     """
 
-    what: Literal["open", "elsewhere", "silent", "finished", "pruned", "failed", "blocked"] = "open"
+    what: Literal["open", "elsewhere", "silent", "finished", "pruned", "stopped", "failed", "blocked"] = "open"
     why: str = ""
     not_before: float = 0.0
     idle: int = 0
@@ -35,7 +35,7 @@ class Fate:
     @property
     def settled(self) -> bool:
         """Whether the run needs nothing more."""
-        return self.what in ("finished", "pruned", "failed", "blocked")
+        return self.what in ("finished", "pruned", "stopped", "failed", "blocked")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,8 @@ def decide(fate: Fate, seen: Seen, settings: LaunchSettings, now: float, ended: 
         return Fate(what="failed", why=seen.damage)
     if seen.state == "pruned" and seen.prunable:
         return Fate(what="pruned")
+    if seen.state == "stopped":
+        return Fate(what="stopped")
     if seen.state == "running":
         return replace(fate, what="elsewhere", not_before=soon(settings, now))
     if seen.failure is not None and (ended is None or seen.failure != ended.failure_before):

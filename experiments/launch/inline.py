@@ -61,6 +61,8 @@ class InlineLauncher:
 
 def open_inline(wish: Wish, pairs: Sequence[str]) -> Opened:
     """This process, where a debugger stops in a loss or model."""
+    import torch
+
     from experiments.launch.devices import slots_for
 
     read_options(LocalOptions, pairs)
@@ -68,4 +70,5 @@ def open_inline(wish: Wish, pairs: Sequence[str]) -> Opened:
         if count > 1:
             raise ValueError(f"{option}: must be 1 with --on here, which is one process, got {count}")
     (slot,) = slots_for(wish.device, 1, 1)
-    return Opened(launcher=InlineLauncher(device=slot.device, threads=slot.threads), is_here=True)
+    threads = min(slot.threads, torch.get_num_threads())  # fewer where OMP_NUM_THREADS says so
+    return Opened(launcher=InlineLauncher(device=slot.device, threads=threads), is_here=True)

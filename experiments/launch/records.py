@@ -43,7 +43,9 @@ class LaunchSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchProgress:
-    """Where a launch stands, by run id. `elsewhere`: another launcher holds it; `blocked`: its teacher failed."""
+    """Where a launch stands, by run id. `elsewhere`: another launcher holds it; `blocked`: its teacher failed, or was
+    stopped by the user.
+    """
 
     total: int
     finished: frozenset[str]
@@ -53,6 +55,7 @@ class LaunchProgress:
     blocked: frozenset[str]
     seconds: float
     pruned: frozenset[str] = frozenset()
+    stopped: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,5 +67,5 @@ class Outcome(LaunchProgress):
 
     @property
     def complete(self) -> bool:
-        """Whether every run of the plan has its result, or was pruned by its search."""
+        """Whether every run of the plan has its result, was pruned by its search or stopped by the user."""
         return not (self.failed or self.blocked or self.unfinished)

@@ -16,6 +16,7 @@ from experiments.launch.records import LaunchProgress, LaunchSettings, Outcome
 from experiments.launch.retries import death_note, micro_batch
 from experiments.launch.signals import interruptible
 from experiments.plan.plan import Plan
+from experiments.runs.atomic import DamagedError
 from experiments.runs.job import Job
 from experiments.runs.saved_plan import SavedCohort
 from experiments.runs.store import Failure, Store
@@ -49,18 +50,20 @@ def launch_plan(
     launcher: Launcher,
     settings: LaunchSettings,
     *,
+    part: Plan | None = None,
     on_progress: Callable[[LaunchProgress], None] | None = None,
     grow: Grow | None = None,
 ) -> Outcome:
     """The outcome, once everything that can be finished is, or the user interrupted.
 
+    Of a plan that does not grow a `part` may be trained alone: it leaves the saved plan as it is where that has it all.
     `grow` may lengthen the plan on the way, as a search does. `on_progress` is called about every `progress_seconds`.
     Ctrl-C, SIGTERM and SIGUSR1 stop every process, wait for their checkpoints and end the launch; a second one kills
     them. Raises ValueError for a plan with problems.
     """
     if plan.problems:
         raise ValueError("plan: cannot be launched before this is put right:\n" + "\n".join(plan.problems))
-    schedule = _Schedule(plan, store, launcher, settings, grow)
+    schedule = _Schedule(plan, part or plan, store, launcher, settings, grow)
     with interruptible():
         return schedule.carry_out(on_progress)
 
@@ -69,17 +72,19 @@ class _Schedule:
     """The loop of one launch. Other processes read the store; the fates may be lost at any time."""
 
     def __init__(
-        self, plan: Plan, store: Store, launcher: Launcher, settings: LaunchSettings, grow: Grow | None
+        self, plan: Plan, part: Plan, store: Store, launcher: Launcher, settings: LaunchSettings, grow: Grow | None
     ) -> None:
         self._plan, self._store, self._launcher, self._settings = plan, store, launcher, settings
         self._grow = grow
-        self._open = list(plan.cohorts)
+        self._open = list(part.cohorts)
+        self._cohorts = {run_id: cohort for cohort in part.cohorts for run_id in cohort.run_ids}
         self._active: list[_Active] = []
         self._fates: dict[str, Fate] = {}
         self._peaks = Peaks(plan, store)
         self._began = time.monotonic()
-        self._keep_plan()
-        self._look_back(plan.runs)
+        if part.runs.keys() == plan.runs.keys() or not self._is_saved(part):
+            self._keep_plan()
+        self._look_back(part.runs)
 
     def carry_out(self, on_progress: Callable[[LaunchProgress], None] | None) -> Outcome:
         interrupted = False
@@ -90,8 +95,10 @@ class _Schedule:
                 self._fill()
                 if self._lengthen():
                     self._fill()
-                if on_progress is not None and time.monotonic() - reported >= self._settings.progress_seconds:
-                    on_progress(self._progress())
+                if time.monotonic() - reported >= self._settings.progress_seconds:
+                    self._reopen()
+                    if on_progress is not None:
+                        on_progress(self._progress())
                     reported = time.monotonic()
                 if not self._open and not self._active:
                     break
@@ -105,12 +112,19 @@ class _Schedule:
         if on_progress is not None:
             on_progress(last)
         told = {one.name: getattr(last, one.name) for one in fields(last)}
-        unfinished = frozenset(self._plan.runs.keys() - self._settled)
+        unfinished = frozenset(self._fates.keys() - self._settled)
         return Outcome(**told, unfinished=unfinished, interrupted=interrupted)
 
     def _keep_plan(self) -> None:
         self._plan.keep_parts(self._store)
         self._store.save_plan(self._plan.saved())
+
+    def _is_saved(self, part: Plan) -> bool:
+        """Whether the saved plan wants these runs too."""
+        try:
+            return part.runs.keys() <= self._store.load_plan(part.sweep, part.profile).run_names.keys()
+        except (DamagedError, FileNotFoundError):
+            return False
 
     def _look_back(self, run_ids: Iterable[str]) -> None:
         """Read what earlier launches left: results to skip, failures to forgive or to leave."""
@@ -164,6 +178,22 @@ class _Schedule:
             log.warning("run %s: attempt %d failed: %s", run_id, seen.failure.attempts, seen.failure.message)
         return fate
 
+    def _reopen(self) -> None:
+        """Take up again the failed and stopped runs that the user wants tried again, and the students of such."""
+        again = [
+            run_id
+            for run_id, fate in self._fates.items()
+            if fate.what in ("failed", "stopped")
+            and not fate.idle  # else its failure could not be written down
+            and self._store.run(run_id).state() in ("planned", "interrupted")
+        ]
+        if again:
+            again += self._which("blocked")
+        for run_id in again:
+            self._fates[run_id] = Fate()
+            if self._cohorts[run_id] not in self._open:
+                self._open.append(self._cohorts[run_id])
+
     # What to start.
 
     def _lengthen(self) -> bool:
@@ -183,7 +213,9 @@ class _Schedule:
         new = longer.runs.keys() - self._plan.runs.keys()
         self._plan = longer
         self._peaks.follow(longer)
-        self._open += [cohort for cohort in longer.cohorts if cohort.cohort_id not in known]
+        more = [cohort for cohort in longer.cohorts if cohort.cohort_id not in known]
+        self._open += more
+        self._cohorts |= {run_id: cohort for cohort in more for run_id in cohort.run_ids}
         self._keep_plan()
         self._look_back(new)
         return True
@@ -284,13 +316,15 @@ class _Schedule:
         """The slot, with the threads that the cohort computes with.
 
         Sums depend on the number of threads. So that a run's numbers do not depend on what was finished before it, its
-        threads follow from the plan: a cohort planned alone at its stage has all cores.
+        threads follow from the whole plan: a cohort planned alone at its stage has all cores.
         """
         slots = self._launcher.slots
         slot = slots[index]
-        stage = [other for other in self._plan.cohorts if (other.teacher_id is None) == (cohort.teacher_id is None)]
+        waits = {other.cohort_id: other.teacher_id is not None for other in self._plan.cohorts}
         # A search's plan grows, so that its students' cohorts are never alone.
-        if len(stage) == 1 and (self._grow is None or self._plan.runs[cohort.run_ids[0]].role == "teacher"):
+        if list(waits.values()).count(waits[cohort.cohort_id]) == 1 and (
+            self._grow is None or self._plan.runs[cohort.run_ids[0]].role == "teacher"
+        ):
             return replace(slot, threads=sum(other.threads for other in slots if other.machine == slot.machine))
         return slot
 
@@ -333,7 +367,7 @@ class _Schedule:
         log.error("run %s: %s: %s", run_id, what, error)
         idle = self._fates[run_id].idle + 1
         if idle > IDLE_ENDINGS:
-            self._fates[run_id] = Fate(what="failed", why=f"{what}: {error} (not written down)")
+            self._fates[run_id] = Fate(what="failed", why=f"{what}: {error} (not written down)", idle=idle)
         else:
             not_before = time.monotonic() + self._settings.backoff_seconds
             self._fates[run_id] = replace(self._fates[run_id], what="open", not_before=not_before, idle=idle)
@@ -364,7 +398,7 @@ class _Schedule:
         running = [run_id for active in self._active for run_id in active.run_ids]
         finished = self._which("finished")
         return LaunchProgress(
-            total=len(self._plan.runs),
+            total=len(self._fates),
             finished=finished,
             running={run_id: self._store.run(run_id).progress() for run_id in running if run_id not in finished},
             elsewhere=self._which("elsewhere"),
@@ -372,4 +406,5 @@ class _Schedule:
             blocked=self._which("blocked"),
             seconds=time.monotonic() - self._began,
             pruned=self._which("pruned"),
+            stopped=self._which("stopped"),
         )

@@ -34,6 +34,8 @@ class RunCost:
     """None: unknown, since nothing was measured and the model does not tell."""
     basis: str
     on_gpu: bool
+    is_whole: bool = False
+    """Whether a finished run was measured, validations included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +61,11 @@ class _Step(NamedTuple):
     seconds: float | None
     basis: str
     on_gpu: bool
+    is_whole: bool = False
 
 
-def _measured_step(seconds: float, device: str) -> _Step:
-    return _Step(seconds, f"steps measured on {device} before", not device.startswith("cpu"))
+def _measured_step(seconds: float, device: str, *, is_whole: bool) -> _Step:
+    return _Step(seconds, f"steps measured on {device} before", not device.startswith("cpu"), is_whole)
 
 
 def planned_steps(run: PlannedRun) -> int:
@@ -87,7 +90,9 @@ def estimate(plan: Plan, store: Store, say: Callable[[str], None] = lambda text:
             guesses[kind] = _guess(run.recipe, models)
         step = measured[kind] if kind in measured else guesses[kind]
         seconds = None if step.seconds is None else steps * step.seconds
-        runs[run_id] = RunCost(steps=steps, seconds=seconds, basis=step.basis, on_gpu=step.on_gpu)
+        runs[run_id] = RunCost(
+            steps=steps, seconds=seconds, basis=step.basis, on_gpu=step.on_gpu, is_whole=step.is_whole
+        )
         if run_id in finished:
             continue
         if seconds is None:
@@ -130,7 +135,7 @@ def _measured(store: Store, kinds: Mapping[str, str], finished: set[str]) -> dic
                 _add_measured(found, kind, run)
         for kind, time in _kept(store).items():
             if kind in wanted:
-                found.setdefault(kind, _measured_step(time.seconds, f"{time.device}, {time.how},"))
+                found.setdefault(kind, _measured_step(time.seconds, f"{time.device}, {time.how},", is_whole=False))
     return found
 
 
@@ -148,4 +153,6 @@ def _add_measured(found: dict[str, _Step], kind: str, run: RunDir) -> None:
     except DamagedError:
         return
     if result is not None and result.steps and result.seconds is not None:
-        found[kind] = _measured_step(result.seconds / result.steps, result.provenance.get("device", "cpu"))
+        found[kind] = _measured_step(
+            result.seconds / result.steps, result.provenance.get("device", "cpu"), is_whole=True
+        )

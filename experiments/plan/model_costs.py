@@ -25,7 +25,7 @@ from experiments.runs.store import Store
 from experiments.sweep.recipe import VALIDATION_CROPS, RunRecipe, run_recipe_from_json, to_json
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +47,9 @@ class ModelCosts:
 
         def ask(model: nn.Module, run: RunRecipe) -> float | None:
             from distilpose.models.measure import count_costs
+            from experiments.build.models import forward_of
 
-            return count_costs(model, run.input_size, forward=_forward(run)).gmacs
+            return count_costs(model, run.input_size, forward=forward_of(run)).gmacs
 
         answer: float | None = self._answer(recipe, "GMACs", ask)
         return answer
@@ -58,8 +59,9 @@ class ModelCosts:
 
         def ask(model: nn.Module, run: RunRecipe) -> dict[str, int] | None:
             from distilpose.models.measure import measure_memory, plain_forward
+            from experiments.build.models import forward_of
 
-            forward = _forward(run) if trains else plain_forward
+            forward = forward_of(run) if trains else plain_forward
             sizes: Any = {"people": people, "precision": run.precision, "trains": trains}
             memory = measure_memory(model, run.input_size, **sizes, forward=forward)
             return None if memory is None else asdict(memory)
@@ -172,11 +174,3 @@ def _built(run: RunRecipe, parts: Path) -> nn.Module | None:
     except Exception as error:  # whatever somebody's model may do
         log.warning("%s: what it costs is unknown: %s: %s", run.model.model, type(error).__name__, error)
         return None
-
-
-def _forward(run: RunRecipe) -> Callable[[nn.Module, Tensor], Any]:
-    """How a training step runs the model."""
-    from distilpose.losses.criteria import every_cycle
-    from distilpose.models.measure import plain_forward
-
-    return plain_forward if run.circulation is None else every_cycle

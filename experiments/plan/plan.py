@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import PurePath
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from experiments.plan.external_teacher import given_teacher_id
 from experiments.plan.identity import run_identity
 from experiments.runs.digest import canonical, digest
 from experiments.runs.saved_plan import SavedCohort, SavedData, SavedPlan, SavedRow, SavedRun, SavedTeacher
+from experiments.runs.selection import Selection
 from experiments.runs.store import Store
 from experiments.sweep.recipe import (
     DataChoice,
@@ -71,6 +72,12 @@ class Plan(SavedPlan):
     parts: dict[str, Place] = field(default_factory=dict)
     lower_is_better: tuple[str, ...] = ()
     measured: str | dict[str, Any] | None = None
+
+    def part(self, selection: Selection) -> Plan:
+        """The selected rows and runs, with the teachers that they need."""
+        part = selection.of(self)
+        kept = {run_id for cohort in part.cohorts for run_id in cohort.run_ids}
+        return replace(part, runs={run_id: run for run_id, run in self.runs.items() if run_id in kept})
 
     def keep_parts(self, store: Store) -> None:
         """Copy the code of users into the store, from which jobs import it."""
@@ -142,6 +149,7 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
         test=all(row.recipe.data.test is not None for row in sweep.rows),
         baseline=sweep.baseline,
         source=sweep.source,
+        report=sweep.report,
         rows=tuple(
             SavedRow(
                 name=row.name,
@@ -149,13 +157,23 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
                 factors=row.factors,
                 paper=row.paper,
                 baseline=row.baseline,
-                runs=tuple(SavedRun(run_id=run.run_id, seed=run.seed) for run in own),
+                runs=tuple(
+                    SavedRun(
+                        run_id=run.run_id,
+                        seed=run.seed,
+                        teacher_id=run.teacher_id if run.teacher_id in runs else None,
+                    )
+                    for run in own
+                ),
             )
             for row, own in zip(sweep.rows, students, strict=True)
         ),
         teachers=tuple(SavedTeacher(run_id=run.run_id, model=recipe.model.model) for recipe, run in teachers.items()),
         cohorts=cohorts,
-        settings=_settings([row.recipe for row in sweep.rows], sweep.seeds, data.known),
+        settings={
+            **({"changed": sweep.changed} if sweep.changed else {}),
+            **_settings([row.recipe for row in sweep.rows], sweep.seeds, data.known),
+        },
         data={one.fingerprint: SavedData(name=one.name, annotations=one.annotations) for one in data.known.values()},
         runs=runs,
         problems=tuple(data.problems),

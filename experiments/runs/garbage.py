@@ -45,7 +45,8 @@ _TEMPORARY = re.compile(r"\.(.+\.)?[0-9a-f]{32}(\.tmp)?|\.synthetic-[0-9a-f]{12}
 
 # What a run writes into its folder.
 _OF_A_RUN = {
-    *("run.json", "journal.jsonl", "lease", "failure.json", "log.txt", "diagnosis.json", "cost.json", "pruned.json"),
+    *("run.json", "journal.jsonl", "lease", "failure.json", "stopped.json", "log.txt", "pruned.json"),
+    *("diagnosis.json", "cost.json"),
     *("result.json", "predictions.json", "keypoints.npy", "measured.json", "elsewhere.json"),
     *("checkpoints", "pictures", "wandb", "tracked.json"),
 }

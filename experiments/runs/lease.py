@@ -140,6 +140,11 @@ def _look(directory: Path, token: int) -> tuple[Owner, int] | None:
     return owner, stamp
 
 
+def is_here(owner: Owner) -> bool:
+    """Whether a holder is a process of this machine."""
+    return owner.machine == _machine()
+
+
 def holder(directory: Path) -> Owner | None:
     """The process that holds the lease, or None."""
     seen = _look(directory, _last_token(directory))

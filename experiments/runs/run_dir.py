@@ -11,6 +11,7 @@ per_picture.npz what its best weights found, picture by picture; per_picture.NAM
 keypoints.npy   x, y and score of every person's joints, by its best weights
 measured.json   metrics of a sweep's own, and by which code
 elsewhere.json  what its best weights are worth on other sets
+stopped.json    the user stopped it: nothing trains it
 pruned.json     why a search ended it early; it can go on
 result.json     last, whole: without it a run is unfinished
 
@@ -67,8 +68,9 @@ from experiments.runs.run_files import (
 from experiments.sweep.recipe import RunRecipe, run_recipe_from_json
 
 SCHEMA = 1
-State = Literal["planned", "running", "finished", "failed", "interrupted", "pruned", "damaged"]
+State = Literal["planned", "running", "finished", "failed", "interrupted", "pruned", "stopped", "damaged"]
 Content = TypeVar("Content")
+_STOPPED = "stopped.json"
 _LOG_BYTES = 16384  # at a log's end, searched for its last lines
 
 
@@ -259,6 +261,8 @@ class RunDir:
             return "running"
         if self.result() is not None:  # it was finished between the two looks
             return "finished"
+        if self.is_stopped:
+            return "stopped"
         if self.failure is not None:
             return "failed"
         if self.pruning is not None:
@@ -361,7 +365,7 @@ class RunDir:
             write_whole(self._result.path, text, exclusive=True, aside=None if lease is None else lease.aside)
         except FileExistsError:
             raise AlreadyFinishedError(f"run {self.run_id} has its result already") from None
-        self._failure.remove()
+        self.forgive()
         self._pruning.remove()
         return read_back
 
@@ -408,6 +412,17 @@ class RunDir:
         self._failure.write(record, aside=None if lease is None else lease.aside)
         return failure
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the user stopped the run."""
+        return os.path.lexists(self.path / _STOPPED)
+
+    def stop(self) -> None:
+        """Have the process that trains the run, if any, leave it at its checkpoint, and no other start it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_whole(self.path / _STOPPED, json_text({"schema": SCHEMA, "t": round(time.time(), 3)}))
+
     def forgive(self) -> None:
-        """Forget the failures, so that the run is tried again."""
+        """Forget that the run failed or was stopped, so that it is tried again."""
         self._failure.remove()
+        (self.path / _STOPPED).unlink(missing_ok=True)

@@ -10,16 +10,18 @@ from pydantic import ConfigDict, Field, FiniteFloat, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from experiments.runs.run_files import Count, RunId
+from experiments.sweep.table_choices import TableChoices as TableChoices  # for reports
 
 SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedRun:
-    """A row's run of one seed."""
+    """A row's run of one seed, and the run that teaches it, if one does."""
 
     run_id: RunId
     seed: int
+    teacher_id: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +141,7 @@ class SavedPlan:
 
     `lower_is_better` names metrics, of ours and the sweep's; of all others more is better. `measured` is the sweep's
     metric with its options, where it is none of those that every evaluation has. `test`: all rows have a test split.
+    `report` is how the table for a paper looks.
     """
 
     sweep: str
@@ -158,6 +161,7 @@ class SavedPlan:
     data: dict[str, SavedData] = field(default_factory=dict)
     search: SavedSearch | None = None
     until: SavedUntil | None = None
+    report: TableChoices | None = None
 
     @property
     def name(self) -> str:
@@ -176,7 +180,8 @@ class SavedPlan:
     def json(self) -> dict[str, Any]:
         """The plan as plain values."""
         plain = {"schema": SCHEMA, **asdict(self)}
-        return {name: value for name, value in plain.items() if value is not None or name not in ("search", "until")}
+        optional = ("search", "until", "report")
+        return {name: value for name, value in plain.items() if value is not None or name not in optional}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:

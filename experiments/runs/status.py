@@ -109,6 +109,8 @@ def _standing(run: RunDir, what: str, metric: str) -> Standing:
         if progress is not None and progress.rate and progress.total_steps:
             late = max(0.0, time.time() - progress.time)
             told["seconds_left"] = max(0.0, (progress.total_steps - progress.step) / progress.rate - late)
+    elif state == "stopped":
+        told["note"] = f"distilpose retry {run.run_id} has it trained again"
     elif failure is not None:
         told["note"] = f"{failure.message} ({failure.kind}, attempt {failure.attempts})"
         told["log"] = tuple(run.log_tail(_LOG_LINES))

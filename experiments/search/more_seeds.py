@@ -7,29 +7,25 @@ from dataclasses import asdict, replace
 from functools import cache
 from itertools import pairwise, takewhile
 
-from distilpose.parts.naming import nearest
 from experiments.plan.merge import merged
 from experiments.plan.plan import FactsLookup, Plan, make_plan
 from experiments.runs.saved_plan import SavedUntil
+from experiments.runs.selection import Selection
 from experiments.runs.store import Store
 from experiments.search.sequential import decide
 from experiments.sweep.sweep_file import RowSpec, Sweep
-from experiments.sweep.yaml_nodes import shown
 
 
-def with_more_seeds(sweep: Sweep, facts: FactsLookup, more: int, rows: Sequence[str]) -> Plan:
-    """The plan of a sweep in which `rows` (all of them where none is named) have so many seeds more.
+def with_more_seeds(sweep: Sweep, facts: FactsLookup, more: int, selection: Selection) -> Plan:
+    """The plan of a whole sweep in which the selected rows have so many seeds more.
 
     Raises ValueError for a row that is not there, and for a sweep that chooses seeds itself.
     """
     if sweep.search is not None or sweep.until is not None:
         raise ValueError("--more-seeds: this sweep chooses its seeds itself; leave it out")
-    known = [row.name for row in sweep.rows]
-    for name in rows:
-        if name not in known:
-            raise ValueError(f"--rows: must be rows of the sweep, got {shown(name)}; {nearest(name, known)}")
+    names = selection.names([row.name for row in sweep.rows])
     first = max(sweep.seeds) + 1
-    chosen = tuple(row for row in sweep.rows if not rows or row.name in rows)
+    chosen = tuple(row for row in sweep.rows if row.name in names)
     added = replace(sweep, rows=chosen, seeds=tuple(range(first, first + more)))
     return merged([make_plan(sweep, facts), make_plan(added, facts)])
 

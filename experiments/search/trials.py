@@ -108,7 +108,7 @@ class Teller:
             measured = {**result.metrics, **trial.costs}
             values = tuple(float(measured[objective]) for objective in self._objectives)
         else:
-            state = "pruned" if stands == "pruned" else "failed" if stands == "failed" else "running"
+            state = "pruned" if stands == "pruned" else "failed" if stands in ("failed", "stopped") else "running"
         told = Told(trial=trial, state=state, values=values, steps=steps)
         if state == "finished":
             self._over[trial.run_id] = told

@@ -18,12 +18,13 @@ from distilpose.parts.naming import nearest
 from distilpose.parts.reference import is_reference
 from distilpose.training.optimizers import OPTIMIZERS
 from experiments.sweep.checking import field_of
-from experiments.sweep.recipe import FORBID, Name, PrintedMetric, Recipe, fields_of_model
+from experiments.sweep.recipe import FORBID, Name, PrintedMetric, Recipe, Switch, fields_of_model
 from experiments.sweep.yaml_nodes import Node, Place, Problem, SpecError, merge, put, shown, steps_of
 
 MAX_RUNS = 100_000
 
 Axis = Annotated[tuple[Any, ...], MinLen(1)]
+Given = Annotated[dict[str, Any], MinLen(1)]
 Percent = Annotated[float, Strict(), Ge(0), Le(100)]
 
 
@@ -31,7 +32,8 @@ Percent = Annotated[float, Strict(), Ge(0), Le(100)]
 class RowEntry:
     """A row as written: its name, factor levels, changes, and the paper's numbers (in per cent).
 
-    `baseline` is the row its improvement is measured against, where that is not the sweep's.
+    `baseline` is the row its improvement is measured against, where that is not the sweep's. With `axes` false no axis
+    applies to the row.
     """
 
     __pydantic_config__ = FORBID
@@ -41,6 +43,7 @@ class RowEntry:
     set: dict[str, Any] | None = None
     paper: dict[PrintedMetric, Percent] | None = None
     baseline: Name | None = None
+    axes: Switch = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +52,24 @@ class WhenEntry:
 
     __pydantic_config__ = FORBID
 
-    given: Annotated[dict[str, Any], MinLen(1)]
+    given: Given
     grid: dict[str, Axis] | None = None
     zip: dict[str, Axis] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxesEntry:
-    """Axes as written: fields (dotted) or factors with their values. `grid` crosses them, `zip` takes them in step."""
+    """Axes as written: fields (dotted) or factors with their values. `grid` crosses them, `zip` takes them in step.
+
+    `exclude` leaves out the points at which every field of an entry has that value, or one of those values.
+    """
 
     __pydantic_config__ = FORBID
 
     grid: dict[str, Axis] | None = None
     zip: dict[str, Axis] | None = None
     when: tuple[WhenEntry, ...] = ()
+    exclude: tuple[Given, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +119,20 @@ def expand(sheet: Sheet) -> list[ExpandedRow]:
             return []
     refuse_too_many(len(entries) * each * (1 if axes is None else _size(axes)), axes or rows or sheet.node, sheet.file)
     expanded: list[ExpandedRow] = []
+    excluded = [] if axes is None else _entries(axes, "exclude")
+    idle = {entry.place: entry for entry in excluded}
     for entry in entries:
         start = _start(sheet, entry)
         written: dict[str, Any] = {} if entry is None else entry.plain
         name, factors, paper = written.get("row", ""), written.get("factors") or {}, written.get("paper") or {}
-        points = [()] if axes is None else _points(axes, start, factors, sheet)
+        points: list[Assignments] = [()]
+        if axes is not None and written.get("axes", True):
+            points = _points(axes, start, factors, sheet)
+            for exclusion in excluded:
+                kept = [point for point in points if not _holds(exclusion.mapping, start, point, factors, sheet)]
+                if len(kept) < len(points):
+                    idle.pop(exclusion.place, None)
+                points = kept
         refuse_too_many((len(expanded) + len(points)) * each, axes or rows or sheet.node, sheet.file)
         labels = _labels([*factors, *(field for point in points for field, _ in point)])
         for point in points:
@@ -134,6 +150,10 @@ def expand(sheet: Sheet) -> list[ExpandedRow]:
                     place=sheet.node.place if entry is None else entry.mapping["row"].place,
                 )
             )
+    for exclusion in idle.values():
+        sheet.fault(exclusion.place, "axes.exclude", "must leave out a point of the axes, leaves out none")
+    if not expanded and axes is not None:
+        sheet.fault(axes.place, "axes.exclude", "must leave a row, leaves out every one")
     _check_doubles(expanded, sheet)
     return expanded
 
@@ -141,12 +161,8 @@ def expand(sheet: Sheet) -> list[ExpandedRow]:
 def _points(axes: Node, start: Node, factors: Mapping[str, Any], sheet: Sheet) -> list[Assignments]:
     """The points of the axes of a row that starts as `start` and picked these levels of factors."""
     points = _crossed(axes)
-    for condition in _conditions(axes):
-        recipes = (assigned(start, point, sheet) for point in points)
-        holds = [
-            _holds(condition, recipe, {**factors, **{field: value.plain for field, value in point}}, sheet)
-            for point, recipe in zip(points, recipes, strict=True)
-        ]
+    for condition in _entries(axes, "when"):
+        holds = [_holds(_fields(condition, "given"), start, point, factors, sheet) for point in points]
         refuse_too_many((len(points) + sum(holds) * (_size(condition) - 1)) * _seeds(sheet), condition, sheet.file)
         more = [_crossed(condition) if held else [()] for held in holds]
         points = [(*point, *last) for point, lasts in zip(points, more, strict=True) for last in lasts]
@@ -260,23 +276,25 @@ def _declared(path: Sequence[str]) -> Sequence[str]:
     return path[:1] if path[0] == "losses" or is_option else path
 
 
-def _conditions(axes: Node) -> Sequence[Node]:
-    conditions = axes.get("when")
-    return [] if conditions is None else conditions.items
+def _entries(axes: Node, kind: str) -> Sequence[Node]:
+    entries = axes.get(kind)
+    return [] if entries is None else entries.items
 
 
 def _check_axes(axes: Node, sheet: Sheet) -> None:
     """Note what is wrong with axes before any row is made from them."""
-    for part in (axes, *_conditions(axes)):
-        for kind in ("given", "grid", "zip"):
-            for field, values in _fields(part, kind).items():
-                levels = sheet.get("factors", field)
-                if (fault := field_fault(field, sheet)) is not None:
-                    sheet.fault(values.key, field, fault)
-                elif kind == "given" and levels is not None:
-                    for value in values.items or [values]:
-                        if _text(value.plain) not in levels.mapping:
-                            _no_level(value, levels, field, sheet)
+    parts = (axes, *_entries(axes, "when"))
+    given = [*(_fields(part, "given") for part in parts), *(entry.mapping for entry in _entries(axes, "exclude"))]
+    for fields in (*given, *(_fields(part, kind) for part in parts for kind in ("grid", "zip"))):
+        for field, values in fields.items():
+            levels = sheet.get("factors", field)
+            if (fault := field_fault(field, sheet)) is not None:
+                sheet.fault(values.key, field, fault)
+            elif fields in given and levels is not None:
+                for value in values.items or [values]:
+                    if _text(value.plain) not in levels.mapping:
+                        _no_level(value, levels, field, sheet)
+    for part in parts:
         lengths = {field: len(values.items) for field, values in _fields(part, "zip").items()}
         if len(set(lengths.values())) > 1:
             said = ", ".join(f"{field} has {length}" for field, length in lengths.items())
@@ -332,9 +350,12 @@ def _stands(value: Node, found: Node | None) -> bool:
     return all(_stands(item, found.get(name)) for name, item in value.mapping.items())
 
 
-def _holds(condition: Node, recipe: Node, chosen: Mapping[str, Any], sheet: Sheet) -> bool:
-    """Whether a condition applies to a recipe whose row and axes chose these levels and fields."""
-    for field, wanted in _fields(condition, "given").items():
+def _holds(
+    given: Mapping[str, Node], start: Node, point: Assignments, factors: Mapping[str, Any], sheet: Sheet
+) -> bool:
+    """Whether all fields have the values given, at a point of a row that starts so and picked these levels."""
+    recipe, chosen = assigned(start, point, sheet), {**factors, **{field: value.plain for field, value in point}}
+    for field, wanted in given.items():
         if field not in chosen and sheet.get("factors", field) is not None:
             return False
         got = chosen[field] if field in chosen else _value(with_whole_teacher(recipe), steps_of(field))

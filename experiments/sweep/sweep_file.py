@@ -39,6 +39,7 @@ from experiments.sweep.recipe import (
 )
 from experiments.sweep.search_space import COSTS, Params, SearchEntry, ends, search_faults, value_at
 from experiments.sweep.seeds import Growing, SeedsEntry, Until
+from experiments.sweep.table_choices import TableChoices
 from experiments.sweep.yaml_nodes import Node, Path_, Problem, SpecError, dotted, read_yaml, shown
 
 Table = Literal["losses", "matrix", "generalisation", "sdpose", "rows"]
@@ -65,6 +66,7 @@ class Document:
     axes: AxesEntry | None = None
     search: SearchEntry | None = None
     evaluate_on: Annotated[dict[FileName, OtherSet], MaxLen(20)] | None = None
+    report: TableChoices | None = None
     profiles: Annotated[dict[FileName, Any], MaxLen(100)] | None = None
 
 
@@ -108,7 +110,10 @@ class Search:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """One profile of a sweep file: everything a plan needs. With `until`, `seeds` are those of the first look."""
+    """One profile of a sweep file: everything a plan needs. With `until`, `seeds` are those of the first look.
+
+    `changed` says of which sweep it was made, by changing what.
+    """
 
     sweep: str
     profile: str
@@ -123,6 +128,8 @@ class Sweep:
     evaluate_on: dict[str, OtherSet]
     search: Search | None = None
     until: Until | None = None
+    changed: str = ""
+    report: TableChoices | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +172,8 @@ def read_sweep(path: Path | str, *, source: str | None = None) -> SweepFile:
     problems: list[Problem] = []
     problems += [problem for _, problem in _document(document, shown_as, Path(path).parent)[1]]
     sweeps: dict[str, Sweep] = {}
-    for name, node in _sheets(document, shown_as, problems):
-        sweep = _sweep(name, Sheet(node, shown_as, Path(path).parent, problems))
+    for name, node in sheets_of(document, shown_as, problems):
+        sweep = sweep_of(name, Sheet(node, shown_as, Path(path).parent, problems))
         if sweep is not None:
             sweeps[name] = sweep
             refuse_too_many(sum(len(one.rows) * _most_seeds(one) for one in sweeps.values()), document, shown_as)
@@ -206,7 +213,7 @@ def _no_profile(source: str, name: str, valid: Iterable[str]) -> ValueError:
     return ValueError(f"{source}: no such profile, got {shown(name)}; {nearest(name, valid)}")
 
 
-def _sheets(document: Node, file: str, problems: list[Problem]) -> list[tuple[str, Node]]:
+def sheets_of(document: Node, file: str, problems: list[Problem]) -> list[tuple[str, Node]]:
     """The document of every profile: the file's fields with the profile's merged over them."""
     common = Node({k: v for k, v in document.mapping.items() if k != "profiles"}, document.place, document.key)
     profiles = document.get("profiles")
@@ -228,7 +235,8 @@ def _sheets(document: Node, file: str, problems: list[Problem]) -> list[tuple[st
     return sheets
 
 
-def _sweep(name: str, sheet: Sheet) -> Sweep | None:
+def sweep_of(name: str, sheet: Sheet) -> Sweep | None:
+    """The profile of this name; None where its sheet has problems."""
     before = len(sheet.problems)
     document, faults = _document(sheet.node, sheet.file, sheet.folder)
     sheet.problems.extend(problem for _, problem in faults)
@@ -258,6 +266,11 @@ def _sweep(name: str, sheet: Sheet) -> Sweep | None:
         sheet.fault(place, f"evaluate_on.{TEST}", "is the name of the split that data.test gives; choose another")
     if document.table == "matrix":
         _check_matrix(expanded, sheet)
+    for number, name in enumerate((document.report and document.report.rows) or ()):
+        if document.search is None and name not in (known := [row.name for row in expanded]):
+            node = sheet.node.nearest(("report", "rows", number))
+            message = f"must be one of the rows, got {shown(name)}; {nearest(name, known)}"
+            sheet.fault(node.place, f"report.rows[{number}]", message)
     search = None if document.search is None else _search(document, document.search, seeds, sheet)
     if len(sheet.problems) > before:
         return None
@@ -275,6 +288,7 @@ def _sweep(name: str, sheet: Sheet) -> Sweep | None:
         search=search,
         until=until,
         evaluate_on=document.evaluate_on or {},
+        report=document.report,
     )
 
 

@@ -228,6 +228,15 @@ def read_yaml(path: Path, shown_as: str) -> Node:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise _refused(shown_as, Place(1, 1), f"must be UTF-8 text: {error.reason}") from None
+    return _read(text, shown_as)
+
+
+def read_value(text: str, shown_as: str) -> Node:
+    """One value as YAML, such as 1e-3 or [1, 2]. Raises SpecError, which names it `shown_as`."""
+    return _read(f"{{value: {text}}}", shown_as).mapping["value"]
+
+
+def _read(text: str, shown_as: str) -> Node:
     reader = _Reader(text, shown_as)
     try:
         document = reader.document()

@@ -16,16 +16,18 @@ from rich.text import Text
 from experiments.launch.memory_needs import MemoryNeed
 from experiments.launch.protocol import Slot
 from experiments.launch.records import LaunchProgress
+from experiments.launch.time_left import TimeLeft
 from experiments.machine.quantities import data_size, duration
 from experiments.plan.estimate import Costs, planned_steps
 from experiments.plan.plan import Plan
+from experiments.plan.teachers import several_teachers
 from experiments.runs.saved_plan import SavedUntil
 from experiments.runs.store import State
 from experiments.terminal.output import Plain, plain
-from experiments.terminal.tables import plain_table, table_of, worth_showing
+from experiments.terminal.plan_table import row_table, run_table
+from experiments.terminal.tables import plain_table
 
 _PLAIN_SECONDS = 15.0  # between two lines where there is no terminal to redraw
-_MEASURED = 0.1  # of the steps that a launch does, before it tells the time left
 _START_SECONDS = 8.0  # of a process, until its first step: imports, data, models; seen on two CPU cores
 
 
@@ -37,46 +39,21 @@ def plan_tables(
     *,
     everything: bool = False,
 ) -> Iterator[Table | Text]:
-    """A plan for people: settings, rows, cohorts, cost and, if any cohort needs it, GPU memory.
+    """A plan for people: settings, rows, cost and, if any cohort needs it, GPU memory.
 
-    Of a long one the runs that need attention come first.
+    A row is a line, and of many those that need attention come first; with `everything` each run is one.
     """
     yield Text(f"{plan.title}  ({plan.sweep}, profile {plan.profile}, from {plan.source})", style="bold")
-    settings = Table.grid(padding=(0, 2))
-    for name, value in plan.settings.items():
-        settings.add_row(Text(name, style="dim"), Text(_shortened(str(value))))
-    yield settings
-    cohorts = {run_id: cohort.cohort_id for cohort in plan.cohorts for run_id in cohort.run_ids}
-    papers = {row.name: row.paper.get(plan.metric) for row in plan.rows}
-    chosen, rest = list(states), None
-    if not everything:
-        chosen, rest = worth_showing(states)
-    columns = ("row", "paper", "run", "seed", "teacher", "cohort", "state", "cost alone")
-    lines = []
-    for run_id in chosen:
-        run, paper = plan.runs[run_id], papers.get(plan.runs[run_id].row or "")
-        lines.append(
-            (
-                run.row or f"teacher {run.recipe['model']['model']}",
-                "" if paper is None else f"{paper:.1f}",
-                run_id,
-                str(run.seed),
-                run.teacher_id or "",
-                cohorts[run_id],
-                states[run_id],
-                _time(costs.runs[run_id].seconds),
-            )
-        )
-    yield table_of(columns, lines, styled="state")
-    if rest is not None:
-        yield Text(rest, style="dim")
+    settings = [
+        Text.assemble((f"{name} ", "dim"), _shortened(str(value)), "   ") for name, value in plan.settings.items()
+    ]
+    yield Text.assemble(*settings)
+    yield from run_table(plan, states, costs) if everything else row_table(plan, states, costs)
+    if (reason := several_teachers(plan)) is not None:
+        yield Text(reason, style="bold yellow")
     yield Text(_cost_line(plan, states, costs))
     if needs:
         yield from _memory_lines(plan, needs)
-
-
-def _time(seconds: float | None) -> str:
-    return "unknown" if seconds is None else duration(seconds)
 
 
 def _memory_lines(plan: Plan, found: Mapping[str, MemoryNeed | None]) -> Iterator[Text]:
@@ -139,18 +116,29 @@ def decision_table(until: SavedUntil) -> Table:
 def launch_summary(plan: Plan, states: Mapping[str, State], costs: Costs, slots: Sequence[Slot]) -> Text:
     """What a launch will do and cost."""
     where = ", ".join(dict.fromkeys(f"{slot.device} x{slot.threads}" for slot in slots))
-    return Text(f"{plan.title}\n{_cost_line(plan, states, costs)} {len(slots)} processes: {where}.")
+    reason = several_teachers(plan)
+    first = plan.title if reason is None else f"{plan.title}\n{reason}"
+    return Text(f"{first}\n{_cost_line(plan, states, costs, guesses=False)} {len(slots)} processes: {where}.")
 
 
-def _cost_line(plan: Plan, states: Mapping[str, State], costs: Costs) -> str:
+def _cost_line(plan: Plan, states: Mapping[str, State], costs: Costs, *, guesses: bool = True) -> str:
+    """What is done and what the rest costs, with start-up and validation where these were measured."""
     done = sum(state == "finished" for state in states.values())
-    starts = sum(any(states[run_id] != "finished" for run_id in cohort.run_ids) for cohort in plan.cohorts)
-    counts = f"{len(plan.runs):,} runs in {len(plan.cohorts):,} cohorts, {done:,} finished"
-    if not starts:
+    left = [run_id for run_id, state in states.items() if state not in ("finished", "stopped")]
+    starts = sum(not set(left).isdisjoint(cohort.run_ids) for cohort in plan.cohorts)
+    counts = f"{_counted(len(plan.runs), 'run')} in {_counted(len(plan.cohorts), 'cohort')}, {done:,} finished"
+    if not left:
         return f"{counts}; nothing is left."
+    bases = [costs.runs[run_id].basis for run_id in left if costs.runs[run_id].seconds is not None]
+    said = f"by {' and '.join(dict.fromkeys(bases))}"
+    if all(costs.runs[run_id].is_whole for run_id in left):
+        seconds = costs.left_seconds + starts * _START_SECONDS
+        return f"{counts}; left: about {duration(seconds)} of computing with start-up and validation, {said}."
+    if not guesses:
+        return f"{counts}; how long the rest takes is told once it is known."
     parts = [f"{_START_SECONDS:.0f} s to start each of {_counted(starts, 'cohort')}"]
-    if costs.bases:
-        parts.insert(0, f"about {duration(costs.left_seconds)} of training ({' and '.join(costs.bases)})")
+    if bases:
+        parts.insert(0, f"about {duration(costs.left_seconds)} of training, {said}")
     if costs.left_unknown:
         parts.append(f"{_counted(costs.left_unknown, 'run')} of unknown cost")
     return f"{counts}; left: {', '.join(parts)}; data loading and validation not included."
@@ -190,10 +178,11 @@ def measuring(console: Console) -> Iterator[Callable[[str], None]]:
 class LaunchDisplay:
     """The live view of a launch: a bar over all steps with the time left, and a line for each running run.
 
-    Without a terminal it prints a line now and then. `begun` are the steps already done.
+    Without a terminal it prints a line now and then. `begun` are the steps already done; `slots` processes work at a
+    time.
     """
 
-    def __init__(self, plan: Plan, console: Console, begun: Mapping[str, int] | None = None) -> None:
+    def __init__(self, plan: Plan, console: Console, begun: Mapping[str, int] | None = None, *, slots: int = 1) -> None:
         self._plan, self._console = plan, console
         self._reached = dict(begun or {})
         self._steps = {run_id: planned_steps(run) for run_id, run in plan.runs.items()}
@@ -209,7 +198,7 @@ class LaunchDisplay:
         self._task = self._bar.add_task(plan.sweep, total=sum(self._steps.values()), left="")
         self._live = Live(Plain(self._bar), console=console, refresh_per_second=2) if console.is_terminal else None
         self._printed = 0.0
-        self._began: tuple[float, int] | None = None
+        self._time = TimeLeft(plan, slots)
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -224,6 +213,7 @@ class LaunchDisplay:
         """The plan given, which is shown from now on, unless it is None."""
         if plan is not None:
             self._plan = plan
+            self._time.follow(plan)
             self._steps = {run_id: planned_steps(run) for run_id, run in plan.runs.items()}
             self._bar.update(self._task, total=sum(self._steps.values()))
         return plan
@@ -233,24 +223,14 @@ class LaunchDisplay:
         self._reached |= {run_id: run.step for run_id, run in progress.running.items() if run is not None}
         self._reached |= {run_id: self._steps[run_id] for run_id in progress.finished | progress.pruned}
         done = sum(self._reached.values())
-        left = self._left(progress, done)
+        seconds = self._time.look(progress, self._reached)
+        left = f", about {duration(seconds)} left" if seconds else ""
         self._bar.update(self._task, completed=done, left=left)
         if self._live is not None:
             self._live.update(Plain(Group(self._bar, self._running(progress))))
         elif time.monotonic() - self._printed >= _PLAIN_SECONDS:
             self._printed = time.monotonic()
             self._console.print(f"{self._line(progress, done)}{left}")
-
-    def _left(self, progress: LaunchProgress, done: int) -> str:
-        """The time left at the pace of this launch, starts and validations included. Nothing too early."""
-        if self._began is None:
-            self._began = (progress.seconds, done)
-        seconds, measured = progress.seconds - self._began[0], done - self._began[1]
-        over = progress.failed.keys() | progress.blocked
-        to_do = sum(steps - self._reached.get(run_id, 0) for run_id, steps in self._steps.items() if run_id not in over)
-        if measured < _MEASURED * (measured + to_do) or not measured:
-            return ""
-        return f", about {duration(seconds / measured * to_do)} left"
 
     def _line(self, progress: LaunchProgress, done: int) -> str:
         starting = sum(run is None for run in progress.running.values())

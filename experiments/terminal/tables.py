@@ -16,9 +16,19 @@ STYLES = {
     "interrupted": "yellow",
     "planned": "dim",
     "pruned": "magenta",
+    "stopped": "magenta",
 }
 SHOWN = 40  # runs in a table, unless all are asked for
-_ATTENTION: tuple[State, ...] = ("damaged", "failed", "running", "interrupted", "planned", "pruned", "finished")
+ATTENTION: tuple[State, ...] = (
+    "damaged",
+    "failed",
+    "running",
+    "interrupted",
+    "planned",
+    "stopped",
+    "pruned",
+    "finished",
+)
 _NAMED = 8  # ids in one line
 
 
@@ -37,9 +47,9 @@ def worth_showing(states: Mapping[str, State]) -> tuple[list[str], str | None]:
     """The runs to show of many, those that went wrong first, and a line about the others."""
     if len(states) <= SHOWN:
         return list(states), None
-    chosen = sorted(states, key=lambda run_id: _ATTENTION.index(states[run_id]))[:SHOWN]
+    chosen = sorted(states, key=lambda run_id: ATTENTION.index(states[run_id]))[:SHOWN]
     others = Counter(states.values()) - Counter(states[run_id] for run_id in chosen)
-    said = ", ".join(f"{others[state]:,} {state}" for state in _ATTENTION if others[state])
+    said = ", ".join(f"{others[state]:,} {state}" for state in ATTENTION if others[state])
     return chosen, f"... and {len(states) - SHOWN:,} more: {said}; --all shows every run"
 
 

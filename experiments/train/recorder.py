@@ -130,6 +130,11 @@ class RunRecorder:
 
         self._end("pruned", write_down)
 
+    def stopped(self) -> None:
+        """The user ends the run here; its checkpoint stays. The lease goes: the cohort may last."""
+        self._end("preempted", lambda: self.journal.stop("preempted", "stopped by the user"))
+        self.lease.release()
+
     def finished(self, result: Mapping[str, Any]) -> None:
         """Write the result."""
         self.journal.finish()
@@ -216,7 +221,10 @@ class RunListener(Listener):
         recorder.journal.checkpoint(step=member.step, epoch=None, path=path, memory_bytes=_peak(member))
 
     def ended(self, member: Member, epoch: int) -> None:
-        """A search prunes the run; its cohort goes on."""
+        """A search prunes the run, or the user stopped it; its cohort goes on."""
+        if self.recorders[member.name].run.is_stopped:
+            self.recorders[member.name].stopped()
+            return
         values = {name: value for name, value in member.last.items() if math.isfinite(value)}
         why = {"by": self.pruned_by, "epoch": epoch, "step": member.step, "metrics": values}
         self.recorders[member.name].pruned(why)

@@ -61,6 +61,8 @@ from experiments.train.recorder import RunListener, RunRecorder
 
 log = logging.getLogger(__name__)
 
+_LOOK_SECONDS = 1.0
+
 
 def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
     """The exit code after training the runs that the job `file` names; see the module."""
@@ -77,9 +79,9 @@ def run_job(file: Path, should_stop: Callable[[], bool] = lambda: False) -> int:
             ranks = Ranks()
             for run_id in job.run_ids if ranks.leads else ():
                 run = store.run(run_id)
-                lease = run.claim()
+                lease = None if run.is_stopped else run.claim()
                 if lease is None:
-                    log.info("run %s: finished, or another process has it", run_id)
+                    log.info("run %s: finished, stopped, or another process has it", run_id)
                     continue
                 stack.enter_context(lease)
                 run.link_log(file.with_suffix(".log"), lease)
@@ -220,6 +222,7 @@ def _train(
         micro_batch=job.micro_batch,
         should_stop=should_stop,
         should_end=_should_end(job, store, recipe),
+        stopped=_stopped([store.run(run_id) for run_id in run_ids]),
         ranks=ranks,
     )
     ranks.wait()  # torchrun stops the others when one ends with a code
@@ -267,6 +270,19 @@ def _should_end(job: Job, store: Store, recipe: RunRecipe) -> Callable[[Member],
 
     pruning = Pruning(store, job.search, epochs=recipe.schedule.epochs)
     return lambda member: pruning.ends(member.name)
+
+
+def _stopped(runs: Sequence[RunDir]) -> Callable[[], Sequence[str]]:
+    """Tells the runs that the user stopped, looked at about once a second."""
+    looked, found = time.monotonic(), list[str]()
+
+    def stopped() -> Sequence[str]:
+        nonlocal looked, found
+        if time.monotonic() - looked > _LOOK_SECONDS:
+            looked, found = time.monotonic(), [run.run_id for run in runs if run.is_stopped]
+        return found
+
+    return stopped
 
 
 def _devices(device: str) -> list[torch.device]:

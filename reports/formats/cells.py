@@ -34,6 +34,7 @@ class Cell:
         hint: what the page shows when it is pointed at.
         html: on the page, where that is more than its text.
         best: whether it is set in bold.
+        underlined: whether LaTeX underlines it.
     """
 
     text: str
@@ -43,6 +44,7 @@ class Cell:
     hint: str = ""
     html: str = ""
     best: bool = False
+    underlined: bool = False
 
 
 def gap(reason: str = "") -> Cell:

@@ -26,18 +26,21 @@ def escape_latex(text: str) -> str:
     return "".join(letter if _is_set(letter) else f"U+{ord(letter):04X}" for letter in known)
 
 
-def latex_float(caption: str, label: str, align: str, head: Iterable[str], body: Iterable[str]) -> str:
-    """A `table` float with booktabs rules, no wider than the text, of lines that are LaTeX already.
+def latex_float(
+    caption: str, label: str, align: str, head: Iterable[str], body: Iterable[str], notes: Iterable[str] = ()
+) -> str:
+    """A `table` float with booktabs rules, no wider than the text, of lines that are LaTeX already; notes below.
 
     Needs the packages booktabs, amssymb and graphicx, under pdfLaTeX with UTF-8, which is its default.
     """
+    below = [escape_latex(note) for note in notes]
     return "\n".join(
         [
             r"% \usepackage{booktabs,amssymb,graphicx}",
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{escape_latex(caption)}}}",
-            rf"\label{{tab:{label}}}",
+            rf"\caption{{{escape_latex(caption)}.}}",
+            rf"\label{{{label}}}",
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{{align}}}",
             r"\toprule",
@@ -46,6 +49,7 @@ def latex_float(caption: str, label: str, align: str, head: Iterable[str], body:
             *body,
             r"\bottomrule",
             r"\end{tabular}}",
+            *([r"\par\smallskip", r"\parbox{\linewidth}{\footnotesize", *below, "}"] if below else []),
             r"\end{table}",
             "",
         ]
@@ -64,10 +68,8 @@ def latex_document(title: str, files: Iterable[str]) -> str:
             r"\documentclass{article}",
             r"\usepackage{booktabs,amssymb,graphicx}",
             r"\usepackage[margin=2cm]{geometry}",
-            rf"\title{{{escape_latex(title)}}}",
-            r"\date{}",
             r"\begin{document}",
-            r"\maketitle",
+            rf"\section*{{{escape_latex(title)}}}",
             *(rf"\input{{{file}}}\clearpage" for file in files),
             r"\end{document}",
             "",

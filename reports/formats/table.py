@@ -52,7 +52,7 @@ class Column(NamedTuple, Generic[Row]):
 class Table:
     """Cells under columns, with a caption and the notes that a reader of the numbers needs.
 
-    `name` is a word unique in a report: the stem of the table's files.
+    `name` is a word unique in a report: the stem of the table's files. `label` is what LaTeX refers to it by.
     """
 
     counted: ClassVar = "Table"
@@ -61,6 +61,7 @@ class Table:
     columns: tuple[Column[Any], ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+    label: str = ""
 
     @property
     def words(self) -> str:
@@ -102,24 +103,20 @@ class Table:
         }
 
     def latex(self) -> str:
-        """The table as a LaTeX float; the best mean is bold."""
-
-        def cell(one: Cell) -> str:
-            found = r"\checkmark" if one.kind == "tick" and one.text else escape_latex(one.text)
-            return rf"\textbf{{{found}}}" if one.best else found
-
+        """The table as a LaTeX float; best means are bold or underlined."""
         titles, rules, end = [], [], 0
         for group, span in self.groups:
-            titles.append(rf"\multicolumn{{{span}}}{{c}}{{{escape_latex(group)}}}")
+            titles.append(rf"\multicolumn{{{span}}}{{c}}{{{escape_latex(group)}}}" if group else "& " * (span - 1))
             rules += [rf"\cmidrule(lr){{{end + 1}-{end + span}}}"] if group else []
             end += span
         grouped = [" & ".join(titles) + r" \\", " ".join(rules)] if titles else []
         return latex_float(
-            " ".join([self.caption + ".", *self.notes]),
-            self.name,
+            self.caption,
+            self.label or f"tab:{self.name}",
             "".join({"words": "l", "centred": "c", "figures": "r"}[column.aligned] for column in self.columns),
             [*grouped, " & ".join(escape_latex(column.title) for column in self.columns) + r" \\"],
-            (" & ".join(map(cell, row)) + r" \\" for row in self.rows),
+            (" & ".join(map(_latex_cell, row)) + r" \\" for row in self.rows),
+            self.notes,
         )
 
     def markdown(self, *, captioned: bool = True) -> str:
@@ -200,6 +197,16 @@ class Table:
 def _tells(cell: Cell) -> bool:
     empty = cell.kind == "gap" and (cell.text == "–" or cell.text.startswith("n = "))
     return not empty and not (cell.kind == "measured" and cell.values[0] == 0)
+
+
+def _latex_cell(cell: Cell) -> str:
+    if cell.kind == "tick":
+        return r"\checkmark" if cell.text else ""
+    mean, space, spread = cell.text.partition(" ") if cell.best or cell.underlined else (cell.text, "", "")
+    shown = escape_latex(mean)
+    shown = rf"\underline{{{shown}}}" if cell.underlined else shown
+    shown = rf"\textbf{{{shown}}}" if cell.best else shown
+    return shown + space + escape_latex(spread)
 
 
 def fill(

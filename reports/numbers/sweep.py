@@ -163,7 +163,7 @@ def aggregate(store: Store, plan: SavedPlan, reader: RunReader | None = None) ->
     """
     reader = reader or RunReader(store)
     reader.forget_unfinished()
-    planned = _table_rows(plan)
+    planned = table_rows(plan)
     printed = [name for row in planned for name in row.paper]
     paper_metric = plan.metric if plan.metric in printed or not printed else printed[0]
     runs = {row.name: _read_row(reader, row) for row in planned}
@@ -186,7 +186,7 @@ def _read_row(reader: RunReader, row: SavedRow) -> tuple[RunNumbers, ...]:
     return tuple(reader.read(run.run_id, row.name, run.seed, "student") for run in row.runs)
 
 
-def _table_rows(plan: SavedPlan) -> list[SavedRow]:
+def table_rows(plan: SavedPlan) -> list[SavedRow]:
     """The rows of a plan that its tables show: of a search the file's own and those that confirm."""
     if plan.search is None:
         return list(plan.rows)

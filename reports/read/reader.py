@@ -17,7 +17,7 @@ from reports.read.per_picture import PerPicture, read_per_picture
 log = logging.getLogger(__name__)
 Content = TypeVar("Content")
 
-State = Literal["finished", "running", "interrupted", "failed", "planned", "pruned", "damaged", "missing"]
+State = Literal["finished", "running", "interrupted", "failed", "planned", "pruned", "stopped", "damaged", "missing"]
 
 _PEOPLE = "people"  # the kind of picture that a page shows; trackers have the others
 _ACCURACIES = re.compile(
@@ -107,12 +107,16 @@ class RunDetails:
 
 
 class RunReader:
-    """Reads runs of a store, and keeps what it has read."""
+    """Reads runs of a store, or of the first of several that has them, and keeps what it has read."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, *others: Store) -> None:
+        self._stores = (store, *others)
         self._runs: dict[str, RunNumbers] = {}
         self._details: dict[str, RunDetails] = {}
+
+    def _run(self, run_id: str) -> RunDir:
+        runs = [store.run(run_id) for store in self._stores]
+        return next((run for run in runs if run.finished), next((run for run in runs if run.path.exists()), runs[0]))
 
     def forget_unfinished(self) -> None:
         """Read runs without a result anew from now on."""
@@ -123,13 +127,13 @@ class RunReader:
     def read(self, run_id: str, row: str, seed: int, role: str) -> RunNumbers:
         """The run of that id, whether or not it has begun."""
         if run_id not in self._runs:
-            self._runs[run_id] = _read(self._store.run(run_id), row, seed, role)
+            self._runs[run_id] = _read(self._run(run_id), row, seed, role)
         return self._runs[run_id]
 
     def details(self, run: RunNumbers) -> RunDetails:
         """The run's journal and diagnosis."""
         if run.run_id not in self._details:
-            self._details[run.run_id] = _read_details(self._store.run(run.run_id), run)
+            self._details[run.run_id] = _read_details(self._run(run.run_id), run)
         return self._details[run.run_id]
 
     def per_picture(self, run: RunNumbers, on: str = "") -> PerPicture | None:
@@ -137,7 +141,7 @@ class RunReader:
         damaged.
         """
         try:
-            file = self._store.run(run.run_id).per_picture(on)
+            file = self._run(run.run_id).per_picture(on)
             return read_per_picture(file) if file.exists() else None
         except ValueError as error:
             log.warning("%s; it is left out: remove it", error)

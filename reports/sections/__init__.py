@@ -60,7 +60,9 @@ def make_sections(
         made = [_without_people(section) for section in made if not _shows_people_alone(section)]
     _refuse_twice("two sections have the key", [section.key for section in made])
     _refuse_twice("two blocks have the name", [block.name for section in made for block in section.blocks])
-    return tuple(replace(section, blocks=tuple(map(_defined, section.blocks))) for section in made)
+    return tuple(
+        replace(section, blocks=tuple(_defined(block, numbers) for block in section.blocks)) for section in made
+    )
 
 
 def _refuse_twice(fault: str, names: list[str]) -> None:
@@ -77,8 +79,9 @@ def _without_people(section: Section) -> Section:
     return replace(section, blocks=tuple(block for block in section.blocks if not isinstance(block, Gallery)))
 
 
-def _defined(block: Block) -> Block:
-    """A table with the definitions of the metrics that it names below its first two notes."""
+def _defined(block: Block, numbers: SweepNumbers) -> Block:
+    """A table with its label, and the definitions of the metrics that it names below its first two notes."""
     if not isinstance(block, Table):
         return block
-    return replace(block, notes=(*block.notes[:2], *definitions(block.words), *block.notes[2:]))
+    label = f"tab:{numbers.plan.sweep}-{numbers.plan.profile}-{block.name}"
+    return replace(block, label=label, notes=(*block.notes[:2], *definitions(block.words), *block.notes[2:]))

@@ -30,23 +30,28 @@ def evidence(numbers: SweepNumbers) -> Section | None:
 
 
 def row_evidence(numbers: SweepNumbers, rows: list[RowNumbers]) -> dict[str, RowEvidence]:
-    """Each row's metric by seed, and of drawn pictures: the same draws for every run on the same pictures."""
-    metric, _, other_set = numbers.metric.partition(ON)
+    """Each row's metric by seed, and of drawn pictures."""
+    return evidence_of({row.name: (numbers, row) for row in rows})
+
+
+def evidence_of(rows: Mapping[str, tuple[SweepNumbers, RowNumbers]]) -> dict[str, RowEvidence]:
+    """The same of rows of several sweeps: the same draws for every run on the same pictures."""
     drawn: dict[tuple[str, int], NDArray[np.float64]] = {}
     draws: dict[bytes, NDArray[np.int32]] = {}
-    for row in rows:
+    for name, (numbers, row) in rows.items():
+        metric, _, other_set = numbers.metric.partition(ON)
         for run in row.runs:
             found = numbers.reader.per_picture(run, other_set) if run.finished else None
             values = None if found is None else found.metric(metric, draws.setdefault(*_draws(found.images)))
             if values is not None:
-                drawn[row.name, run.seed] = metric_scale(numbers.metric) * values
+                drawn[name, run.seed] = metric_scale(numbers.metric) * values
     one_set = len(draws) == 1  # rows of different pictures share no draw
     return {
-        row.name: RowEvidence(
+        name: RowEvidence(
             numbers.measured[row.name].values,
-            {run.seed: drawn[row.name, run.seed] for run in row.runs if (row.name, run.seed) in drawn and one_set},
+            {run.seed: drawn[name, run.seed] for run in row.runs if (name, run.seed) in drawn and one_set},
         )
-        for row in rows
+        for name, (numbers, row) in rows.items()
     }
 
 

@@ -23,7 +23,7 @@ def baseline_column(numbers: SweepNumbers, group: str = "") -> list[Column[RowNu
 def state_gap(row: RowNumbers) -> Cell:
     """Why a row has no number: the gravest state among its runs."""
     states = {run.state for run in row.runs}
-    grave = ("failed", "damaged", "interrupted", "running", "missing", "planned")
+    grave = ("failed", "damaged", "interrupted", "running", "stopped", "missing", "planned")
     return gap(next((state for state in grave if state in states), "not measured"))
 
 

@@ -6,7 +6,7 @@ where one part is nothing, a little too wide between. `python -m benchmarks.leve
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import NamedTuple
@@ -71,10 +71,13 @@ class Comparison:
         return interval is not None and -margin < interval[0] and interval[1] < margin
 
 
-def compare_all(rows: Mapping[str, RowEvidence]) -> list[Comparison]:
-    """Every two rows that share a seed, the later against the earlier, corrected over all of them."""
+def compare_all(rows: Mapping[str, RowEvidence], pairs: Iterable[tuple[str, str]] | None = None) -> list[Comparison]:
+    """Of these pairs, by default every two rows, those that share a seed: the later against the earlier, corrected over
+    all of them.
+    """
     pooled = _pooled_residual(rows)
-    found = [one for a, b in combinations(rows, 2) if (one := _compare(b, a, rows, pooled)) is not None]
+    pairs = combinations(rows, 2) if pairs is None else pairs
+    found = [one for a, b in pairs if (one := _compare(b, a, rows, pooled)) is not None]
     tested = [one for one in found if one.p is not None]
     adjusted = dict(zip(map(id, tested), holm([one.p for one in tested if one.p is not None]), strict=True))
     return [replace(one, p_adjusted=adjusted.get(id(one))) for one in found]

@@ -41,6 +41,9 @@ def main(job_file: Path, should_stop=lambda: False) -> int:
                 if should_stop():
                     journal.stop("preempted")
                     return 75
+                if run.is_stopped:
+                    journal.stop("preempted", "stopped by the user")
+                    break
                 slow = store.root / "slow"
                 if slow.exists():
                     time.sleep(float(slow.read_text() or 0.03))
@@ -50,8 +53,9 @@ def main(job_file: Path, should_stop=lambda: False) -> int:
                 checkpoint.parent.mkdir(exist_ok=True)
                 checkpoint.write_text(str(step))
                 journal.checkpoint(step=step, epoch=None, path="checkpoints/step")
-            journal.finish()
-            run.write_result({"metrics": {"AP": 0.5}, "cohort": job["cohort_id"], "threads": job["threads"]}, lease)
+            else:
+                journal.finish()
+                run.write_result({"metrics": {"AP": 0.5}, "cohort": job["cohort_id"], "threads": job["threads"]}, lease)
     return code
 
 

@@ -16,6 +16,7 @@ from distilpose.heads.ipr import integrated
 from distilpose.heads.prtr import PRTROutput
 from distilpose.heads.simcc import SimCCOutput
 from distilpose.integrations.mmpose import import_mmpose
+from distilpose.losses.attention import attention_maps_loss
 from distilpose.losses.bone import bone_loss
 from distilpose.losses.features import (
     FitNet,
@@ -308,6 +309,18 @@ def test_what_each_method_does_not_see_costs_nothing() -> None:
     assert float(channel_distillation_loss(tokens + torch.arange(8), tokens)) == pytest.approx(0, abs=1e-6)
     assert float(pearson_distillation_loss(3 * tokens + torch.arange(8), tokens)) == pytest.approx(0, abs=1e-6)
     assert float(relation_loss(turned, tokens)) == pytest.approx(0, abs=1e-9)
+
+
+def test_attention_maps_are_compared_at_the_same_share_of_the_depth() -> None:
+    uniform, sharp = torch.full((1, 1, 1, 4), 0.25), torch.tensor([1.0, 0, 0, 0]).expand(1, 1, 1, 4)
+    ours, theirs = torch.stack([uniform, sharp], 1), torch.stack([sharp, uniform, sharp, sharp], 1)
+    assert float(attention_maps_loss(ours, theirs)) == pytest.approx(0, abs=1e-6)
+    # The student's first layer is taught by the teacher's second of four.
+    assert float(attention_maps_loss(ours, theirs, layers="all")) == pytest.approx(0, abs=1e-6)
+    taught_by_first = attention_maps_loss(ours, theirs[:, [0, 3]], layers="all")
+    assert float(taught_by_first) == pytest.approx(np.log(4) / 2, rel=1e-5)
+    with pytest.raises(ValueError, match="as many heads and tokens, got 1 heads and 4 tokens, and 2 heads and 4"):
+        attention_maps_loss(ours, theirs.expand(-1, -1, 2, -1, -1))
 
 
 def test_channel_distillation_of_a_case_worked_by_hand() -> None:

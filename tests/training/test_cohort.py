@@ -17,6 +17,7 @@ from distilpose.losses.circulation import CirculationWeights
 from distilpose.losses.criteria import CirculationCriterion, LossCriterion
 from distilpose.losses.use import Losses
 from distilpose.models import HeatmapOutput, build_model, initialise
+from distilpose.models.measure import with_attention
 from distilpose.training.cohort import Interrupted, Listener, Validate, train_cohort
 from distilpose.training.member import Member
 from distilpose.training.optimizers import SGD, AdamW
@@ -117,6 +118,7 @@ def train(
     *,
     should_stop: Callable[[], bool] = lambda: False,
     should_end: Callable[[Member], bool] = lambda member: False,
+    stopped: Callable[[], Sequence[str]] = tuple,
     checkpoint_seconds: float = 1e9,
     precision: Literal["32-true", "bf16-mixed"] = "32-true",
     witness: Witness | None = None,
@@ -135,6 +137,7 @@ def train(
         log_every=2,
         should_stop=should_stop,
         should_end=should_end,
+        stopped=stopped,
         checkpoint_seconds=checkpoint_seconds,
         micro_batch=micro_batch,
     )
@@ -164,6 +167,16 @@ WAYS: list[dict[str, Any]] = [
     {"algorithm": AdamW(weight_decay=0.1), "ema": 0.9, "clip_grad_norm": 0.1},
     {"algorithm": SGD(momentum=0.9, nesterov=True), "lr": 1e-3},
 ]
+
+
+def test_a_run_gives_the_same_numbers_beside_one_that_learns_attention(tmp_path: Path) -> None:
+    alone, together = member("x", tmp_path / "a"), member("x", tmp_path / "b")
+    looks = Losses.of({"reg": 1, "AM": 1})
+    other = member("y", tmp_path / "b", looks, needs_teacher_attention=True, forward=with_attention)
+    train([alone])
+    train([other, together])
+    assert same(alone, together)
+    assert other.failure is None
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -529,6 +542,20 @@ def test_a_member_that_is_ended_leaves_its_checkpoint_and_the_others_go_on(tmp_p
         ("finished", "other", 6),
     ]
     again = member("hopeless", tmp_path)
+    train([again])
+    train([whole])
+    assert same(again, whole)
+
+
+def test_a_stopped_member_leaves_its_checkpoint_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    ended, other, whole = member("ended", tmp_path), member("other", tmp_path), member("ended", tmp_path / "whole")
+    done, witness = train([ended, other], stopped=lambda: ["ended"] if ended.step == 2 else [])
+    assert done
+    assert [said for said in witness.said if said[0] in ("ended", "finished")] == [
+        ("ended", "ended", 0),
+        ("finished", "other", 6),
+    ]
+    again = member("ended", tmp_path)
     train([again])
     train([whole])
     assert same(again, whole)

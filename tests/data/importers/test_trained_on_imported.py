@@ -47,7 +47,7 @@ def test_a_set_of_each_kind_goes_from_import_to_the_report(tmp_path: Path, monke
     rows = [f"  - {{row: {kind}, set: {{data: {{root: {kind}}}}}}}\n" for kind in SETS]
     rows[1] = "  - {row: mpii, set: {data: {root: mpii, sigmas: 0.1}}}\n"
     Path("sets.yaml").write_text(SWEEP + "".join(rows[:-1]))
-    said("launch", "sets.yaml", "--track", "none")
+    said("launch", "sets.yaml", "--track", "none", "--on", "here")
     plan = json.loads(said("plan", "sets.yaml", "--json"))
     runs = {row["name"]: row["runs"][0]["run_id"] for row in plan["rows"]}
     assert {plan["states"][run] for run in runs.values()} == {"finished"}
@@ -72,19 +72,19 @@ def test_a_set_of_each_kind_goes_from_import_to_the_report(tmp_path: Path, monke
     # A metric that only some data give is asked for of these alone, and no run is trained for it.
     by_part = SWEEP.replace("metric: PCK@0.2", "metric: AP-parts", 1) + rows[4]
     Path("sets.yaml").write_text(by_part)
-    assert said("launch", "sets.yaml", "--track", "none") is not None
+    assert said("launch", "sets.yaml", "--track", "none", "--on", "here") is not None
     said("report", "sets.yaml")
     table = (tmp_path / "runs/reports/sets.default/report.md").read_text()
     assert "AP-parts: foot" in table
     assert "AP-parts on crowd" in table
     Path("sets.yaml").write_text(SWEEP.replace("metric: PCK@0.2", "metric: PCKh@0.5", 1) + "".join(rows[1:3]))
-    refused = CliRunner().invoke(app, ["launch", "sets.yaml", "--track", "none"])
+    refused = CliRunner().invoke(app, ["launch", "sets.yaml", "--track", "none", "--on", "here"])
     assert (refused.exit_code, "PCKh@0.5: needs people with head_size, and val of crowdpose" in refused.output) == (
         2,
         True,
     )
     Path("sets.yaml").write_text(SWEEP.replace("metric: PCK@0.2", "metric: PCKh@0.5", 1) + rows[1])
-    assert said("launch", "sets.yaml", "--track", "none") is not None
+    assert said("launch", "sets.yaml", "--track", "none", "--on", "here") is not None
     said("report", "sets.yaml")
     table = (tmp_path / "runs/reports/sets.default/report.md").read_text()
     assert all(
@@ -97,7 +97,7 @@ def test_a_set_of_each_kind_goes_from_import_to_the_report(tmp_path: Path, monke
     # Sets that are named later are measured on what is finished, each row on each: on its own as at its end.
     both = SWEEP.replace("  crowd: {root: crowdpose}\n", "  posed: {root: mpii}\n  art: {root: humanart}\n")
     Path("sets.yaml").write_text(both + "".join(rows[:2]))
-    assert said("launch", "sets.yaml", "--track", "none") is not None
+    assert said("launch", "sets.yaml", "--track", "none", "--on", "here") is not None
     for kind, its_own, joints in (
         ("mpii", "posed", {"posed": 15, "art": 12}),
         ("humanart", "art", {"posed": 11, "art": 17}),
@@ -112,10 +112,10 @@ def test_a_set_of_each_kind_goes_from_import_to_the_report(tmp_path: Path, monke
 
     # Animals share no joint with these people.
     Path("sets.yaml").write_text(SWEEP.replace("crowdpose}", "mpii}") + rows[-1])
-    refused = CliRunner().invoke(app, ["launch", "sets.yaml", "--track", "none"])
+    refused = CliRunner().invoke(app, ["launch", "sets.yaml", "--track", "none", "--on", "here"])
     assert "keypoints: none is one of L_Eye" in str(refused.exception)
     Path("sets.yaml").write_text(SWEEP.replace("  crowd: {root: crowdpose}", "  animals: {root: ap10k}") + rows[-1])
-    said("launch", "sets.yaml", "--track", "none")
+    said("launch", "sets.yaml", "--track", "none", "--on", "here")
 
 
 @pytest.mark.parametrize("kind", ["mpii", "crowdpose"])

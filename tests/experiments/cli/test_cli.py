@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 from command_line import Said
-from small_sweeps import MINI
+from small_sweeps import DATA_GONE, MINI
 from tiny_official import official_weights_of
 
 from distilpose.data.skeleton import COCO
 from distilpose.models import build_model
+from experiments.plan.plan import Plan
 from experiments.runs.store import Store
 from experiments.trained.load import load_weights
 
@@ -143,7 +144,10 @@ def test_the_place_of_a_mistake_in_line_100_is_no_emoji(distilpose: Callable[...
         ),
         (("plan", "losses", "--detect", "0"), "--detect: must be above 0, got 0.0"),
         (("plan", "losses", "--spread", "1"), "--spread: says how much --detect has to see through"),
-        (("launch", "losses", "--rows", "all"), "--rows: says which rows get more seeds, got 'all'"),
+        (("plan", "losses", "--profile", "tiny", "--rows", "al"), "--rows: must be rows of the sweep, got 'al'"),
+        (("launch", "search_alphas", "--rows", "none"), "chooses what to train by itself"),
+        (("launch", "losses", "--profile", "tiny", "--rows", "al"), "--rows: must be rows of the sweep, got 'al'"),
+        (("explain", "c0ffee", "--rows", "none"), "--rows, --seeds: select a part of a sweep"),
         (("demo", "--track", "nobody"), "must be one of wandb, tensorboard, mlflow, trackio or none, got 'nobody'"),
         (("track", "replay", "wandb:mode=on", "losses", "--profile", "tiny"), "mode: Input should be 'auto', 'online'"),
     ],
@@ -235,7 +239,7 @@ def test_a_killed_launch_goes_on_and_repeats_nothing(
     assert finished
     assert len(finished) < 3
 
-    code, _, _ = distilpose("launch", sweep, "--runs", runs, "--track", "none")
+    code, _, _ = distilpose("launch", sweep, "--runs", runs, "--track", "none", "--on", "here")
     assert code == 0
     code, out, _ = distilpose("status", sweep, "--runs", runs, "--json")
     assert code == 0
@@ -250,3 +254,69 @@ def test_a_killed_launch_goes_on_and_repeats_nothing(
     assert code == 0
     assert all(Path(line).is_file() for line in out.split())
     assert (runs / "reports" / "mini.default" / "report.html").is_file()
+
+
+@pytest.fixture
+def reported(runs: tuple[Store, Plan], monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A store of finished runs, whose report is no more than the table for a paper."""
+    monkeypatch.setattr("reports.sections.SECTIONS", ())
+    return runs[0]
+
+
+def test_a_report_needs_no_file_where_the_store_knows_the_sweep(
+    distilpose: Callable[..., Said], reported: Store
+) -> None:
+    for name in ("mini", "mini.default"):
+        code, out, err = distilpose("report", name, "--runs", reported.root)
+        assert code == 0, err
+        assert all(Path(line).is_file() for line in out.split())
+    code, _, err = distilpose("report", "miny", "--runs", reported.root)
+    assert code == 2
+    assert f"launched in {reported.root}: mini (default)" in err
+
+
+def test_the_table_for_a_paper_is_as_the_options_say(distilpose: Callable[..., Said], reported: Store) -> None:
+    chosen = ("--columns", "losses,AP", "--rows", "all", "--digits", 3, "--caption", "50 %", "--label", "tab:x")
+    code, out, err = distilpose("report", "mini", "--runs", reported.root, *chosen, "--best", "no", "--spread", "no")
+    assert code == 0, err
+    text = Path(out.split()[-1]).read_text()
+    assert r"\caption{50 \%.}" in text
+    assert r"\label{tab:x}" in text
+    assert r"all & \checkmark & \checkmark & \checkmark & \checkmark & 25.000 \\" in text
+    assert "none" not in text
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        (("--columns", "APP"), "columns: must be of this sweep, got 'APP'; valid: "),
+        (("--rows", "nobody"), "rows: must be of this sweep, got 'nobody'; valid: none, all"),
+        (("--label", "a b"), "--label: must be letters, digits and : . _ + -, 100 at most, got 'a b'"),
+        (("--best", "blod"), "'blod' is not one of 'bold', 'underline', 'no'"),
+    ],
+)
+def test_a_table_that_cannot_be_is_refused(
+    distilpose: Callable[..., Said], reported: Store, options: tuple[str, str], rule: str
+) -> None:
+    code, _, err = distilpose("report", "mini", "--runs", reported.root, *options)
+    assert code == 2
+    assert rule in " ".join(err.split())
+    assert "Traceback" not in err
+
+
+def test_a_report_takes_an_edited_file_and_a_file_with_mistakes_stops_none(
+    distilpose: Callable[..., Said], reported: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "mini.yaml"
+    file.write_text(DATA_GONE.replace("row: all", "row: everything"))
+    code, _, err = distilpose("report", file, "--runs", reported.root)
+    assert code == 0
+    assert "was edited since the launch" in " ".join(err.split())
+    assert "everything" in err
+    file.write_text(DATA_GONE.replace("row: all", "row: [all"))
+    code, _, err = distilpose("report", file, "--runs", reported.root)
+    assert (code, "Traceback" in err) == (2, False)
+    file.write_text(DATA_GONE.replace("KT: 5e-4", "KT: -1"))
+    code, _, err = distilpose("report", file, "--runs", reported.root)
+    assert code == 0
+    assert f"The report is of the launch, since {file} has mistakes" in " ".join(err.split())

@@ -34,6 +34,7 @@ def seen(failure: Failure) -> Seen:
         (ELSEWHERE, Seen(state="finished"), Fate(what="finished")),
         (OPEN, Seen(state="pruned", prunable=True), Fate(what="pruned")),
         (OPEN, Seen(state="pruned"), OPEN),
+        (OPEN, Seen(state="stopped"), Fate(what="stopped")),
         (OPEN, seen(failed(2)), Fate(not_before=NOW)),
         (OPEN, seen(failed(3)), Fate(what="failed", why="why (error, attempt 3)")),
         (OPEN, seen(failed(1, "nan")), Fate(what="failed", why="why (nan, attempt 1)")),

@@ -18,6 +18,7 @@ from experiments.launch.protocol import Launcher, Slot, share_out
 from experiments.launch.records import LaunchProgress, LaunchSettings
 from experiments.launch.scheduler import launch_plan
 from experiments.plan.plan import Plan
+from experiments.runs.selection import Selection
 from experiments.runs.store import Store
 
 HERE = Path(__file__).parents[1]
@@ -92,12 +93,63 @@ class TestEveryLauncher:
         assert outcome.blocked == {run.run_id for run in plan.rows[1].runs}
         assert outcome.finished == {run.run_id for run in plan.rows[0].runs}
 
+    def test_a_stopped_run_is_not_trained_and_does_not_count_as_failed(
+        self, plan: Plan, store: Store, launcher: Launcher
+    ) -> None:
+        run = store.run(plan.rows[1].runs[0].run_id)
+        run.stop()
+        outcome = launch_plan(plan, store, launcher, SETTINGS)
+        assert outcome.complete
+        assert outcome.stopped == {run.run_id}
+        assert (run.state(), outcome.failed, len(outcome.finished)) == ("stopped", {}, len(plan.runs) - 1)
+        run.forgive()
+        assert launch_plan(plan, store, launcher, SETTINGS).finished == set(plan.runs)
+
+    def test_a_run_that_is_stopped_while_it_trains_ends_there_and_a_launch_at_work_takes_it_up_again(
+        self, plan: Plan, store: Store, launcher: Launcher
+    ) -> None:
+        teacher, slow = store.run(plan.teachers[0].run_id), store.root / "slow"
+        store.root.mkdir()
+        slow.write_text("0.1")
+        done: list[str] = []
+
+        def meddle(progress: LaunchProgress) -> None:
+            if teacher.starts == 1 and not done:
+                done.append("stop")
+                teacher.stop()
+            elif progress.stopped and progress.blocked and done == ["stop"]:
+                done.append("retry")
+                slow.write_text("0")
+                teacher.forgive()
+
+        settings = dataclasses.replace(SETTINGS, progress_seconds=0.0)
+        if isinstance(launcher, InlineLauncher):
+            pytest.skip("nobody looks while it works")
+        outcome = launch_plan(plan, store, launcher, settings, on_progress=meddle)
+        assert outcome.finished == set(plan.runs)
+        assert teacher.starts == 2
+        assert set(_ledger(store).values()) == {1}
+
     def test_progress_is_told_up_to_the_end(self, plan: Plan, store: Store, launcher: Launcher) -> None:
         told: list[LaunchProgress] = []
         launch_plan(plan, store, launcher, SETTINGS, on_progress=told.append)
         assert told[-1].finished == set(plan.runs)
         assert told[-1].total == 5
         assert not told[-1].running
+
+
+def test_a_part_is_trained_alone_under_the_saved_plan_of_the_whole(plan: Plan, store: Store) -> None:
+    launcher = LocalLauncher(share_out(["cpu"], slots=2, cores=4), command=COMMAND)
+    part = plan.part(Selection(rows=("none",), seeds=(0,)))
+    outcome = launch_plan(plan, store, launcher, SETTINGS, part=part)
+    assert outcome.complete
+    assert outcome.finished == set(part.runs) == {plan.rows[0].runs[0].run_id}
+    assert store.load_plan("small", "default") == plan.saved()
+    (result,) = [store.run(run_id).path / "result.json" for run_id in part.runs]
+    assert json.loads(result.read_text())["threads"] == 2  # as in the whole plan, where another cohort is beside it
+    store.save_plan(dataclasses.replace(plan, title="with more seeds").saved())
+    launch_plan(plan, store, launcher, SETTINGS, part=plan.part(Selection(rows=("KT",))))
+    assert store.load_plan("small", "default").title == "with more seeds"
 
 
 def test_a_cohort_with_more_runs_than_allowed_is_split(tmp_path: Path) -> None:

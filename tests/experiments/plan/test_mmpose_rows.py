@@ -44,7 +44,8 @@ def test_rows_of_mmpose_from_plan_to_report(
     code, out, error = distilpose("plan", folder / "foreign.yaml", "--runs", runs, "--json")
     assert code == 0, error
     ids = {row["name"]: row["runs"][0]["run_id"] for row in json.loads(out)["rows"]}
-    code, out, error = installed_distilpose("launch", folder / "foreign.yaml", "--runs", runs, "--track", "none")
+    place = ("--runs", runs, "--track", "none", "--on", "here")
+    code, out, error = installed_distilpose("launch", folder / "foreign.yaml", *place)
     assert code == 0, error + out
     assert distilpose("report", folder / "foreign.yaml", "--runs", runs)[0] == 0
     for run_id in ids.values():

@@ -49,7 +49,7 @@ def test_a_users_own_loss_is_a_row_and_its_code_is_part_of_the_run(
     before = ids_of(distilpose, sweep)
     mine.write_text(LOSSES.replace("Return how far", "Tell how far") + "\n# a remark\n")
     assert ids_of(distilpose, sweep) == before
-    code, out, error = distilpose("launch", sweep, "--runs", sweep.parent / "runs", "--track", "none")
+    code, out, error = distilpose("launch", sweep, "--runs", sweep.parent / "runs", "--track", "none", "--on", "here")
     assert code == 0, error + out
     runs = sweep.parent / "runs"
     results = {name: json.loads((runs / run_id / "result.json").read_text()) for name, run_id in before.items()}
@@ -108,7 +108,7 @@ def test_a_backbone_of_timm_is_a_row_and_teaches(sweep: Path, distilpose: Callab
         '  - {row: timm, set: {student: {model: "timm:mobilenetv3_small_050"}}}\n'
         '  - {row: taught, set: {teacher: {model: "timm:resnet18", head: heatmap}}}\n'
     )
-    code, out, error = distilpose("launch", sweep, "--runs", sweep.parent / "runs", "--track", "none")
+    code, out, error = distilpose("launch", sweep, "--runs", sweep.parent / "runs", "--track", "none", "--on", "here")
     assert code == 0, error + out
     wrong = sweep.read_text().replace(", head: heatmap", "")
     sweep.write_text(wrong)

@@ -56,7 +56,7 @@ def test_a_metric_that_only_measures_is_in_no_id_and_finished_runs_are_measured_
     plain.write_text(sweep.read_text().replace('metric: "my_metrics.py:epe"\n', ""))
     wanted = ids(planned(distilpose, sweep))
     assert ids(planned(distilpose, plain)) == wanted
-    code, out, error = distilpose("launch", sweep, "--runs", runs, "--track", "none")
+    code, out, error = distilpose("launch", sweep, "--runs", runs, "--track", "none", "--on", "here")
     assert code == 0, error + out
     store = Store(runs)
     results = [store.run(run_id).result() for run_id in wanted]
@@ -75,12 +75,12 @@ def test_a_metric_that_only_measures_is_in_no_id_and_finished_runs_are_measured_
     assert ids(planned(distilpose, sweep)) == wanted
     code, out, error = distilpose("plan", sweep, "--runs", runs)
     assert "3 finished runs are not measured by this epe: launch works it out, without training" in out + error
-    code, out, error = distilpose("launch", sweep, "--runs", runs, "--track", "none")
+    code, out, error = distilpose("launch", sweep, "--runs", runs, "--track", "none", "--on", "here")
     assert code == 0, error + out
     assert "3 finished runs were measured by epe; none was trained for it" in out + error
     after = [result.metrics["epe"] for run_id in wanted if (result := Store(runs).run(run_id).result()) is not None]
     assert after == pytest.approx([2 * value for value in before], rel=1e-9)
-    code, out, error = distilpose("launch", sweep, "--runs", runs, "--track", "none")
+    code, out, error = distilpose("launch", sweep, "--runs", runs, "--track", "none", "--on", "here")
     assert "were measured" not in out + error
 
 
@@ -98,7 +98,7 @@ def test_a_metric_that_chooses_the_best_weights_is_in_the_id_with_its_code_and_t
     mine.write_text(METRICS.replace("** power", "** power * 2"))
     assert not set(ids(planned(distilpose, sweep))) & set(ids(plan))
     mine.write_text(METRICS)
-    code, out, error = distilpose("launch", sweep, "--runs", runs, "--track", "none")
+    code, out, error = distilpose("launch", sweep, "--runs", runs, "--track", "none", "--on", "here")
     assert code == 0, error + out
     for run_id in ids(plan):
         run = Store(runs).run(run_id)
@@ -158,7 +158,7 @@ def test_a_search_for_a_metric_of_which_less_is_better_looks_for_little(
         + "rows:\n  - {row: all}\nsearch:\n  space: {schedule.lr: [1e-7, 1e-2]}\n  sampler: {tpe: null, grid: {}}\n"
     )
     runs = sweep.parent / "runs"
-    code, out, error = distilpose("launch", sweep, "--runs", runs, "--track", "none")
+    code, out, error = distilpose("launch", sweep, "--runs", runs, "--track", "none", "--on", "here")
     assert code == 0, error + out
     saved = json.loads((runs / "sweeps" / "mini.default.json").read_text())
     assert saved["lower_is_better"] == ["EPE", "epe"]

@@ -94,7 +94,7 @@ def planned(distilpose: Callable[..., Said], sweep: Path) -> dict[str, list[str]
 
 
 def launched(distilpose: Callable[..., Said], sweep: Path) -> None:
-    code, out, error = distilpose("launch", sweep, "--runs", sweep.parent / "runs", "--track", "none")
+    code, out, error = distilpose("launch", sweep, "--runs", sweep.parent / "runs", "--track", "none", "--on", "here")
     assert code == 0, error + out
 
 
@@ -250,7 +250,7 @@ def test_a_model_that_is_not_what_it_says_is_refused_before_anything_starts(
     sweep.write_text(HEAD.replace(OURS, 'student: {model: "my_models.py:Mobile"}') + "rows: [{row: none}]\n")
     assert old in MODELS
     (sweep.parent / "my_models.py").write_text(MODELS.replace(old, new, 1))
-    code, out, error = distilpose("launch", sweep, "--runs", sweep.parent / "runs", "--track", "none")
+    code, out, error = distilpose("launch", sweep, "--runs", sweep.parent / "runs", "--track", "none", "--on", "here")
     assert code == 2
     assert re.search(message, out + error), out + error
     assert not list((sweep.parent / "runs").glob("*/run.json"))

@@ -200,7 +200,7 @@ def test_the_head_of_a_sweep_gives_the_one_command_for_the_paper(sweep: str) -> 
 @pytest.mark.parametrize("profile", ["tiny", "lspet", "lspet-gpu", "paper"])
 def test_methods_differ_by_student_and_teaching_alone(profile: str) -> None:
     rows = {row.name: row.recipe for row in read_profile("methods", profile).rows}
-    assert len(rows) == 19
+    assert len(rows) == 20
     first = rows["regression"]
     again = rows.pop("SimCC + DWPose, 2 stages")
     assert again.row_teacher == rows["SimCC + DWPose"]

@@ -140,7 +140,9 @@ def test_the_saved_plan_says_what_reports_need(plan: Plan) -> None:
         "factors": {},
         "paper": {"AP": 67.1},
         "baseline": "none",
-        "runs": [{"run_id": run.run_id, "seed": run.seed} for run in plan.rows[1].runs],
+        "runs": [
+            {"run_id": run.run_id, "seed": run.seed, "teacher_id": plan.teachers[0].run_id} for run in plan.rows[1].runs
+        ],
     }
     assert saved["baseline"] == "none"
     assert saved["teachers"] == [{"run_id": plan.teachers[0].run_id, "model": "teacher_stemnet"}]

@@ -53,7 +53,7 @@ def test_what_is_wrong_with_its_losses_is_told(
 IN_TURN = SWEEP.replace(
     "  - {row: DWPose, set: {losses: {DWPose: 1}}}\n",
     """\
-  - {row: DWPose, set: {losses: {DWPose: 1}}}
+  - {row: DWPose, set: {losses: {DWPose: 1, AM: 1}}}
   - row: second stage
     set: {teacher: {row: DWPose}, student: {init: teacher_trunk, train: head}, losses: {SimCC: 0, DWPose: 1}}
   - row: again
@@ -74,7 +74,9 @@ def test_a_teacher_with_losses_teaches_a_row_that_teaches_another(
     ids = {spec["row"]: run_id for run_id, spec in specs.items()}
     taught = {spec["row"]: spec["teacher_id"] for spec in specs.values()}
     assert taught == {None: None, "SimCC": None, "DWPose": ids[None], "second stage": ids["DWPose"]}
-    assert "train/loss_DWPose" in (runs / ids["DWPose"] / "journal.jsonl").read_text()
+    journal = (runs / ids["DWPose"] / "journal.jsonl").read_text()
+    assert "train/loss_DWPose" in journal
+    assert "train/loss_AM" in journal
     files = (runs / ids[row] / "checkpoints" / "weights.safetensors" for row in ("second stage", "DWPose"))
     ours, theirs = map(load_file, files)
     assert {name for name, value in ours.items() if torch.equal(value, theirs[name])} == {

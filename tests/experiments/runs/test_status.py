@@ -10,7 +10,8 @@ from experiments.machine.use import GpuUse, MachineUse
 from experiments.plan.plan import Plan
 from experiments.runs.status import left_behind, proof, standings
 from experiments.runs.store import Store
-from experiments.terminal.status_view import frame, proof_parts, status_parts
+from experiments.terminal.status_view import proof_parts, status_parts
+from experiments.terminal.watch_view import frame
 
 RESULT = {"metrics": {"AP": 0.5}, "steps": 20, "epochs": 2, "seconds": 1.0}
 IDLE = MachineUse(cpu_percent=12.0, cores=2, memory_used=10**9, memory_total=4 * 10**9, gpus=())
@@ -131,9 +132,9 @@ def test_a_frame_fits_its_height_and_tells_the_machine(plan: Plan, store: Store)
     found = standings(store, plan.saved())
     gpu = GpuUse(index=0, name="A card", percent=80.0, memory_used=2 * 10**9, memory_total=8 * 10**9)
     busy = MachineUse(cpu_percent=50.0, cores=2, memory_used=10**9, memory_total=4 * 10**9, gpus=(gpu,))
-    text = shown(frame("A small sweep", found, "AP", busy, height=12))
+    text = shown(frame("A small sweep", found, "AP", busy, height=12, width=160))
     assert "GPU 0 (A card) 80%, memory 2.0 of 8.0 GB" in text
-    assert "... and 3 more" in text
+    assert "1-3 of 5 runs" in text
     assert "the lights went out" in text
     assert len(text.splitlines()) <= 12
     assert "no GPU" in shown(frame("A small sweep", found, "AP", IDLE, height=40))

@@ -5,6 +5,7 @@ import random
 import pytest
 from small_sweeps import SMALL, facts
 
+from experiments.runs.selection import Selection
 from experiments.runs.store import Store
 from experiments.search.more_seeds import Undecided, with_more_seeds
 from experiments.sweep.sweep_file import read_sweep
@@ -115,13 +116,13 @@ def test_rows_without_a_baseline_cannot_be_decided(tmp_path):
 
 
 def test_more_seeds_are_the_next_ones_of_the_rows_named(tmp_path):
-    plan = with_more_seeds(read(tmp_path, SMALL), facts, 2, ("KT",))
+    plan = with_more_seeds(read(tmp_path, SMALL), facts, 2, Selection(rows=("KT",)))
     assert seeds(plan) == {"none": [0, 1], "KT": [0, 1, 2, 3]}
-    assert seeds(with_more_seeds(read(tmp_path, SMALL), facts, 1, ())) == {"none": [0, 1, 2], "KT": [0, 1, 2]}
+    assert seeds(with_more_seeds(read(tmp_path, SMALL), facts, 1, Selection())) == {"none": [0, 1, 2], "KT": [0, 1, 2]}
 
 
 def test_more_seeds_of_an_unknown_row_or_a_growing_sweep_are_refused(tmp_path):
     with pytest.raises(ValueError, match="--rows: must be rows of the sweep, got 'KTT'"):
-        with_more_seeds(read(tmp_path, SMALL), facts, 2, ("KTT",))
+        with_more_seeds(read(tmp_path, SMALL), facts, 2, Selection(rows=("KTT",)))
     with pytest.raises(ValueError, match="chooses its seeds itself"):
-        with_more_seeds(read(tmp_path), facts, 2, ())
+        with_more_seeds(read(tmp_path), facts, 2, Selection())

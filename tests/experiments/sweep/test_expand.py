@@ -255,3 +255,48 @@ def test_runs_are_counted_before_they_are_made(tmp_path: Path, axes: str, count:
         _rows(tmp_path, axes.replace("%s", values))
     rule = "must make at most 100,000 runs (rows x points of the axes x seeds)"
     assert str(caught.value).endswith(f"{rule}, got {count}")
+
+
+GRID = "{grid: {schedule.lr: [1, 2], losses.SH: [3, 4]}, exclude: [%s]}"
+
+
+@pytest.mark.parametrize(
+    ("exclude", "left"),
+    [
+        ("{schedule.lr: 1}", ["lr=2 SH=3", "lr=2 SH=4"]),
+        ("{schedule.lr: 1, losses.SH: [3, 5]}", ["lr=1 SH=4", "lr=2 SH=3", "lr=2 SH=4"]),
+        ("{schedule.lr: 1}, {losses.SH: 3}", ["lr=2 SH=4"]),
+    ],
+)
+def test_points_where_all_fields_of_an_exclusion_hold_are_left_out(
+    tmp_path: Path, exclude: str, left: list[str]
+) -> None:
+    rows = _rows(tmp_path, GRID % exclude)
+    assert [row.name for row in rows] == [f"{name} {values}" for name in ("none", "KT") for values in left]
+
+
+@pytest.mark.parametrize(
+    ("exclude", "said"),
+    [
+        ("{schedule.lr: 7}", "axes.exclude: must leave out a point of the axes, leaves out none"),
+        ("{schedule.rate: 1}", "schedule.rate: no such field, valid:"),
+        ("{}", "axes.exclude[0]: must"),
+        ("{schedule.lr: [1, 2]}", "axes.exclude: must leave a row, leaves out every one"),
+    ],
+)
+def test_an_exclusion_that_makes_no_sense_is_refused(tmp_path: Path, exclude: str, said: str) -> None:
+    with pytest.raises(SpecError) as error:
+        _rows(tmp_path, GRID % exclude)
+    assert said in str(error.value)
+
+
+def test_axes_leave_a_row_alone_that_says_so_and_the_others_compare_with_it(tmp_path: Path) -> None:
+    text = SMALL.replace("- {row: none, ", "- {row: none, axes: false, ")
+    file = tmp_path / "sweep.yaml"
+    file.write_text(text + "axes: {grid: {schedule.lr: [1, 2]}, exclude: [{schedule.lr: 1, losses.KT: 5e-4}]}\n")
+    rows = read_sweep(file).profile().rows
+    assert [(row.name, row.baseline, row.factors) for row in rows] == [
+        ("none", "none", {}),
+        ("KT lr=2", "none", {"lr": 2}),
+    ]
+    assert rows[0].paper == {"AP": 56.0}

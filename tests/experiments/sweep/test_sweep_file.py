@@ -66,7 +66,7 @@ profiles:
 """
     assert _problems(tmp_path, text) == [
         "sweep.yaml:2:1: titel: no such field, did you mean title? valid: sweep, title, table, metric, baseline, base, "
-        "factors, seeds, rows, axes, search, evaluate_on, profiles",
+        "factors, seeds, rows, axes, search, evaluate_on, report, profiles",
         "sweep.yaml:4:11: baseline: must be one of the rows, got 'nonne'; did you mean none? valid: none",
         "sweep.yaml:6:40: student.widht: no such option, did you mean width? valid: width, dim, depth, heads, patch, "
         "stem, cycles, split_ratio, beta, debias, d_model, layers, nhead, dim_feedforward, queries, frozen "
@@ -594,3 +594,29 @@ def test_sets_to_measure_on_are_read_with_their_joints_and_change_no_row(tmp_pat
         "sweep.yaml:4:23: evaluate_on.crowd.rot: no such field, there are none",
         "sweep.yaml:4:57: evaluate_on.two.skeleton: must be a YAML file or a skeleton of the library",
     ]
+
+
+@pytest.mark.parametrize(
+    ("report", "problem"),
+    [
+        (
+            "rows: [none, KTT]",
+            "14:23: report.rows[1]: must be one of the rows, got 'KTT'; did you mean KT? valid: none, KT",
+        ),
+        ("best: blod", "14:16: report.best: must be one of the valid values, got 'blod'; did you mean bold? valid: "),
+        ("digits: 9", "14:18: report.digits: must be at most 6, got 9"),
+        ("label: a b", "14:17: report.label: must be letters, digits and : . _ + -, 100 at most, got 'a b'"),
+        ("colums: [AP]", "14:10: report.colums: no such field, did you mean columns? valid: columns, rows, digits, "),
+        ("columns: []", "14:19: report.columns: must have at least 1 items, got []"),
+    ],
+)
+def test_mistakes_in_the_choices_of_a_table_have_their_place(tmp_path: Path, report: str, problem: str) -> None:
+    (found,) = _problems(tmp_path, _changed("rows:\n", f"report: {{{report}}}\nrows:\n"))
+    assert found.startswith(f"sweep.yaml:{problem}")
+
+
+def test_a_profile_changes_single_choices_of_a_table(tmp_path: Path) -> None:
+    text = SMALL + "report: {digits: 2, spread: interval}\nprofiles: {a: {report: {digits: 3}}}\n"
+    chosen = _read(tmp_path, text).report
+    assert chosen is not None
+    assert (chosen.digits, chosen.spread, chosen.best) == (3, "interval", "bold")

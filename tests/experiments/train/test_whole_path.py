@@ -28,7 +28,7 @@ def test_the_whole_path_from_coco_to_a_submission(
     assert people == {"train2017": 86, "val2017": 80}
 
     on = ("--data", coco_mini_dir, "--track", "none", "--device", "cpu")
-    code, _, told = distilpose("launch", sweep, *place, *on)
+    code, _, told = distilpose("launch", sweep, *place, *on, "--on", "here")
     assert code == 0, told
     code, said, _ = distilpose("plan", sweep, *place, "--data", coco_mini_dir, "--json")
     plan = json.loads(said)

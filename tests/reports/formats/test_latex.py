@@ -2,11 +2,13 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from made_up_store import HOSTILE
 
-from experiments.runs.saved_plan import SavedPlan
+from experiments.runs.saved_plan import SavedPlan, TableChoices
 from experiments.runs.store import Store
 from reports.formats.cells import text
 from reports.formats.latex import escape_latex, latex_document
@@ -14,6 +16,7 @@ from reports.formats.table import Column, Table, fill
 from reports.numbers.sweep import aggregate
 from reports.sections import make_sections
 from reports.sections.comparison import dev_table, val_table
+from reports.sections.publication import publication_table
 from reports.sections.tests import significance_table
 
 Sweep = tuple[Store, SavedPlan]
@@ -55,6 +58,21 @@ def test_every_table_of_a_report_compiles(hostile: Sweep, tmp_path: Path) -> Non
     assert {"results", "tests", "additions", "paper", "val2017", "test-dev2017"} <= {table.name for table in tables}
     compiled(tmp_path, tables)
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+@needs_pdflatex
+def test_the_table_for_a_paper_compiles_with_every_choice_beside_that_of_another_sweep(
+    hostile: Sweep, tmp_path: Path
+) -> None:
+    store, plan = hostile
+    chosen = TableChoices(
+        columns=("losses", "seeds", "AP", "last epoch", "improvement", "p", "paper", "paper improvement", "params"),
+        caption=HOSTILE,
+        spread="interval",
+    )
+    other = replace(publication_table(aggregate(store, replace(plan, profile="lspet")), TableChoices()), name="other")
+    log = compiled(tmp_path, [publication_table(aggregate(store, plan), chosen), other])
+    assert "multiply defined" not in log
 
 
 @needs_pdflatex

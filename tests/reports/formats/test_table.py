@@ -186,7 +186,7 @@ def test_latex_has_booktabs_rules_and_as_many_cells_as_columns(complete_numbers:
     body = text.partition(r"\midrule")[2].partition(r"\bottomrule")[0].strip().splitlines()
     assert len(body) == 8
     assert {line.count("&") for line in body} == {10}
-    assert r"\textbf{37.7 $\pm$ 0.6 (3)}" in body[-1]
+    assert r"\textbf{37.7} $\pm$ 0.6 (3)" in body[-1]
 
 
 def test_signs_are_true_minus_signs() -> None:
