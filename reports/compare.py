@@ -215,11 +215,8 @@ def write_comparison(compared: Compared, folder: Path) -> tuple[Path, Path]:
     """Write compare.html and compare.md, with the tables and the drawing beside them; returns both files."""
     with rc_context(STYLE):
         blocks = there(_table(compared), _drawing(compared), _differing(compared))
-    sections = [
-        Section(key="results", title="Differences", blocks=blocks, after=_after(compared)),
-        Section(key="settings", title="Settings", blocks=(_settings(compared),), folded=True),
-    ]
-    first = _opening(compared)
+    section = Section(key="results", title="Differences", blocks=blocks, after=_after(compared))
+    sections, first = [section, _settings(compared)], _opening(compared)
     files: dict[str, str | bytes] = {
         "compare.md": markdown_report(first, sections),
         "compare.html": page_html(first, sections),
@@ -265,16 +262,14 @@ def _opening(compared: Compared) -> Opening:
     )
 
 
-def _settings(compared: Compared) -> FactList:
-    """Both sweeps' settings, A's before B's where they differ."""
-    sides = [side.numbers.plan.settings for side in (compared.a, compared.b)]
-    names = dict.fromkeys(name for settings in sides for name in settings)
-    return FactList(
-        lines=tuple(
-            Fact(name=name, values=tuple(dict.fromkeys(str(settings.get(name, "–")) for settings in sides)))
-            for name in names
-        )
-    )
+def _settings(compared: Compared) -> Section:
+    """Both sides' settings."""
+    of_both = [side.numbers.plan.settings for side in (compared.a, compared.b)]
+    lines = []
+    for name in dict.fromkeys(name for settings in of_both for name in settings):
+        values = tuple(dict.fromkeys(str(settings.get(name, "–")) for settings in of_both))
+        lines.append(Fact(name=name, values=values, differs=len(values) > 1))
+    return Section(key="settings", title="Settings", blocks=(FactList(lines=tuple(lines)),), folded=True)
 
 
 def _support(compared: Compared) -> Iterator[str]:

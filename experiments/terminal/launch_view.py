@@ -138,7 +138,7 @@ def _cost_line(plan: Plan, states: Mapping[str, State], costs: Costs, *, guesses
         return f"{counts}; how long the rest takes is told once it is known."
     parts = [f"{_START_SECONDS:.0f} s to start each of {_counted(starts, 'cohort')}"]
     if bases:
-        parts.insert(0, f"about {duration(costs.left_seconds)} of training ({' and '.join(dict.fromkeys(bases))})")
+        parts.insert(0, f"about {duration(costs.left_seconds)} of training, {said}")
     if costs.left_unknown:
         parts.append(f"{_counted(costs.left_unknown, 'run')} of unknown cost")
     return f"{counts}; left: {', '.join(parts)}; data loading and validation not included."

@@ -194,6 +194,11 @@ class Table:
         return "\n".join(lines)
 
 
+def _tells(cell: Cell) -> bool:
+    empty = cell.kind == "gap" and (cell.text == "–" or cell.text.startswith("n = "))
+    return not empty and not (cell.kind == "measured" and cell.values[0] == 0)
+
+
 def _latex_cell(cell: Cell) -> str:
     if cell.kind == "tick":
         return r"\checkmark" if cell.text else ""
@@ -202,11 +207,6 @@ def _latex_cell(cell: Cell) -> str:
     shown = rf"\underline{{{shown}}}" if cell.underlined else shown
     shown = rf"\textbf{{{shown}}}" if cell.best else shown
     return shown + space + escape_latex(spread)
-
-
-def _tells(cell: Cell) -> bool:
-    empty = cell.kind == "gap" and (cell.text == "–" or cell.text.startswith("n = "))
-    return not empty and not (cell.kind == "measured" and cell.values[0] == 0)
 
 
 def fill(

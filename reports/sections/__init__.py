@@ -80,8 +80,8 @@ def _without_people(section: Section) -> Section:
 
 
 def _defined(block: Block, numbers: SweepNumbers) -> Block:
-    """A table with the definitions of the metrics that it names below its first note, and a label of its own."""
+    """A table with its label, and the definitions of the metrics that it names below its first two notes."""
     if not isinstance(block, Table):
         return block
     label = f"tab:{numbers.plan.sweep}-{numbers.plan.profile}-{block.name}"
-    return replace(block, notes=(*block.notes[:1], *definitions(block.words), *block.notes[1:]), label=label)
+    return replace(block, label=label, notes=(*block.notes[:2], *definitions(block.words), *block.notes[2:]))
