@@ -231,6 +231,6 @@ def _taken(
     student: _Student, batch: Batch, teacher: HeatmapOutput, people: Tensor
 ) -> tuple[_Student, Batch, HeatmapOutput]:
     taken = _Student(**{name: getattr(student, name)[people] for name in OF_STUDENT})
-    given = ("heatmaps", "visual_tokens", "keypoint_tokens")
+    given = ("heatmaps", "visual_tokens", "keypoint_tokens", "attention")
     taught = teacher._replace(**{name: getattr(teacher, name)[people] for name in given})
     return taken, Batch(*(part[people] for part in batch)), taught

@@ -89,12 +89,17 @@ class ModelSpec:
 
     @property
     def gives(self) -> tuple[str, ...]:
-        """The fields of its output that losses may ask for."""
+        """The fields of its output."""
         own = None if self.head else self.own_head or self.own
-        tokens = ("keypoint_tokens", "visual_tokens", "attention") if self.has_tokens else ()
+        tokens = ("keypoint_tokens", "visual_tokens") if self.has_tokens else ()
         given = HEADS[self.head].gives if own is None else own.gives or ()
         sigmas = ("heatmap_sigmas",) if own is not None and "sigmas" in given else ()
         return (*given, *sigmas, *tokens)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The fields that losses may ask for: those of its output, and what keypoint tokens look at."""
+        return (*self.gives, "attention") if self.has_tokens else self.gives
 
     @property
     def is_whole(self) -> bool:

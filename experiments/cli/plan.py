@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from math import inf
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -56,6 +56,12 @@ def plan(
     spread: Annotated[
         float | None, typer.Option(help="For --detect: how much that difference varies from seed to seed.")
     ] = None,
+    pull_as: Annotated[
+        str | None,
+        typer.Option(
+            help="Suggest weights by which losses pull as in the finished runs of this profile, or SWEEP.PROFILE."
+        ),
+    ] = None,
 ) -> None:
     """Show rows, run ids, cohorts, the cost of what is left, and the GPU memory it needs. Starts nothing."""
     from experiments.launch.memory_needs import memory_needs
@@ -81,6 +87,7 @@ def plan(
         costs = estimate(planned, store, say)
         needs = memory_needs(planned, store, costs, _smallest_gpu, say)
     needed = None if detect is None else _needed(store, planned, costs, detect, spread)
+    suggested = None if pull_as is None else _suggested(store, planned, pull_as)
     if as_json:
         memory = {cohort_id: None if need is None else asdict(need) for cohort_id, need in needs.items()}
         print_json(
@@ -91,6 +98,7 @@ def plan(
                 "cost": costs.json(),
                 "memory": memory,
                 **({} if needed is None else {"detect": [asdict(one) | {"hours": hours} for one, hours in needed]}),
+                **({} if suggested is None else {"weights": suggested}),
             }
         )
     else:
@@ -115,6 +123,13 @@ def plan(
             terminal().print(plain_table(columns, lines, left=2))
             if any(one.seeds is None for one, _ in needed):
                 terminal().print("Too few seeds have finished; state a spread, as in --spread 1.2.")
+        if suggested is not None:
+            terminal().print(f"To pull beside reg as in {pull_as}, gradient by gradient:", markup=False)
+            pulled = [
+                tuple(f"{value:.3g}" if isinstance(value, float) else value for value in one.values())
+                for one in suggested
+            ]
+            terminal().print(plain_table(("row", "loss", "pull here", "there", "weight", "suggested"), pulled, left=2))
         say_changes(store, whole, "would be")
     end_on(planned.problems)
 
@@ -131,6 +146,29 @@ def _needed(
         (one, None if one.seeds is None or (cost := seconds[one.row]) is None else one.seeds * cost / 3600)
         for one in needed_seeds(aggregate(store, planned.saved()), difference, spread)
     ]
+
+
+def _suggested(store: "Store", planned: "Plan", other: str) -> list[dict[str, str | float]]:
+    """Every loss of every row with its pull beside `reg`, here and elsewhere, and the weight that makes them equal."""
+    from reports.numbers.pulls import compared_pulls
+    from reports.numbers.sweep import aggregate
+
+    name, _, profile = other.rpartition(".")
+    there = aggregate(store, store.load_plan(name or planned.sweep, profile))
+    recipes = {row.name: planned.runs[row.runs[0].run_id].recipe for row in planned.rows}
+    found: list[dict[str, str | float]] = []
+    for pull in compared_pulls(aggregate(store, planned.saved()), there):
+        losses = recipes[pull.row]["losses"]
+        weight = next((_weight(value) for loss, value in losses.items() if loss == pull.loss), None)
+        if weight is not None:
+            found.append({**asdict(pull), "weight": weight, "suggested": weight * pull.factor})
+    if not found:
+        raise ValueError(f"--pull-as {other}: needs finished runs, there and here, of a row with reg and another loss")
+    return found
+
+
+def _weight(value: float | dict[str, Any]) -> float:
+    return float(value["weight"] if isinstance(value, dict) else value)
 
 
 def _smallest_gpu() -> int | None:

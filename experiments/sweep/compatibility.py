@@ -161,7 +161,7 @@ def _pair_faults(recipe: Recipe, student: ModelSpec, teacher: ModelSpec, choice:
 
 def _asking_faults(path: Path_, losses: Losses | None, spec: ModelSpec) -> Iterator[Fault]:
     """The losses that ask the model that they train for what its kind does not give."""
-    gives = [*spec.gives, *(["true_heatmaps"] if spec.role == "teacher" else [])]
+    gives = [*spec.answers, *(["true_heatmaps"] if spec.role == "teacher" else [])]
     for use in losses or ():
         for ask in use.asks:
             if ask in (*STUDENT_ASKS, "true_heatmaps") and ask not in gives:
@@ -181,9 +181,14 @@ def _taught_faults(use: LossUse, student: ModelSpec, teacher: ModelSpec) -> Iter
             rule = f"needs student and teacher to have tokens of one shape, got {what} {ours} and {theirs}"
             yield ("losses", use.name), f"{rule}; change the sizes of one or set it to 0"
     for ask in use.asks:
-        if not of_shapes and ask != "teacher" and ask in _TEACHER and ask.removeprefix("teacher_") not in teacher.gives:
+        if (
+            not of_shapes
+            and ask != "teacher"
+            and ask in _TEACHER
+            and ask.removeprefix("teacher_") not in teacher.answers
+        ):
             rule = f"asks for {ask}, which {teacher.kind} does not give"
-            yield ("losses", use.name), f"{rule}; it gives {', '.join(teacher.gives)}"
+            yield ("losses", use.name), f"{rule}; it gives {', '.join(teacher.answers)}"
             return
 
 

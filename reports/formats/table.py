@@ -160,7 +160,7 @@ class Table:
     def _same_count(self) -> str:
         """How many seeds every measured cell has, as its text ends, where all have as many and more than one."""
         cells = [cell for row in self.rows for cell in row if cell.kind == "measured"]
-        ends = {cell.text[cell.text.rindex(" (") :] for cell in cells}
+        ends = {cell.text[cell.text.rindex(" (") :] if " (" in cell.text else "" for cell in cells}
         end = ends.pop() if len(ends) == 1 else ""
         return "" if "n = 1" in end or "/" in end else end
 

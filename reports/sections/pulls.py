@@ -1,11 +1,11 @@
 """What each loss pulled: its share of the loss and of the gradient on the shared trunk, and who pulls with `reg`."""
 
 from collections.abc import Mapping
-from statistics import fmean
 
 from reports.formats.cells import number, text
 from reports.formats.page import Section
 from reports.formats.table import Column, Table, fill
+from reports.numbers.pulls import pulls_of
 from reports.numbers.sweep import RowNumbers, SweepNumbers
 
 WEAK = 0.01  # of the gradient: below it, a row says little of its loss
@@ -14,7 +14,7 @@ _GRADIENT, _SHARE, _COSINE = "_gradient", "_share", "_cosine"
 
 def pulls(numbers: SweepNumbers) -> Section | None:
     """A line for every loss of every row that has several."""
-    lines = [(row, *line) for row in numbers.drawn_rows for line in _lines(_means(row, numbers))]
+    lines = [(row, *line) for row in numbers.drawn_rows for line in _lines(pulls_of(row, numbers))]
     if not lines:
         return None
     weak = [
@@ -30,16 +30,6 @@ def pulls(numbers: SweepNumbers) -> Section | None:
         text=(said,) if weak else (),
         blocks=(_table(lines),),
     )
-
-
-def _means(row: RowNumbers, numbers: SweepNumbers) -> dict[str, float]:
-    """The mean over looks and runs of what the journals hold."""
-    found: dict[str, list[float]] = {}
-    for run in row.drawn_runs:
-        for name, curve in numbers.reader.details(run).curves.items():
-            if name.startswith("pull/"):
-                found.setdefault(name.removeprefix("pull/"), []).extend(curve.values())
-    return {name: fmean(values) for name, values in found.items()}
 
 
 Line = tuple[RowNumbers, str, float | None, float | None, float | None]
