@@ -203,7 +203,7 @@ def _relay(port: int, seconds: float) -> Iterator[int]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     yield front.sockets[0].getsockname()[1]
-    front.close()
+    loop.call_soon_threadsafe(front.close)
     loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(loop)] and None)
     loop.call_soon_threadsafe(lambda: loop.call_later(0.1, loop.stop))
     thread.join()

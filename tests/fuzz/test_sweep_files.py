@@ -154,7 +154,7 @@ def sweep_texts(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(text=sweep_texts())
 def test_any_sweep_file_is_planned_or_refused_in_words(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     folder = tmp_path_factory.getbasetemp()

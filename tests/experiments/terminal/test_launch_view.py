@@ -129,7 +129,7 @@ def test_an_interrupted_launch_ends_with_the_steps_it_has_done(plan: Plan, lines
 def test_a_guess_is_said_to_be_one_by_a_plan_and_not_by_a_launch(plan: Plan, store: Store) -> None:
     costs = estimate(plan, store)
     text = " ".join(shown(*plan_tables(plan, store.states(plan.runs), costs)).split())
-    assert "of computing, by multiply-adds" in text
+    assert "of training, by multiply-adds" in text
     assert "8 s to start each of 3 cohorts; data loading and validation not included." in text
     said = str(launch_summary(plan, store.states(plan.runs), costs, (Slot(),)))
     assert "how long the rest takes is told once it is known" in said
