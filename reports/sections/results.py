@@ -152,7 +152,7 @@ def _results(numbers: SweepNumbers) -> list[Column[RowNumbers]]:
         found.append(Column(metric + _LAST, last, "measured", "ours", aside=True))
     for name in numbers.other_metrics:
         cell = partial(measured, metric=name, digits=metric_digits(name), best=_best(numbers, name))
-        found.append(Column(name, cell, "measured", "ours", aside=True))
+        found.append(Column(name, cell, "measured", "ours", aside=ON not in name))
     return found
 
 

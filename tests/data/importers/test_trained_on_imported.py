@@ -87,10 +87,7 @@ def test_a_set_of_each_kind_goes_from_import_to_the_report(tmp_path: Path, monke
     assert said("launch", "sets.yaml", "--track", "none", "--on", "here") is not None
     said("report", "sets.yaml")
     table = (tmp_path / "runs/reports/sets.default/report.md").read_text()
-    assert all(
-        name in table
-        for name in ("PCKh@0.5: head", "PCKh@0.5: ankle", "PCKh@0.1", "AP on crowd", "0.6 of the head box's")
-    )
+    assert all(name in table for name in ("PCKh@0.5: head", "PCKh@0.5: ankle", "AP on crowd", "0.6 of the head box's"))
     measured = said("eval", runs["mpii"], "--device", "cpu", "--metric", "EPE")
     assert {"PCKh@0.5", "PCKh@0.5.knee", "EPE"} <= {line.split()[0] for line in measured.splitlines() if line}
 
