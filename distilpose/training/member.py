@@ -80,6 +80,7 @@ class Member:
     clip_grad_norm: float | None = None
 
     optimizer: torch.optim.Optimizer = field(init=False)
+    held: tuple[nn.Module, ...] = field(init=False)
     averaged: nn.Module | None = field(init=False, default=None)
     step: int = 0
     validated_step: int = 0
@@ -98,6 +99,7 @@ class Member:
         device = next(self.model.parameters()).device.type
         fused = device in ("cpu", "cuda")
         self.optimizer = build_optimizer(self.algorithm, self.trainable, lr=self.schedule.lr, fused=fused)
+        self.held = tuple(part for part in self.model.children() if _is_held(part))
         if self.ema is not None:
             self.averaged = copy.deepcopy(self.model).requires_grad_(False)
 
@@ -110,10 +112,8 @@ class Member:
     def set_to_train(self) -> None:
         """Put the model into training mode, but for parts of which nothing trains: they keep their statistics."""
         self.model.train()
-        for part in self.model.children():
-            parameters = list(part.parameters())
-            if parameters and not any(parameter.requires_grad for parameter in parameters):
-                part.eval()
+        for part in self.held:
+            part.eval()
 
     @property
     def evaluated(self) -> nn.Module:
@@ -170,3 +170,9 @@ class Member:
 
 
 _PLAIN = ("step", "validated_step", "seconds", "cpu_seconds", "best_epoch", "best", "last", "summed_steps")
+
+
+def _is_held(part: nn.Module) -> bool:
+    """Whether a part has parameters, of which none trains."""
+    parameters = list(part.parameters())
+    return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)

@@ -81,7 +81,7 @@ def build_member(
     `parts` is the folder of kept copies of users' own code, `aside` that of the run's lease.
 
     Raises:
-        WarmStartError: a ValueError, when the teacher's part does not fit, or ImageNet's weights cannot be had.
+        WarmStartError: a ValueError; the teacher's weights do not fit, or ImageNet's cannot be had.
     """
     model = build_run_model(recipe, skeleton, parts)
     if recipe.model.init in OF_TEACHER:

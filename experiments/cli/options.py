@@ -83,12 +83,11 @@ def selection_of(rows: Sequence[str] | None, seeds: str) -> "Selection":
     """The part of a sweep that `--rows` and `--seeds` name."""
     from experiments.runs.selection import Selection
 
-    names = [name.replace("\\,", ",").strip() for given in rows or () for name in re.split(r"(?<!\\),", given)]
     numbers = [number.strip() for number in seeds.split(",")] if seeds else []
     for number in numbers:
         if not (number.isascii() and number.isdigit()):
             raise ValueError(f"--seeds: must be whole numbers with commas between them, got {seeds!r:.80}")
-    return Selection(rows=tuple(filter(None, names)), seeds=tuple(map(int, numbers)))
+    return Selection(rows=split_names(rows), seeds=tuple(map(int, numbers)))
 
 
 def read_profile(

@@ -49,14 +49,11 @@ def _found(references: list[str], runs: "Runs", *, rule: str, able: "Sequence[St
 def _find(reference: str, store: "Store") -> "RunDir":
     """A run of the store or of a saved plan, by its id or the only beginning of one."""
     from distilpose.parts.naming import nearest
+    from experiments.runs.store import ids_like
 
     known = dict.fromkeys(run.run_id for run in store.runs())
     known |= dict.fromkeys(run_id for plan in store.read_plans()[0] for run_id in plan.run_names)
-    alike = (
-        [reference]
-        if reference in known
-        else [one for one in known if len(reference) >= 4 and one.startswith(reference)]
-    )
+    alike = ids_like(reference, known)
     if len(alike) != 1:
         rule = f"more than one begins so: {', '.join(alike)}" if alike else nearest(reference, known)
         raise ValueError(f"run {reference!r:.80}: must be a run in {store.root}; {rule}")

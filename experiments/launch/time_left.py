@@ -30,8 +30,8 @@ class _Process:
 class TimeLeft:
     """Adds up start-up, steps and validations of the cohorts left, as those of their kind took them in this launch.
 
-    A kind are the models and the steps of a cohort's runs. Nothing is told while a cohort is left of whose kind none
-    has shown its pace.
+    Cohorts are of one kind where their runs have the same models and steps. No time is told before every kind that is
+    left has shown its pace.
     """
 
     def __init__(self, plan: Plan, slots: int) -> None:

@@ -104,6 +104,7 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
     """
     data = _Data(facts)
     teachers: dict[RunRecipe, PlannedRun] = {}
+    teaching: dict[tuple[str, int], PlannedRun] = {}  # rows' runs, by row and seed
 
     def planned(recipe: Recipe, seeds: Sequence[int], row: str) -> tuple[PlannedRun, ...]:
         if isinstance(recipe.teacher, RowTeacher) and len(seeds) > 1:
@@ -117,26 +118,25 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
         if recipe.given_teacher is not None:
             return data.given_teacher(recipe.given_teacher)
         if isinstance(recipe.teacher, RowTeacher):
-            (run,) = planned(recipe.teacher.recipe, [seed], recipe.teacher.row)
-            taught.setdefault(run.run_id, run)
-            return run.run_id
+            key = recipe.teacher.row, seed
+            if key not in teaching:
+                (teaching[key],) = planned(recipe.teacher.recipe, [seed], recipe.teacher.row)
+            return teaching[key].run_id
         teacher = recipe.teacher_run(seed)
         if teacher not in teachers:
             (teachers[teacher],) = _planned(teacher, [teacher.seed], data, row=None, teacher_id=None)
         return teachers[teacher].run_id
 
-    taught: dict[str, PlannedRun] = {}
     students = []
     for row in sweep.rows:
         students.append(planned(row.recipe, sweep.seeds, row.name))
         data.demand(row.recipe, sweep.metric)
     runs = {run.run_id: run for run in teachers.values()}
     alone = [SavedCohort(cohort_id=digest([run_id]), run_ids=(run_id,), teacher_id=None) for run_id in runs]
-    cohorts = (
-        *alone,
-        *_cohorts([*students, *([run] for run in taught.values())], max_cohort, trained={*runs, *taught}),
-    )
-    for run in (*itertools.chain(*students), *taught.values()):
+    trained = {*runs, *(run.run_id for run in teaching.values())}
+    whole = [*students, *([run] for run in teaching.values())]  # a row that teaches need not be among the sweep's
+    cohorts = (*alone, *_cohorts(whole, max_cohort, trained=trained))
+    for run in itertools.chain(*whole):
         runs.setdefault(run.run_id, run)
     return Plan(
         sweep=sweep.sweep,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,20 @@ from experiments.runs.saved_plan import SavedPlan
 from experiments.sweep.recipe import FILE_NAME
 
 __all__ = [
-    "AlreadyFinishedError", "Failure", "FailureKind", "JsonFile", "Progress", "RunDir", "State", "Store", "run_title",
+    "AlreadyFinishedError", "Failure", "FailureKind", "JsonFile", "Progress", "RunDir", "State", "Store", "ids_like",
+    "run_title",
 ]  # fmt: skip
 
 _RUN_ID = re.compile(r"[0-9a-f]{12}")
 _PLAN = re.compile(rf"({FILE_NAME})\.({FILE_NAME})\.json")
 _WHAT_IS_LEFT = {"run_ids", "micro_batch"}  # of a job: changes from one attempt to the next
+
+
+def ids_like(reference: str, known: Collection[str]) -> list[str]:
+    """The id itself where it is known, else those that begin like it; four letters at least."""
+    if reference in known:
+        return [reference]
+    return [run_id for run_id in known if len(reference) >= 4 and run_id.startswith(reference)]
 
 
 class Store:

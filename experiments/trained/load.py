@@ -19,7 +19,7 @@ from distilpose.models.builders import weight_shapes
 from distilpose.models.description import Description, description_from_metadata
 from distilpose.parts.naming import nearest
 from experiments.build.data import data_root
-from experiments.runs.store import RunDir, Store, run_title
+from experiments.runs.store import RunDir, Store, ids_like, run_title
 from experiments.sweep.recipe import RunRecipe
 
 SUFFIX = ".safetensors"
@@ -72,13 +72,11 @@ def load_weights(reference: str, *, store: Store, model: str | None = None) -> L
 def find_run(reference: str, store: Store) -> RunDir:
     """The run of this id, or the only one whose id begins like this. Raises ValueError naming the nearest."""
     runs = {run.run_id: run for run in store.runs()}
-    begun = [run_id for run_id in runs if run_id.startswith(reference)] if len(reference) >= 4 else []
-    if reference in runs:
-        return runs[reference]
-    if len(begun) == 1:
-        return runs[begun[0]]
-    if begun:
-        raise ValueError(f"run {reference}: more than one begins so: {', '.join(begun)}; give more of the id")
+    alike = ids_like(reference, runs)
+    if len(alike) == 1:
+        return runs[alike[0]]
+    if alike:
+        raise ValueError(f"run {reference}: more than one begins so: {', '.join(alike)}; give more of the id")
     raise ValueError(f"run {reference}: there is no such run in {store.root}; {nearest(reference, runs)}")
 
 

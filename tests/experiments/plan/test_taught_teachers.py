@@ -28,6 +28,14 @@ rows:
 """
 
 
+def assert_refused(distilpose: Callable[..., Said], folder: Path, sweep: str, old: str, new: str, told: str) -> None:
+    """That the sweep with this change is refused in these words."""
+    assert old in sweep
+    (folder / "taught.yaml").write_text(sweep.replace(old, new))
+    code, out, error = distilpose("plan", folder / "taught.yaml", "--runs", folder / "runs")
+    assert (code, told in error) == (2, True), error + out
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
@@ -45,9 +53,7 @@ rows:
 def test_what_is_wrong_with_its_losses_is_told(
     distilpose: Callable[..., Said], tmp_path: Path, old: str, new: str, told: str
 ) -> None:
-    (tmp_path / "taught.yaml").write_text(SWEEP.replace(old, new))
-    code, out, error = distilpose("plan", tmp_path / "taught.yaml", "--runs", tmp_path / "runs")
-    assert (code, told in error) == (2, True), error + out
+    assert_refused(distilpose, tmp_path, SWEEP, old, new, told)
 
 
 IN_TURN = SWEEP.replace(
@@ -120,7 +126,4 @@ def test_a_row_teaches_by_its_run_of_the_same_seed_and_in_another_process(
 def test_what_is_wrong_with_a_row_that_teaches_is_told(
     distilpose: Callable[..., Said], tmp_path: Path, old: str, new: str, told: str
 ) -> None:
-    assert old in IN_TURN
-    (tmp_path / "taught.yaml").write_text(IN_TURN.replace(old, new))
-    code, out, error = distilpose("plan", tmp_path / "taught.yaml", "--runs", tmp_path / "runs")
-    assert (code, told in error) == (2, True), error + out
+    assert_refused(distilpose, tmp_path, IN_TURN, old, new, told)
