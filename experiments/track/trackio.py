@@ -50,7 +50,8 @@ class TrackioRun:
         self._storage, self._card, self._project = SQLiteStorage, card, project
         self._config: dict[str, Any] = {**flat_config(card.config), "tags": ", ".join(card.tags)}
         self._config |= {"_Group": card.group, "_Created": _when(time.time()), "_Username": None}
-        self._last = SQLiteStorage.get_max_step_for_run(project, card.name, card.run_id)
+        with SQLiteStorage._get_process_lock(project):  # a reader beside the first writer makes that one fail
+            self._last = SQLiteStorage.get_max_step_for_run(project, card.name, card.run_id)
         self._rows: list[_Row] = []
         self._written = time.monotonic()
 

@@ -2,6 +2,7 @@
 
 import math
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 
 import orjson
@@ -10,6 +11,7 @@ from made_up_runs import PLAN, measure
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
+from experiments.track.card import RunCard  # noqa: E402
 from experiments.track.replay import replay_sweep  # noqa: E402
 from experiments.track.trackio import Trackio  # noqa: E402
 
@@ -75,6 +77,17 @@ def test_a_run_that_is_there_is_joined_and_what_was_added_arrives(store, folder)
     for run_id in ("teacher", "student"):
         check_whole(store.run(run_id), folder)
     assert len(list((folder / "media").rglob("*.png"))) == 2 + 5
+
+
+def test_a_run_is_not_looked_up_while_another_makes_the_database(store, folder):
+    from trackio.sqlite_storage import SQLiteStorage
+
+    card = RunCard(run_id="another", name="another", config={})
+    with ThreadPoolExecutor(1) as pool:
+        with SQLiteStorage._get_process_lock("distilpose"):
+            opened = pool.submit(Trackio().open, card, store.run("teacher").path, live=False)
+            assert not wait([opened], timeout=0.3).done
+        opened.result(timeout=20)
 
 
 def test_what_a_killed_process_lost_is_told_again(store, folder, killed):
