@@ -130,7 +130,7 @@ def plan(
                 for one in suggested
             ]
             terminal().print(plain_table(("row", "loss", "pull here", "there", "weight", "suggested"), pulled, left=2))
-        say_changes(store, whole, "would be")
+        say_changes(store, whole, "would want")
     end_on(planned.problems)
 
 
