@@ -23,7 +23,7 @@ from experiments.plan.plan import Plan
 from experiments.plan.teachers import several_teachers
 from experiments.runs.saved_plan import SavedUntil
 from experiments.runs.store import State
-from experiments.terminal.output import Plain, plain
+from experiments.terminal.output import Plain, in_notebook, plain
 from experiments.terminal.plan_table import row_table, run_table
 from experiments.terminal.tables import plain_table
 
@@ -208,7 +208,7 @@ class LaunchDisplay:
         )
         self._task = self._bar.add_task(plan.sweep, total=sum(self._steps.values()), left="")
         self._live = Live(Plain(self._bar), console=console, refresh_per_second=2) if console.is_terminal else None
-        self._redraw = _notebook_line() if console.is_jupyter else None
+        self._redraw = _notebook_line() if in_notebook() else None
         self._printed = 0.0
         self._time = TimeLeft(plan, slots)
 
