@@ -108,6 +108,10 @@ def launch(
         list[str] | None,
         typer.Option("--with", help="An option of that place, such as partition=gpu.", metavar="KEY=VALUE"),
     ] = None,
+    hours: Annotated[
+        float | None,
+        typer.Option(help="Stop after so long, with checkpoints; each row's first seed is trained first.", min=0),
+    ] = None,
     rows: Rows = None,
     seeds: Seeds = "",
     more_seeds: More = 0,
@@ -138,6 +142,7 @@ def launch(
         retry_failed=retry_failed,
         selection=selection_of(rows, seeds),
         more_seeds=more_seeds,
+        hours=hours,
         notify=notify or (),
     )
     words = [
@@ -166,6 +171,7 @@ def _train(
     retry_failed: bool,
     selection: "Selection",
     more_seeds: int = 0,
+    hours: float | None = None,
     max_cohort: int | None = None,
     notify: Sequence[str] = (),
 ) -> bool:
@@ -226,6 +232,7 @@ def _train(
         evaluate_on=elsewhere,
         track=trackers,
         retry_failed=retry_failed,
+        hours=hours,
         poll_seconds=where.poll_seconds,
         rooms=where.rooms,
     )
@@ -271,6 +278,9 @@ def _train(
     if outcome.interrupted:
         console.print(f"Interrupted; {where.farewell}")
         raise typer.Exit(INTERRUPTED)
+    if outcome.over:
+        left = len(outcome.unfinished)
+        console.print(f"{hours:g} hours are over, {left} of {outcome.total} runs are left; {where.farewell}")
     if elsewhere or any(row.recipe.data.test is not None for row in sweep.rows):
         _measure_lacking(plan, place, elsewhere)
     return outcome.complete

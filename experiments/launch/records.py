@@ -22,8 +22,8 @@ class LaunchSettings:
     come again. Out of memory gets `memory_retries`, each with half the people at once. Runs that failed for good in an
     earlier launch stay failed unless `retry_failed`, or the disk was full. `rooms` tells the memory of a slot's device;
     None stands for a device of its own. `workers` threads prepare batches in each process, by default as many as suit
-    its slot. Decoded pictures are kept in `cache`, if any. `track` are the trackers, as a job has them. After Ctrl-C
-    processes have `grace_seconds` to end.
+    its slot. Decoded pictures are kept in `cache`, if any. `track` are the trackers, as a job has them. After `hours`
+    all that is left stops as after Ctrl-C, when processes have `grace_seconds` to end.
     """
 
     data_root: Callable[[DataChoice], Path]
@@ -36,6 +36,7 @@ class LaunchSettings:
     backoff_seconds: float = 5.0
     retry_failed: bool = False
     rooms: Callable[[Slot], Room | None] = lambda slot: None
+    hours: float | None = None
     grace_seconds: float = 60.0
     poll_seconds: float = 0.1
     progress_seconds: float = 1.0
@@ -64,6 +65,8 @@ class Outcome(LaunchProgress):
 
     unfinished: frozenset[str]
     interrupted: bool
+    over: bool = False
+    """Whether its hours were over first."""
 
     @property
     def complete(self) -> bool:

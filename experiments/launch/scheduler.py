@@ -87,7 +87,8 @@ class _Schedule:
         self._look_back(part.runs)
 
     def carry_out(self, on_progress: Callable[[LaunchProgress], None] | None) -> Outcome:
-        interrupted = False
+        interrupted = over = False
+        until = float("inf") if self._settings.hours is None else self._began + 3600 * self._settings.hours
         reported = float("-inf")
         try:
             while True:
@@ -102,6 +103,9 @@ class _Schedule:
                     reported = time.monotonic()
                 if not self._open and not self._active:
                     break
+                if over := time.monotonic() >= until:
+                    log.warning("time is over: %d processes write their checkpoints", len(self._active))
+                    break
                 time.sleep(self._settings.poll_seconds)
         except KeyboardInterrupt:
             interrupted = True
@@ -113,7 +117,7 @@ class _Schedule:
             on_progress(last)
         told = {one.name: getattr(last, one.name) for one in fields(last)}
         unfinished = frozenset(self._fates.keys() - self._settled)
-        return Outcome(**told, unfinished=unfinished, interrupted=interrupted)
+        return Outcome(**told, unfinished=unfinished, interrupted=interrupted, over=over)
 
     def _keep_plan(self) -> None:
         self._plan.keep_parts(self._store)

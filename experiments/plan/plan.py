@@ -135,9 +135,17 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
     alone = [SavedCohort(cohort_id=digest([run_id]), run_ids=(run_id,), teacher_id=None) for run_id in runs]
     trained = {*runs, *(run.run_id for run in teaching.values())}
     whole = [*students, *([run] for run in teaching.values())]  # a row that teaches need not be among the sweep's
-    cohorts = (*alone, *_cohorts(whole, max_cohort, trained=trained))
     for run in itertools.chain(*whole):
         runs.setdefault(run.run_id, run)
+    baseline = {
+        run.run_id for row, own in zip(sweep.rows, students, strict=True) if row.name == sweep.baseline for run in own
+    }
+
+    def turn(cohort: SavedCohort) -> tuple[int, bool]:
+        """Wherever a launch ends, rows have as many seeds as can be, and what they are measured against."""
+        return sweep.seeds.index(runs[cohort.run_ids[0]].seed), baseline.isdisjoint(cohort.run_ids)
+
+    cohorts = (*alone, *sorted(_cohorts(whole, max_cohort, trained=trained), key=turn))
     return Plan(
         sweep=sweep.sweep,
         profile=sweep.profile,
