@@ -82,7 +82,7 @@ def flops_of_person(chosen: Subject) -> int:
 
 def _cohort(device: str, chosen: Subject, people: int, steps: int) -> float:
     """Seconds of a step of the training loop over all rows."""
-    fabric = _fabric(device)
+    fabric = fabric_of(device)
 
     def members(folder: Path) -> list[Member]:
         return [member_of(row, chosen.build_student(row), folder, row=row) for row in ROWS]
@@ -110,7 +110,8 @@ def _plain(model: nn.Module, device: str) -> nn.Module:
     return model.to(device).to(memory_format=torch.contiguous_format)
 
 
-def _fabric(device: str) -> Fabric:
+def fabric_of(device: str) -> Fabric:
+    """One device in bf16; it may have a number."""
     kind, _, number = device.partition(":")
     return Fabric(accelerator=kind, devices=[int(number)] if number else 1, precision="bf16-mixed")
 
