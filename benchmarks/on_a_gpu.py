@@ -9,6 +9,7 @@ goes on from its checkpoints in the next call. `--small` tries all of it on a CP
 """
 
 import argparse
+import io
 import json
 import os
 import shutil
@@ -33,8 +34,7 @@ WHEELS = (
 )  # fmt: skip
 PLATFORMS = [f"manylinux_2_{glibc}_x86_64" for glibc in (28, 27, 17)] + ["manylinux2014_x86_64"]
 CARRIED = 64 * MEBI  # of the checkout and what travels with it, a call
-HOME = 14 * MEBI  # of a file that comes back
-PIECES = 3
+HOME, PIECES = 14 * MEBI, 3  # of a file of runs that comes back, and how many there may be
 GRACE = 45.0  # seconds for checkpoints when the time is up, and for packing what goes home
 SWEEP = "losses"
 
@@ -323,39 +323,35 @@ def set_up(call: Call) -> None:
     if wheels and not site.exists():
         plain = ["--no-index", "--no-deps", "--no-compile", "--no-cache-dir", "--target", str(site)]
         subprocess.run([sys.executable, "-m", "pip", "install", "-q", *plain, *wheels], check=True)
-    if (call.kit / "data.tar.xz").exists() and not (call.work / "data").exists():
-        _unpack([call.kit / "data.tar.xz"], call.work)
-    if not any((call.work / "runs").glob("*/run.json")):
-        _unpack(sorted(call.kit.glob("store-*.tar")), call.work)
+    people = call.kit / "data.tar.xz"
+    if people.exists() and not (call.work / "data").exists():
+        with tarfile.open(people) as archive:
+            archive.extractall(call.work, filter="data")
+    pieces = b"".join(file.read_bytes() for file in sorted(call.kit.glob("store-*.part")))
+    if pieces and not any((call.work / "runs").glob("*/run.json")):
+        with tarfile.open(fileobj=io.BytesIO(pieces)) as archive:
+            archive.extractall(call.work, filter="data")
     earlier = call.kit / "results.json"
     if earlier.exists():
         write(call, {**json.loads(earlier.read_text()), **_results(call)})
 
 
-def _unpack(files: Sequence[Path], folder: Path) -> None:
-    for file in files:
-        with tarfile.open(file) as archive:
-            archive.extractall(folder, filter="data")
-
-
 def send_home(call: Call) -> None:
-    """Pack what another lease needs to go on, most valuable first, into files that may travel."""
-    room = [HOME] * (1 if call.small else PIECES)
-    archives = [tarfile.open(call.out / f"store-{piece}.tar", "w") for piece in range(len(room))]  # noqa: SIM115
-    left_out = 0
-    for file in _by_value(call.work / "runs"):
-        size = file.stat().st_size + 1024
-        fit = next((piece for piece, free in enumerate(room) if free > size), None)
-        if fit is None:
-            left_out += size
-            continue
-        room[fit] -= size
-        archives[fit].add(file, arcname=str(file.relative_to(call.work)))
-    for archive in archives:
-        archive.close()
-    print(
-        f"runs: {sum(HOME - free for free in room) / MEBI:.0f} MiB travel, {left_out / MEBI:.0f} MiB do not", flush=True
-    )
+    """Pack what another lease needs to go on, most valuable first, cut into files that may travel."""
+    room, left_out = PIECES * HOME - tarfile.RECORDSIZE, 0
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as archive:
+        for file in _by_value(call.work / "runs"):
+            size = file.stat().st_size + 2 * tarfile.BLOCKSIZE
+            if size > room:
+                left_out += size
+                continue
+            room -= size
+            archive.add(file, arcname=str(file.relative_to(call.work)))
+    packed = whole.getvalue()
+    for number, begin in enumerate(range(0, len(packed), HOME)):
+        (call.out / f"store-{number}.part").write_bytes(packed[begin : begin + HOME])
+    print(f"runs: {len(packed) / MEBI:.1f} MiB travel, {left_out / MEBI:.1f} MiB of finished ones do not", flush=True)
 
 
 def _by_value(runs: Path) -> Iterator[Path]:
@@ -388,7 +384,7 @@ def pack(target: Path, data: Path, results: Path | None) -> None:
         archive.add(data, arcname="data")
     if results is not None:
         then.mkdir()
-        for file in (*results.glob("store-*.tar"), results / "results.json"):
+        for file in (*results.glob("store-*.part"), results / "results.json"):
             shutil.copy(file, then)
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
     checkout = sum((ROOT / name).stat().st_size for name in listed.split("\0") if name and (ROOT / name).exists())
