@@ -269,8 +269,8 @@ def _planned(
 def _cohorts(
     rows: Iterable[Sequence[PlannedRun]], limit: int | None, *, trained: Collection[str]
 ) -> Iterator[SavedCohort]:
-    """Students grouped by all they must share; one without a teacher joins the first group that fits otherwise, and
-    that none of these teaches.
+    """Students grouped by all they must share; one without a teacher, that none waits for, joins the first group that
+    fits otherwise.
 
     A cohort names its teacher where it waits for it: one of those `trained` by this plan.
     """
@@ -282,12 +282,12 @@ def _cohorts(
             groups.setdefault((key, run.seed), {}).setdefault(run.teacher_id, {})[run.run_id] = None
     for by_teacher in groups.values():
         free = by_teacher.pop(None, {})
-        host = next((teacher_id for teacher_id in by_teacher if teacher_id not in free), None)
-        if host is None and free:
-            by_teacher = {None: {}, **by_teacher}
-        for teacher_id, members in by_teacher.items():
-            run_ids = [*(free if teacher_id == host else ()), *members]
-            size = limit or len(run_ids)
+        host = next(iter(by_teacher), None)
+        guests = [run_id for run_id in free if host is not None and run_id not in trained]
+        alone = [run_id for run_id in free if run_id not in guests]
+        for teacher_id, members in {None: alone, **by_teacher}.items():
+            run_ids = [*(guests if teacher_id == host else ()), *members]
+            size = limit or len(run_ids) or 1
             for start in range(0, len(run_ids), size):
                 part = tuple(run_ids[start : start + size])
                 awaited = teacher_id if teacher_id in trained else None

@@ -56,7 +56,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunNumbers:
-    """One run: its state and, when finished, its metrics in the units they are shown in; its files besides."""
+    """One run: its state and, when finished, its metrics in the units they are shown in; its files besides.
+
+    `last` is its last evaluation, also before it finishes.
+    """
 
     run_id: str
     row: str
@@ -189,6 +192,17 @@ def _people(run: RunDir, rows: Iterable[PictureRow], best_epoch: float | None) -
     return chosen
 
 
+def _so_far(run: RunDir) -> dict[str, float]:
+    """What a run without a result measured last."""
+    progress = None if run.damage() else run.progress()
+    values = {} if progress is None else progress.values
+    return {
+        name.removeprefix("val/"): value
+        for name, value in values.items()
+        if name.startswith("val/") and value is not None
+    }
+
+
 def _reason(run: RunDir, state: State, epochs: float | None) -> str:
     """Why a run has no result, in words."""
     if state in ("planned", "missing"):
@@ -253,7 +267,7 @@ def _read(run: RunDir, row: str, seed: int, role: str) -> RunNumbers:
         state=state,
         reason=damage or ("" if result is not None else _reason(run, state, epochs)),
         metrics={} if result is None else _shown({**result.metrics, **_on_other_sets(run)}),
-        last={} if result is None else _shown(result.last),
+        last=_shown(_so_far(run) if result is None else result.last),
         best_epoch=None if result is None else result.best_epoch,
         epochs=epochs,
         seconds=None if result is None else result.seconds,

@@ -1,4 +1,4 @@
-"""What is missing and what failed."""
+"""What still trains, what is missing and what failed."""
 
 from reports.formats.cells import number, text
 from reports.formats.page import Section
@@ -19,6 +19,7 @@ def unfinished(numbers: SweepNumbers) -> Section | None:
         Column("row", lambda run: text(run.row)),
         Column("seed", lambda run: number(run.seed, 0)),
         Column("state", lambda run: text(run.state)),
+        Column(f"{numbers.plan.metric} so far", lambda run: number(run.last.get(numbers.plan.metric), numbers.digits)),
         Column("reason", lambda run: text(run.reason)),
         Column("run", lambda run: text(run.run_id)),
     ]
@@ -27,7 +28,7 @@ def unfinished(numbers: SweepNumbers) -> Section | None:
     said = f"{waiting} run{'s have' if waiting > 1 else ' has'} not started."
     return Section(
         key="unfinished",
-        title="Missing and failed",
+        title="Not finished",
         text=(said,) if waiting else (),
         blocks=(table,) if begun else (),
     )

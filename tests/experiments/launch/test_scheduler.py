@@ -302,12 +302,13 @@ def test_the_small_sweep_has_one_teacher_and_a_cohort_per_seed(plan: Plan) -> No
 
 
 def test_a_job_finds_its_threads_in_the_environment_and_its_words_in_the_log(tmp_path: Path) -> None:
-    script = "import os, sys; print(os.environ['OMP_NUM_THREADS'], sys.argv[1]); sys.exit(7)"
+    names = "('OMP_NUM_THREADS', 'OMP_WAIT_POLICY')"
+    script = f"import os, sys; print(*map(os.environ.get, {names}), sys.argv[1]); sys.exit(7)"
     launcher = LocalLauncher([Slot(threads=3)], command=(sys.executable, "-c", script))
     job = tmp_path / "job.json"
     handle = launcher.start(job, launcher.slots[0])
     _wait_for(lambda: handle.poll() is not None)
     assert handle.poll() == 7
-    assert job.with_suffix(".log").read_text() == f"3 {job}\n"
+    assert job.with_suffix(".log").read_text() == f"3 PASSIVE {job}\n"
     handle.stop()
     handle.kill()

@@ -211,12 +211,12 @@ def test_the_ids_of_the_loss_ablation_stay_what_they_are() -> None:
     plan = make_plan(read_sweep(SWEEPS / "losses.yaml").profile("tiny"), facts)
     assert [teacher.run_id for teacher in plan.teachers] == ["82ee1173bbcc"]
     assert {row.name: row.runs[0].run_id for row in plan.rows} == {
-        "none": "0672763e7ab2",
-        "CS": "5c9a6584ed57",
-        "SH": "2b2b533bb4b0",
-        "CS+SH": "6f4cb1a88619",
-        "KT": "cf448205a41d",
-        "VT": "47ed0a88101f",
-        "KT+VT": "434b1a8b69ef",
-        "all": "de6cf07576ea",
+        "none": "7b7836e0efa7",
+        "CS": "6d8c4320b3e9",
+        "SH": "a4278c7d34d4",
+        "CS+SH": "9196bc127260",
+        "KT": "eb8840c53c10",
+        "VT": "426fb85beae6",
+        "KT+VT": "001526c5f3b5",
+        "all": "07814a7f0e75",
     }

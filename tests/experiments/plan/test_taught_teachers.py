@@ -106,6 +106,24 @@ def test_a_row_teaches_by_its_run_of_the_same_seed_and_in_another_process(
         assert (ids["DWPose", seed], {ids["second stage", seed]}) in cohorts
 
 
+def test_no_cohort_waits_for_one_that_waits_for_it(distilpose: Callable[..., Said], tmp_path: Path) -> None:
+    of_rows = SWEEP.replace(
+        "  - {row: DWPose, set: {losses: {DWPose: 1}}}\n",
+        """\
+  - {row: second, set: {teacher: {row: SimCC}, losses: {DWPose: 1}}}
+  - {row: third, set: {teacher: {row: second}, losses: {DWPose: 1}}}
+""",
+    )
+    (tmp_path / "taught.yaml").write_text(of_rows)
+    code, out, error = distilpose("plan", tmp_path / "taught.yaml", "--runs", tmp_path / "runs", "--json")
+    assert code == 0, error
+    left, trained = json.loads(out)["cohorts"], {None}
+    while ready := [cohort for cohort in left if cohort["teacher_id"] in trained]:
+        trained |= {run_id for cohort in ready for run_id in cohort["run_ids"]}
+        left = [cohort for cohort in left if cohort not in ready]
+    assert left == []
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [

@@ -179,6 +179,8 @@ def test_a_run_that_somebody_holds_is_running(own_store: Sweep) -> None:
     assert lease is not None
     (found,) = aggregate(store, plan).unfinished
     assert (found.state, found.reason) == ("running", "at epoch 6 of 30, still running")
+    assert found.last["AP"] == pytest.approx(100 * store.run(found.run_id).progress().values["val/AP"])
+    assert found.metrics == {}
     lease.release()
 
 
