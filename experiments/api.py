@@ -191,18 +191,21 @@ def launch(
 
     Raises:
         ValueError: the sweep, its data or a tracker are not right.
+        KeyboardInterrupt: it was interrupted; the same call goes on.
 
     """
     import typer
 
     from experiments.cli.launch import launch as command
-    from experiments.cli.options import INCOMPLETE, read_profile
+    from experiments.cli.options import INCOMPLETE, INTERRUPTED, read_profile
 
     folder = None if data is None else Path(data)
     chosen = read_profile(str(sweep), profile, folder)
     try:
         command(str(sweep), chosen.profile, folder, Path(runs), device=device, track=list(track))
     except typer.Exit as ended:
+        if ended.exit_code == INTERRUPTED:
+            raise KeyboardInterrupt from None
         if ended.exit_code != INCOMPLETE:
             raise ValueError(f"{sweep}: was not launched; what is wrong is printed above") from None
     return results(runs, f"{chosen.sweep}.{chosen.profile}")

@@ -12,7 +12,7 @@ from experiments.runs.atomic import write_whole
 from experiments.runs.saved_plan import SavedPlan, SavedRow, SavedRun
 from experiments.runs.store import RunDir, Store
 from reports.formats.cells import bounds, chance, number, seeds, text
-from reports.formats.drawing import INK, LABEL, OURS, STYLE, Drawing, draw, one_panel
+from reports.formats.drawing import INK, LABEL, OURS, STYLE, WIDTH, Drawing, draw, one_panel
 from reports.formats.facts import Fact, FactList
 from reports.formats.page import Opening, Section, markdown_report, page_html, there
 from reports.formats.table import Column, Table, fill
@@ -344,7 +344,7 @@ def _drawing(compared: Compared) -> Drawing | None:
     pairs = [pair for pair in compared.pairs if pair.found is not None and not pair.same_runs]
     if not pairs:
         return None
-    figure, axes = one_panel(7.2, 0.9 + 0.32 * len(pairs))
+    figure, axes = one_panel(WIDTH, 0.9 + 0.32 * len(pairs))
     axes.axvline(0, color=INK, linewidth=0.9)
     for place, pair in enumerate(pairs):
         assert pair.found is not None

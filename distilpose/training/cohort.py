@@ -342,7 +342,7 @@ class _Loop:
     def _step_one(self, member: Member, parts: Sequence[Batch], taught: Sequence[HeatmapOutput | None]) -> None:
         rate = member.schedule.learning_rate(member.step, self.stream.steps_per_epoch)
         for group in member.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         member.set_to_train()
         member.optimizer.zero_grad(set_to_none=True)
         people = sum(len(part.images) for part in parts)

@@ -98,7 +98,7 @@ class Member:
     def __post_init__(self) -> None:
         device = next(self.model.parameters()).device.type
         fused = device in ("cpu", "cuda")
-        self.optimizer = build_optimizer(self.algorithm, self.trainable, lr=self.schedule.lr, fused=fused)
+        self.optimizer = build_optimizer(self.algorithm, self._groups(), lr=self.schedule.lr, fused=fused)
         self.held = tuple(part for part in self.model.children() if _is_held(part))
         if self.ema is not None:
             self.averaged = copy.deepcopy(self.model).requires_grad_(False)
@@ -108,6 +108,18 @@ class Member:
         """The parameters of the model and of its losses."""
         own = list(self.criterion.parameters()) if isinstance(self.criterion, nn.Module) else []
         return [parameter for parameter in (*self.model.parameters(), *own) if parameter.requires_grad]
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """What trains, each with its share of the rate."""
+        share = self.schedule.backbone_lr_mult
+        if share == 1:
+            return [{"params": self.trainable, "share": 1.0}]
+        backbone = {*self.model.get_submodule("backbone").parameters()}
+        rest = [one for one in self.trainable if one not in backbone]
+        return [
+            {"params": rest, "share": 1.0},
+            {"params": [one for one in self.trainable if one in backbone], "share": share},
+        ]
 
     def set_to_train(self) -> None:
         """Put the model into training mode, but for parts of which nothing trains: they keep their statistics."""

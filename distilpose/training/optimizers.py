@@ -5,7 +5,7 @@ Torch is imported when one is made. The learning rate is the schedule's.
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge, Lt
 
@@ -77,9 +77,9 @@ def moments(optimizer: Optimizer) -> int:
 
 
 def build_optimizer(
-    optimizer: Optimizer, parameters: Iterable["nn.Parameter"], *, lr: float, fused: bool
+    optimizer: Optimizer, parameters: Iterable["nn.Parameter"] | Iterable[dict[str, Any]], *, lr: float, fused: bool
 ) -> "TorchOptimizer":
-    """Return PyTorch's optimizer of these parameters."""
+    """Return PyTorch's optimizer of these parameters, or groups of them."""
     from torch import optim
 
     kinds: dict[str, Callable[..., TorchOptimizer]] = {"adam": optim.Adam, "adamw": optim.AdamW, "sgd": optim.SGD}

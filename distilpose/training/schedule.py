@@ -18,6 +18,7 @@ class Schedule:
     cards: batch normalisation takes its statistics over the people of each of so many cards alone, as where that many
         GPUs train together unsynchronised; 1: over the whole batch. The authors' are 8. They need not be there.
     lr: learning rate after the warm-up, before any decay.
+    backbone_lr_mult: the share of the rate that the backbone trains at, as in DETR and PRTR.
     warmup_steps: optimiser steps over which the rate rises linearly; 0 for none.
     warmup_ratio: the first step's share of the rate.
     decay: how the rate falls: "milestones", as published; from the first step to the last along half a "cosine" or a
@@ -35,6 +36,7 @@ class Schedule:
     drop_last: bool = False
     cards: Count = 1
     lr: Rate = 1e-3
+    backbone_lr_mult: Rate = 1.0
     warmup_steps: Natural = 500
     warmup_ratio: Chance = 1e-3
     decay: Literal["milestones", "cosine", "linear", "constant"] = "milestones"

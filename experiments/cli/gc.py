@@ -15,7 +15,7 @@ def gc(
     everything: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Free the disk of what no saved plan needs. Orphaned runs, checkpoints of finished ones, old jobs, leftovers."""
+    """Free the disk of what no saved plan needs: runs, checkpoints of finished ones, what merges replaced, jobs."""
     from experiments.machine.quantities import data_size
     from experiments.runs.garbage import KINDS, free, survey
     from experiments.runs.store import Store

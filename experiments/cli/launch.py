@@ -218,7 +218,7 @@ def _train(
     with measuring(console) as say:
         costs = estimate(planned, store, say)
     console.print(launch_summary(planned, states, costs, where.launcher.slots))
-    say_changes(store, whole, "are")
+    say_changes(store, whole, "wants")
     settings = LaunchSettings(
         data_root=lambda data: data_root(data, root=place.data, runs=place.runs).resolve(),
         workers=workers,

@@ -227,7 +227,7 @@ def say_changes(store: "Store", planned: "Plan", verb: str) -> None:
     left = left_behind(store, planned.sweep, planned.profile, planned.runs)
     if left:
         console.print(
-            f"{len(left)} runs of the last launch {verb} no longer wanted: {some_of(left)}; see distilpose gc"
+            f"Of the last launch, no plan {verb} these runs any more: {some_of(left)}; distilpose gc frees such runs"
         )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from math import inf
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -130,7 +130,7 @@ def plan(
                 for one in suggested
             ]
             terminal().print(plain_table(("row", "loss", "pull here", "there", "weight", "suggested"), pulled, left=2))
-        say_changes(store, whole, "would be")
+        say_changes(store, whole, "would want")
     end_on(planned.problems)
 
 
@@ -150,25 +150,22 @@ def _needed(
 
 def _suggested(store: "Store", planned: "Plan", other: str) -> list[dict[str, str | float]]:
     """Every loss of every row with its pull beside `reg`, here and elsewhere, and the weight that makes them equal."""
+    from experiments.sweep.recipe import run_recipe_from_json
     from reports.numbers.pulls import compared_pulls
     from reports.numbers.sweep import aggregate
 
     name, _, profile = other.rpartition(".")
     there = aggregate(store, store.load_plan(name or planned.sweep, profile))
-    recipes = {row.name: planned.runs[row.runs[0].run_id].recipe for row in planned.rows}
-    found: list[dict[str, str | float]] = []
-    for pull in compared_pulls(aggregate(store, planned.saved()), there):
-        losses = recipes[pull.row]["losses"]
-        weight = next((_weight(value) for loss, value in losses.items() if loss == pull.loss), None)
-        if weight is not None:
-            found.append({**asdict(pull), "weight": weight, "suggested": weight * pull.factor})
+    recipes = {row.name: run_recipe_from_json(planned.runs[row.runs[0].run_id].recipe) for row in planned.rows}
+    weights = {row: {use.title: use.weight for use in recipe.losses or ()} for row, recipe in recipes.items()}
+    found: list[dict[str, str | float]] = [
+        {**asdict(pull), "weight": weight, "suggested": weight * pull.factor}
+        for pull in compared_pulls(aggregate(store, planned.saved()), there)
+        if (weight := weights[pull.row].get(pull.loss))
+    ]
     if not found:
         raise ValueError(f"--pull-as {other}: needs finished runs, there and here, of a row with reg and another loss")
     return found
-
-
-def _weight(value: float | dict[str, Any]) -> float:
-    return float(value["weight"] if isinstance(value, dict) else value)
 
 
 def _smallest_gpu() -> int | None:

@@ -47,6 +47,7 @@ def run_identity(
     decay = recipe.schedule.decay
     without = ["decay", "floor"] if decay == "milestones" else ["milestones", "gamma"]
     without += ["floor"] if decay == "constant" else []
+    without += ["backbone_lr_mult"] if recipe.schedule.backbone_lr_mult == 1 else []
     identity["schedule"] = {name: value for name, value in identity["schedule"].items() if name not in without}
     model = recipe.model
     name = model.model if model.own is None else model.own.title

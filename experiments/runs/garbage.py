@@ -3,6 +3,7 @@
 Freed are
 - orphans: runs that no saved plan wants (each launch replaces its sweep's plan);
 - checkpoints of finished runs, whose result and weights stay;
+- lives of runs that a merge replaced, while the other life is there;
 - jobs, with their logs, whose runs are all finished or gone;
 - kept copies of users' code that no run names, once every wanted run has begun;
 - temporary files that a killed process left.
@@ -33,12 +34,13 @@ from experiments.runs.status import wanted
 from experiments.runs.store import RunDir, Store
 from experiments.sweep.recipe import FILE_NAME
 
-Kind = Literal["orphaned run", "checkpoint", "job", "unused part", "temporary file"]
+Kind = Literal["orphaned run", "checkpoint", "replaced run", "job", "unused part", "temporary file"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 YOUNG_SECONDS = 3600.0
 
 _JOB = re.compile(r"[0-9a-f]{12}(-[0-9a-f]{8})?\.(json|log)")
 _CHECKPOINT = re.compile(r"step-\d+-[0-9a-f]{16}\.pt")
+_REPLACED = re.compile(r"([0-9a-f]{12})\.[0-9a-f]{8}")  # as a merge names it
 _DIGEST = re.compile(r"\b[0-9a-f]{12}\b")
 # What a killed writer leaves: files not yet renamed, folders half removed, half a copy, synthetic people half drawn.
 _TEMPORARY = re.compile(r"\.(.+\.)?[0-9a-f]{32}(\.tmp)?|\.synthetic-[0-9a-f]{12}\.\w{8}|\.[0-9a-f]{12}-\w{8}")
@@ -85,7 +87,8 @@ def survey(store: Store) -> Survey:
     _check_plans(store)
     known = wanted(store)
     left_alone = [f"{error}; while it is there, no run counts as unwanted" for error in store.read_plans()[1]]
-    found = [*_in_runs(store, known, left_alone), *_jobs(store, left_alone), *_parts(store, known), *_temporary(store)]
+    found = [*_in_runs(store, known, left_alone), *_replaced(store), *_jobs(store, left_alone)]
+    found += [*_parts(store, known), *_temporary(store)]
     return Survey(sorted(found, key=lambda waste: KINDS.index(waste.kind)), left_alone)
 
 
@@ -167,6 +170,16 @@ def _strangers(run: RunDir) -> str | None:
     names = ", ".join(str(path.relative_to(run.path)) for path in found[:_NAMED])
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     return f"{run.path}: no saved plan wants it, and it holds what no run wrote: {names}{more}; move that elsewhere"
+
+
+def _replaced(store: Store) -> Iterator[Waste]:
+    """Lives of runs that a merge moved aside; none whose run is no longer there."""
+    folder = store.root / "replaced"
+    for path in [] if folder.is_symlink() else _entries(folder):
+        named = _REPLACED.fullmatch(path.name)
+        if named and not path.is_symlink() and store.run(named[1]).path.exists():
+            why = "a merge put another life of this run in its place"
+            yield Waste(kind="replaced run", path=path, size=size_of(path), why=why)
 
 
 def _jobs(store: Store, left_alone: list[str]) -> Iterator[Waste]:

@@ -21,9 +21,9 @@ _TEACHER = frozenset(TEACHER_ASKS)
 def recipe_faults(recipe: Recipe) -> Iterator[Fault]:
     """Every reason why a well-formed recipe makes no sense: the field's path, and the rule with the value got."""
     yield from _data_faults(recipe)
-    yield from _schedule_faults(("schedule",), recipe.schedule)
-    if recipe.trained_teacher is not None:
-        yield from _schedule_faults(("teacher", "schedule"), recipe.trained_teacher.schedule)
+    yield from _schedule_faults(("schedule",), recipe.schedule, recipe.student)
+    if (teacher := recipe.trained_teacher) is not None:
+        yield from _schedule_faults(("teacher", "schedule"), teacher.schedule, teacher.choice)
     if recipe.evaluation.boxes != "gt" and not set(PEOPLE_ASKS).isdisjoint(recipe.evaluation.best_by.asks):
         rule = f"needs the annotated boxes, got {recipe.evaluation.best_by.name} and boxes {recipe.evaluation.boxes}"
         yield ("evaluation", "best_by"), f"{rule}; choose AP or boxes: gt"
@@ -69,7 +69,7 @@ def _data_faults(recipe: Recipe) -> Iterator[Fault]:
         yield ("data", "test"), f"must be another split than train and val, got {shown(data.test)}"
 
 
-def _schedule_faults(path: Path_, schedule: Schedule) -> Iterator[Fault]:
+def _schedule_faults(path: Path_, schedule: Schedule, choice: ModelChoice) -> Iterator[Fault]:
     milestones = schedule.milestones if schedule.decay == "milestones" else ()
     if list(milestones) != sorted(set(milestones)):
         yield (*path, "milestones"), f"must be in ascending order, got {shown(milestones)}"
@@ -79,6 +79,9 @@ def _schedule_faults(path: Path_, schedule: Schedule) -> Iterator[Fault]:
     if schedule.floor and schedule.decay not in ("cosine", "linear"):
         rule = f"belongs to a cosine or linear decay, got {schedule.floor:g} and decay {schedule.decay}"
         yield (*path, "floor"), f"{rule}; leave it out"
+    if schedule.backbone_lr_mult != 1 and ((spec := choice.spec()).is_whole or spec.backbone == "image"):
+        rule = f"needs a model with a backbone and a head, got {schedule.backbone_lr_mult:g} for {choice.model}"
+        yield (*path, "backbone_lr_mult"), f"{rule}; leave it out"
     if schedule.batch_size % schedule.cards:
         rule = f"must divide the batch, so that each card has equally many people, got {schedule.cards}"
         yield (*path, "cards"), f"{rule} for a batch of {schedule.batch_size}"

@@ -23,7 +23,7 @@ from experiments.plan.plan import Plan
 from experiments.plan.teachers import several_teachers
 from experiments.runs.saved_plan import SavedUntil
 from experiments.runs.store import State
-from experiments.terminal.output import Plain, plain
+from experiments.terminal.output import Plain, in_notebook, plain
 from experiments.terminal.plan_table import row_table, run_table
 from experiments.terminal.tables import plain_table
 
@@ -146,7 +146,10 @@ def _cost_line(plan: Plan, states: Mapping[str, State], costs: Costs, *, guesses
 
 @contextmanager
 def counting(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar for a count: yields a function of (done, total). It shows nothing until called."""
+    """A bar for a count: yields a function of (done, total). It shows nothing until called, or without a terminal."""
+    if not console.is_terminal:
+        yield lambda done, total: None
+        return
     bar = Progress(
         TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True
     )
@@ -175,11 +178,19 @@ def measuring(console: Console) -> Iterator[Callable[[str], None]]:
         line.stop()
 
 
+def _notebook_line() -> Callable[[str], None]:
+    """A function that puts a text in the place of the one before, in the output of the notebook's cell."""
+    from IPython.display import display
+
+    line = display({"text/plain": "starting"}, raw=True, display_id=True)
+    return lambda text: line.update({"text/plain": text}, raw=True)
+
+
 class LaunchDisplay:
     """The live view of a launch: a bar over all steps with the time left, and a line for each running run.
 
-    Without a terminal it prints a line now and then. `begun` are the steps already done; `slots` processes work at a
-    time.
+    A notebook has one line, redrawn; without either a line is printed now and then. `begun` are the steps already done;
+    `slots` processes work at a time.
     """
 
     def __init__(self, plan: Plan, console: Console, begun: Mapping[str, int] | None = None, *, slots: int = 1) -> None:
@@ -197,6 +208,7 @@ class LaunchDisplay:
         )
         self._task = self._bar.add_task(plan.sweep, total=sum(self._steps.values()), left="")
         self._live = Live(Plain(self._bar), console=console, refresh_per_second=2) if console.is_terminal else None
+        self._redraw = _notebook_line() if in_notebook() else None
         self._printed = 0.0
         self._time = TimeLeft(plan, slots)
 
@@ -228,6 +240,8 @@ class LaunchDisplay:
         self._bar.update(self._task, completed=done, left=left)
         if self._live is not None:
             self._live.update(Plain(Group(self._bar, self._running(progress))))
+        elif self._redraw is not None:
+            self._redraw(f"{self._line(progress, done)}{left}")
         elif time.monotonic() - self._printed >= _PLAIN_SECONDS:
             self._printed = time.monotonic()
             self._console.print(f"{self._line(progress, done)}{left}")

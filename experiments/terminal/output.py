@@ -34,13 +34,22 @@ class _AllPlain(RenderHook):
         return [Plain(renderable) for renderable in renderables]
 
 
+def in_notebook() -> bool:
+    """Whether what is printed goes into a cell of a notebook."""
+    return Console().is_jupyter
+
+
 def terminal(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
     """A console that shows text as it is: no markup, no emoji codes, control characters as escapes.
 
     With `soft_wrap` long lines are left to the terminal, to be copied whole. What a `rich.live.Live` draws bypasses
-    this: wrap it in a `Plain`.
+    this: wrap it in a `Plain`. In a notebook it is plain text on standard output.
     """
-    console = Console(stderr=stderr, soft_wrap=soft_wrap, emoji=False, markup=False, highlight=False)
+    plainly = in_notebook()
+    console = Console(
+        stderr=stderr and not plainly, soft_wrap=soft_wrap, emoji=False, markup=False, highlight=False,
+        force_jupyter=False, force_terminal=False if plainly else None,
+    )  # fmt: skip
     console.push_render_hook(_AllPlain())
     return console
 

@@ -1,9 +1,11 @@
 """How hard losses pulled while training, and the weights at which they would pull as elsewhere."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 
 from reports.numbers.sweep import RowNumbers, SweepNumbers
+from reports.read.reader import RunNumbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +26,10 @@ class Pull:
         return self.there / self.here
 
 
-def pulls_of(row: RowNumbers, numbers: SweepNumbers) -> dict[str, float]:
+def pulls_of(runs: Iterable[RunNumbers], numbers: SweepNumbers) -> dict[str, float]:
     """The mean over looks and runs of what the journals hold; see `distilpose.training.pulls.pulls`."""
     found: dict[str, list[float]] = {}
-    for run in row.drawn_runs:
+    for run in runs:
         for name, curve in numbers.reader.details(run).curves.items():
             if name.startswith("pull/"):
                 found.setdefault(name.removeprefix("pull/"), []).extend(curve.values())
@@ -35,7 +37,7 @@ def pulls_of(row: RowNumbers, numbers: SweepNumbers) -> dict[str, float]:
 
 
 def compared_pulls(here: SweepNumbers, there: SweepNumbers) -> list[Pull]:
-    """Every loss beside `reg` in the rows of one name whose pulls were seen in both."""
+    """Every loss beside `reg` in the rows of one name whose finished runs saw its pulls in both."""
     others = {row.name: row for row in there.rows}
     return [
         Pull(row=row.name, loss=loss, here=pull, there=elsewhere[loss])
@@ -47,10 +49,7 @@ def compared_pulls(here: SweepNumbers, there: SweepNumbers) -> list[Pull]:
 
 
 def _beside_reg(row: RowNumbers, numbers: SweepNumbers) -> dict[str, float]:
-    norms = {
-        name.removesuffix("_gradient"): value
-        for name, value in pulls_of(row, numbers).items()
-        if name.endswith("_gradient")
-    }
+    pulls = pulls_of((run for run in row.drawn_runs if run.finished), numbers)
+    norms = {name.removesuffix("_gradient"): value for name, value in pulls.items() if name.endswith("_gradient")}
     reg = norms.pop("reg", 0.0)
     return {loss: norm / reg for loss, norm in norms.items()} if reg else {}

@@ -14,7 +14,7 @@ _GRADIENT, _SHARE, _COSINE = "_gradient", "_share", "_cosine"
 
 def pulls(numbers: SweepNumbers) -> Section | None:
     """A line for every loss of every row that has several."""
-    lines = [(row, *line) for row in numbers.drawn_rows for line in _lines(pulls_of(row, numbers))]
+    lines = [(row, *line) for row in numbers.drawn_rows for line in _lines(pulls_of(row.drawn_runs, numbers))]
     if not lines:
         return None
     weak = [

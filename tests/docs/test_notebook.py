@@ -24,6 +24,11 @@ def test_the_notebook_runs_and_shows_what_is_stored(tmp_path: Path, monkeypatch:
     executed = nbclient.NotebookClient(nbformat.from_dict(stored), timeout=900, coalesce_streams=True).execute()
     assert kinds(executed) == kinds(stored)
     assert {"text/html", "image/png"} <= set().union(*kinds(executed))
+    (launched,) = (cell.outputs for cell in executed.cells if "dp.launch(" in cell.source and "outputs" in cell)
+    printed, line = launched  # the line that was redrawn is kept as it was last
+    assert len(printed.text.splitlines()) < 8
+    assert "\x1b" not in printed.text
+    assert ": 6 of 6 runs finished, 0 running, 100% of all steps" in line.data["text/plain"]
 
 
 def test_the_stored_notebook_is_small_and_has_no_error_or_warning() -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from PIL import Image
 from small_sweeps import MINI
 
 import distilpose as dp
 from distilpose.data.coco import PoseData
+from experiments.cli.options import INTERRUPTED
 from experiments.plan.plan import Plan
 from experiments.runs.atomic import json_text
 from experiments.runs.store import Store
@@ -76,6 +78,16 @@ def test_a_launch_trains_what_lacks_and_returns_the_results(tmp_path: Path) -> N
     results = dp.launch(tmp_path / "mini.yaml", runs=tmp_path / "runs", device="cpu")
     assert list(results.state) == ["finished", "finished"]
     assert {"val/AP", "train/loss"} <= set(results.curves().metric)
+
+
+def test_an_interrupted_launch_is_a_keyboard_interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise typer.Exit(INTERRUPTED)
+
+    monkeypatch.setattr("experiments.cli.launch.launch", interrupted)
+    (tmp_path / "mini.yaml").write_text(MINI)
+    with pytest.raises(KeyboardInterrupt):
+        dp.launch(tmp_path / "mini.yaml", runs=tmp_path / "runs")
 
 
 class TestModel:

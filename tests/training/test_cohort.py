@@ -86,7 +86,14 @@ class Witness(Listener):
 
 
 def member(
-    name: str, folder: Path, losses: Losses = ALL, *, epochs: int = 2, lr: float = 1e-2, **training: Any
+    name: str,
+    folder: Path,
+    losses: Losses = ALL,
+    *,
+    epochs: int = 2,
+    lr: float = 1e-2,
+    backbone_lr_mult: float = 1.0,
+    **training: Any,
 ) -> Member:
     model = build_model("distilpose_s", **SMALL, **losses.head_options("regression"))
     initialise(model, seed=0)
@@ -94,7 +101,9 @@ def member(
         name=name,
         model=model,
         criterion=LossCriterion(losses, epochs=epochs),
-        schedule=Schedule(epochs=epochs, batch_size=4, lr=lr, warmup_steps=2, milestones=(), eval_every=1),
+        schedule=Schedule(
+            epochs=epochs, batch_size=4, lr=lr, backbone_lr_mult=backbone_lr_mult, warmup_steps=2, eval_every=1
+        ),
         checkpoints=folder / name,
         needs_teacher=losses.needs_teacher,
         **training,
@@ -166,7 +175,7 @@ def same(first: Member, second: Member) -> bool:
 WAYS: list[dict[str, Any]] = [
     {},
     {"algorithm": AdamW(weight_decay=0.1), "ema": 0.9, "clip_grad_norm": 0.1},
-    {"algorithm": SGD(momentum=0.9, nesterov=True), "lr": 1e-3},
+    {"algorithm": SGD(momentum=0.9, nesterov=True), "lr": 1e-3, "backbone_lr_mult": 0.1},
 ]
 
 
@@ -245,6 +254,19 @@ def test_the_averaged_weights_are_those_that_are_measured(tmp_path: Path) -> Non
     plain = member("x", tmp_path / "plain")
     train([plain])
     assert all(torch.equal(a, b) for a, b in zip(run.model.parameters(), plain.model.parameters(), strict=True))
+
+
+def test_the_backbone_moves_by_its_share_of_the_rate(tmp_path: Path) -> None:
+    def steps(share: float) -> dict[str, Tensor]:
+        run = member("x", tmp_path / str(share), algorithm=SGD(), backbone_lr_mult=share)
+        before = {name: tensor.detach().clone() for name, tensor in run.model.named_parameters()}
+        train([run], should_stop=stop_after(1))
+        return {name: tensor.detach() - before[name] for name, tensor in run.model.named_parameters()}
+
+    moved = steps(0.1)
+    for name, move in steps(1.0).items():
+        share = 0.1 if name.startswith("backbone.") else 1.0
+        torch.testing.assert_close(moved[name], share * move, rtol=1e-3, atol=1e-7)
 
 
 def test_gradients_above_the_norm_are_scaled_down_to_it(tmp_path: Path) -> None:
@@ -503,7 +525,7 @@ def test_a_smaller_micro_batch_gives_the_numbers_of_the_whole_batch(tmp_path: Pa
     whole, parts = member("x", tmp_path / "whole"), member("x", tmp_path / "parts")
     for run in (whole, parts):
         freeze_statistics(run)
-        run.optimizer = torch.optim.SGD(run.model.parameters(), lr=1e-2)
+        run.optimizer = torch.optim.SGD([{"params": run.model.parameters(), "share": 1.0}], lr=1e-2)
     _, told = train([whole])
     _, told_in_parts = train([parts], micro_batch=micro_batch)
     for first, second in zip(weights_of(whole), weights_of(parts), strict=True):

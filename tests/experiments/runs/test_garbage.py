@@ -77,6 +77,16 @@ def test_looking_changes_nothing_and_counts_every_byte(changed: tuple[Plan, Plan
     assert size - sum(map(len, files(store.root).values())) == sum(waste.size for waste in found)
 
 
+def test_what_a_merge_replaced_goes_while_the_other_life_is_there(plan: Plan, store: Store) -> None:
+    store.save_plan(plan.saved())
+    here, gone = list(plan.runs)[:2]
+    finish(store, plan, here)
+    for name in (f"{here}.0123abcd", f"{gone}.0123abcd", "of-mine"):
+        (store.root / "replaced" / name).mkdir(parents=True)
+    assert f"replaced/{here}.0123abcd" in freed(store)
+    assert {path.name for path in (store.root / "replaced").iterdir()} == {f"{gone}.0123abcd", "of-mine"}
+
+
 def test_results_and_weights_of_wanted_runs_stay(changed: tuple[Plan, Plan], store: Store) -> None:
     before, after = changed
     list(free(store, find_waste(store)))

@@ -455,6 +455,15 @@ def test_a_setting_that_would_fail_every_run_is_refused_with_its_place(
     assert any(problem in one for one in found), found
 
 
+def test_a_model_without_a_backbone_has_no_rate_for_one(tmp_path: Path) -> None:
+    text = _changed("batch_size: 4}", "batch_size: 4, backbone_lr_mult: 0.1}")
+    found = _problems(tmp_path, text.replace("distilpose_s, width: 8", "tokenpose_t, head: regression"))
+    problem = (
+        "schedule.backbone_lr_mult: needs a model with a backbone and a head, got 0.1 for tokenpose_t; leave it out"
+    )
+    assert any(problem in one for one in found), found
+
+
 def test_the_loss_ablation_is_the_published_one() -> None:
     sweep = read_sweep(SWEEPS / "losses.yaml").profile("paper")
     assert {row.name: row.paper["AP"] for row in sweep.rows if row.paper} == {
