@@ -24,6 +24,10 @@ class Benchmark:
 BENCHMARKS = {
     "cohort": Benchmark(about="a table's rows together against one by one", module="cohort", minutes=14),
     "step": Benchmark(about="one training step and its parts", module="step", minutes=6),
+    "table": Benchmark(
+        about="COCO's loss table: hours, and the fraction of the card's peak", module="table", minutes=40
+    ),
+    "compiled": Benchmark(about="the table's step by torch.compile", module="compiled", minutes=15),
     "pulls": Benchmark(about="looking at what each loss pulls", module="pulls", minutes=1),
     "students": Benchmark(about="students batched against one after the other", module="students", minutes=2),
     "input": Benchmark(about="people cropped and augmented", module="input", minutes=1),

@@ -1,5 +1,7 @@
 """People where a detector saw them, in the place of annotated ones."""
 
+from __future__ import annotations
+
 import dataclasses
 import hashlib
 from collections.abc import Collection

@@ -1,5 +1,7 @@
 """How a model's errors are spread: whether a person's score foretells its OKS, and which joints are found."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

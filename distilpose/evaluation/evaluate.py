@@ -1,5 +1,7 @@
 """One pass over a split, and how good each of several models is on it."""
 
+from __future__ import annotations
+
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence

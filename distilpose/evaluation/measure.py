@@ -1,5 +1,7 @@
 """Metrics worked out of predictions and truth: each function gets by name what it asks for, and nothing else."""
 
+from __future__ import annotations
+
 import importlib
 import logging
 import math

@@ -1,5 +1,7 @@
 """Object keypoint similarity, and what the published protocol does with it: rescoring and suppression."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,5 +1,7 @@
 """PCK: the share of joints found within a fraction of the person's size."""
 
+from __future__ import annotations
+
 from typing import Literal
 
 import numpy as np

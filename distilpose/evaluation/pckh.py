@@ -1,5 +1,7 @@
 """PCKh: the share of joints found within a fraction of the head's size, as MPII counts it."""
 
+from __future__ import annotations
+
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray

@@ -1,5 +1,7 @@
 """Accuracy in pixels of the picture: the end-point error, and the area under the curve of PCK over pixels."""
 
+from __future__ import annotations
+
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray

@@ -1,5 +1,7 @@
 """Crops as the model gets them, made into pictures again."""
 
+from __future__ import annotations
+
 from typing import Literal
 
 import cv2

@@ -1,5 +1,7 @@
 """Attention layer by layer: one joint's by heads, several joints', and that between joints."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,18 +1,20 @@
 """Attention and heatmaps laid over the crop they belong to."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
+from numpy import ndarray
 
 from distilpose.data.skeleton import Skeleton
 from distilpose.pictures.crops import dimmed, overlaid
 from distilpose.pictures.palette import SIDES, Image, side_of
 
-Map = Float[NDArray[np.floating], "rows columns"]
-Point = Float[NDArray[np.floating], " 2"]
+Map = Float[ndarray, "rows columns"]
+Point = Float[ndarray, " 2"]
 
 FAINTEST_PEAK = 0.25  # a heatmap that peaks lower than this is shown as faint as it is
 FAINTEST_ATTENTION = 3.0  # times the even share: the same for attention

@@ -1,5 +1,7 @@
 """People with maps over them that a viewer switches on and off: a plain picture, and a file of classes for each map."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """A square of numbers with names along both sides."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Colours that also the colour-blind tell apart (after Okabe and Ito), and which is whose."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from typing import Literal
@@ -7,10 +9,11 @@ from typing import Literal
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
+from numpy import ndarray
 from numpy.typing import NDArray
 
 Colour = tuple[int, int, int]
-Image = UInt8[NDArray[np.uint8], "height width 3"]
+Image = UInt8[ndarray, "height width 3"]
 Side = Literal["left", "right", "middle"]
 
 PAPER: Colour = (255, 255, 255)

@@ -1,5 +1,7 @@
 """What there is to draw of some people: asked of the models once, for all sheets."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -44,7 +46,7 @@ class Scene(NamedTuple):
         """The last layer's attention to the visual tokens, averaged over heads."""
         return None if self.maps is None else self.maps[:, -1].mean(1)[..., self.points.shape[1] :]
 
-    def of(self, person: int) -> "Scene":
+    def of(self, person: int) -> Scene:
         """The scene with one of its people alone."""
         some = slice(person, person + 1)
         return self._replace(

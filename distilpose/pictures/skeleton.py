@@ -1,9 +1,11 @@
 """A person with the joints a model found, and how sure it is of each."""
 
+from __future__ import annotations
+
 import cv2
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
+from numpy import ndarray
 
 from distilpose.data.skeleton import Skeleton
 from distilpose.evaluation.oks import RESCORE_ABOVE
@@ -22,8 +24,8 @@ from distilpose.pictures.palette import (
     side_of,
 )
 
-Points = Float[NDArray[np.floating], "joints 2"]
-Scores = Float[NDArray[np.floating], " joints"]
+Points = Float[ndarray, "joints 2"]
+Scores = Float[ndarray, " joints"]
 
 _SUPERSAMPLE = 2
 _SHIFT = 4  # OpenCV takes positions in sixteenths of a pixel

@@ -1,5 +1,7 @@
 """Where the people are: in a COCO file, where a detector sees them, or all over the picture."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,5 +1,7 @@
 """The poses of one picture's people, as evaluation computes them."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

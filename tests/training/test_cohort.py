@@ -133,6 +133,7 @@ def train(
     witness: Witness | None = None,
     micro_batch: int | None = None,
     validate: Validate = validate,
+    fabric: Fabric | None = None,
 ) -> tuple[bool, Witness]:
     teacher = build_model("teacher_stemnet", **SMALL)
     witness = witness or Witness()
@@ -141,7 +142,7 @@ def train(
         stream=Stream(),
         validate=validate,
         listener=witness,
-        fabric=Fabric(accelerator="cpu", devices=1, precision=precision),
+        fabric=fabric or Fabric(accelerator="cpu", devices=1, precision=precision),
         teacher=teacher,
         log_every=2,
         should_stop=should_stop,
