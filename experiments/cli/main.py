@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from gc import set_threshold
+from typing import Annotated
 
 import typer
 
@@ -41,6 +42,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # what draws boxes round help takes as long to import as all the rest
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("distilpose"))
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
 data_app = typer.Typer(
     help="Import, check, divide and look at data sets; fetch COCO; draw synthetic people.", no_args_is_help=True
 )

@@ -270,6 +270,19 @@ def test_a_killed_launcher_takes_its_processes_along_and_the_next_launch_ends_th
     assert all(store.run(run_id).failure is None for run_id in plan.runs)
 
 
+def test_a_launch_whose_hours_are_over_ends_cleanly_and_goes_on_later(plan: Plan, store: Store) -> None:
+    store.root.mkdir()
+    (store.root / "slow").touch()
+    outcome = launch_plan(plan, store, LAUNCHERS["local"](), dataclasses.replace(SETTINGS, hours=1 / 3600))
+    assert (outcome.over, outcome.interrupted, outcome.complete) == (True, False, False)
+    states = Counter(store.run(run_id).state() for run_id in plan.runs)
+    assert states["running"] == states["failed"] == 0
+    (store.root / "slow").unlink()
+    outcome = launch_plan(plan, store, LAUNCHERS["local"](), dataclasses.replace(SETTINGS, hours=1))
+    assert (outcome.over, outcome.complete) == (False, True)
+    assert set(_ledger(store).values()) == {1}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_launch_ends_cleanly_and_goes_on_later(
     tmp_path: Path, plan: Plan, store: Store, number: signal.Signals

@@ -13,6 +13,7 @@ FULL = {"reg": 1.0, "KT": 5e-4, "VT": 5e-4, "SH": 1.0, "CS": 1e-2}
 NONE = {"reg": 1.0}
 SCHEDULE = {
     "epochs": 300, "drop_last": False, "cards": 8, "lr": 1e-3, "warmup_steps": 500, "warmup_ratio": 1e-3,
+    "backbone_lr_mult": 1.0,
     "decay": "milestones", "milestones": [200, 260], "gamma": 0.1, "floor": 0.0, "eval_every": 10,
 }  # fmt: skip
 AUGMENTATION = {

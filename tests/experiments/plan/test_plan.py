@@ -206,6 +206,14 @@ def test_the_loss_ablation_is_eight_rows_in_one_cohort_per_seed() -> None:
     assert FACTS.train_people == 40
 
 
+def test_each_rows_first_seed_comes_first_and_the_baseline_first_of_all(tmp_path: Path) -> None:
+    other = "  - {row: none, set: {losses: {KT: 0}, schedule: {epochs: 3}}, paper: {AP: 56.0}}\n"
+    rows = SMALL.replace("  - {row: none, set: {losses: {KT: 0}}, paper: {AP: 56.0}}\n", "") + other
+    plan = small_plan(tmp_path, rows)
+    turns = [(plan.runs[one.run_ids[0]].row, plan.runs[one.run_ids[0]].seed) for one in plan.cohorts]
+    assert turns == [(None, 0), ("none", 0), ("KT", 0), ("none", 1), ("KT", 1)]
+
+
 def test_the_ids_of_the_loss_ablation_stay_what_they_are() -> None:
     """Finished runs are found by these. A raised version of code changes them, and nothing else may."""
     plan = make_plan(read_sweep(SWEEPS / "losses.yaml").profile("tiny"), facts)
