@@ -68,7 +68,7 @@ def _short(folder: Path, *, quick: bool) -> Any:
     for old, new in (
         ("seeds: [0, 1]", "seeds: [0]"),
         ("epochs: 18, eval_every: 9", "epochs: 2, eval_every: 2"),
-        ("epochs: 7, batch_size: 32, warmup_steps: 50, decay: cosine, eval_every: 7",
+        ("epochs: 7, batch_size: 32, warmup_steps: 50, decay: cosine, eval_every: 4",
          f"epochs: {epochs}, batch_size: 32, warmup_steps: 50, decay: cosine, eval_every: {EVERY}"),
         *([("train: 1200, val: 300", "train: 128, val: 32")] if quick else []),
     ):  # fmt: skip
