@@ -74,17 +74,21 @@ def build_member(
     skeleton: Skeleton,
     parts: Path,
     teacher: nn.Module | None,
+    start: RunDir | None = None,
     aside: Path | None = None,
 ) -> Member:
     """The run as the training loop wants it, at its start.
 
-    `parts` is the folder of kept copies of users' own code, `aside` that of the run's lease.
+    `parts` is the folder of kept copies of users' own code, `start` the run whose trunk it begins with, `aside` the
+    folder of the run's lease.
 
     Raises:
         WarmStartError: a ValueError; the teacher's weights do not fit, or ImageNet's cannot be had.
     """
     model = build_run_model(recipe, skeleton, parts)
-    if recipe.model.init in OF_TEACHER:
+    if start is not None:
+        load_part(model, load_weights(start.weights), "trunk")
+    elif recipe.model.init in OF_TEACHER:
         assert teacher is not None, f"run {run.run_id} starts from its teacher, but its cohort has none"
         load_part(model, teacher.state_dict(), recipe.model.init.removeprefix("teacher_"))
     elif recipe.model.init == "imagenet":

@@ -269,21 +269,23 @@ class _Schedule:
     def _startable(self, cohort: SavedCohort) -> tuple[str, ...] | None:
         """The cohort's runs that can start now; none while it waits, None when nothing is left to do."""
         left = [run_id for run_id in cohort.run_ids if not self._fates[run_id].settled]
-        if left and cohort.teacher_id is not None:
-            teacher = self._fates[cohort.teacher_id]
-            if not teacher.settled:
-                return ()
-            if teacher.what != "finished":  # only those that need no teacher go on
-                for run_id in left:
-                    if self._plan.runs[run_id].teacher_id is not None:
-                        self._fates[run_id] = Fate(what="blocked")
-                left = [run_id for run_id in left if not self._fates[run_id].settled]
+        needs = {run_id: self._needs(run_id) for run_id in left}
+        if not all(fate.settled for fates in needs.values() for fate in fates):
+            return ()
+        for run_id, fates in needs.items():  # those that need nothing of what failed go on
+            if any(fate.what != "finished" for fate in fates):
+                self._fates[run_id] = Fate(what="blocked")
+        left = [run_id for run_id in left if not self._fates[run_id].settled]
         if not left:
             return None
         now = time.monotonic()
         if any(self._fates[run_id].not_before > now for run_id in left):
             return ()  # the cohort goes on together
         return tuple(run_id for run_id in left if self._follow(run_id).what == "open")
+
+    def _needs(self, run_id: str) -> list[Fate]:
+        """The fates of the runs of this plan that it waits for: its teacher and its start."""
+        return [self._fates[one] for one in self._plan.runs[run_id].needs if one in self._fates]
 
     def _start(self, cohort: SavedCohort, run_ids: tuple[str, ...], index: int) -> None:
         slot = self._slot(cohort, index)

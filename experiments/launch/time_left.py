@@ -50,6 +50,10 @@ class TimeLeft:
             )
             for cohort in plan.cohorts
         }
+        self._awaited = {
+            cohort.cohort_id: {one for run_id in cohort.run_ids for one in plan.runs[run_id].needs}
+            for cohort in plan.cohorts
+        }
 
     def look(self, progress: LaunchProgress, reached: Mapping[str, int]) -> float | None:
         """The seconds left; None where they are not known. `reached` are the steps done by run."""
@@ -120,8 +124,8 @@ class TimeLeft:
         slots += [0.0] * (self._slots - len(slots))
         heapq.heapify(slots)
         last = max(slots, default=0.0)
-        for cohort, seconds in sorted(waiting, key=lambda one: one[0].teacher_id is not None):
-            begin = max(heapq.heappop(slots), ends.get(cohort.teacher_id or "", 0.0))
+        for cohort, seconds in sorted(waiting, key=lambda one: len(self._awaited[one[0].cohort_id])):
+            begin = max([heapq.heappop(slots), *(ends.get(one, 0.0) for one in self._awaited[cohort.cohort_id])])
             heapq.heappush(slots, begin + seconds)
             ends |= dict.fromkeys(cohort.run_ids, begin + seconds)
             last = max(last, begin + seconds)

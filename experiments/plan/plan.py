@@ -25,8 +25,8 @@ from experiments.sweep.recipe import (
     EvaluationChoice,
     MMPoseChoice,
     ModelChoice,
+    OtherRow,
     Recipe,
-    RowTeacher,
     RunRecipe,
     to_json,
 )
@@ -50,6 +50,16 @@ class PlannedRun:
     teacher_id: str | None
     identity: dict[str, Any]
     people: int
+
+    @property
+    def start_id(self) -> str | None:
+        """The run whose trunk it begins with."""
+        return self.identity.get("start")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The runs that must be there before it: its teacher and its start."""
+        return tuple(one for one in (self.teacher_id, self.start_id) if one is not None)
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -104,24 +114,28 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
     """
     data = _Data(facts)
     teachers: dict[RunRecipe, PlannedRun] = {}
-    teaching: dict[tuple[str, int], PlannedRun] = {}  # rows' runs, by row and seed
+    needed: dict[tuple[str, int], PlannedRun] = {}  # rows' runs that others need, by row and seed
 
     def planned(recipe: Recipe, seeds: Sequence[int], row: str) -> tuple[PlannedRun, ...]:
-        if isinstance(recipe.teacher, RowTeacher) and len(seeds) > 1:
+        if recipe.other_rows and len(seeds) > 1:
             return tuple(run for seed in seeds for run in planned(recipe, [seed], row))
-        run = recipe.student_run(0)
-        return _planned(run, seeds, data, row=row, teacher_id=taught_by(recipe, seeds[0]))
+        start_id = None if recipe.start is None else other(recipe.start, seeds[0])
+        teacher_id = taught_by(recipe, seeds[0])
+        return _planned(recipe.student_run(0), seeds, data, row=row, teacher_id=teacher_id, start_id=start_id)
+
+    def other(row: OtherRow, seed: int) -> str:
+        key = row.row, seed
+        if key not in needed:
+            (needed[key],) = planned(row.recipe, [seed], row.row)
+        return needed[key].run_id
 
     def taught_by(recipe: Recipe, seed: int) -> str | None:
         if not recipe.uses_teacher:
             return None
         if recipe.given_teacher is not None:
             return data.given_teacher(recipe.given_teacher)
-        if isinstance(recipe.teacher, RowTeacher):
-            key = recipe.teacher.row, seed
-            if key not in teaching:
-                (teaching[key],) = planned(recipe.teacher.recipe, [seed], recipe.teacher.row)
-            return teaching[key].run_id
+        if isinstance(recipe.teacher, OtherRow):
+            return other(recipe.teacher, seed)
         teacher = recipe.teacher_run(seed)
         if teacher not in teachers:
             (teachers[teacher],) = _planned(teacher, [teacher.seed], data, row=None, teacher_id=None)
@@ -133,8 +147,8 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
         data.demand(row.recipe, sweep.metric)
     runs = {run.run_id: run for run in teachers.values()}
     alone = [SavedCohort(cohort_id=digest([run_id]), run_ids=(run_id,), teacher_id=None) for run_id in runs]
-    trained = {*runs, *(run.run_id for run in teaching.values())}
-    whole = [*students, *([run] for run in teaching.values())]  # a row that teaches need not be among the sweep's
+    trained = {*runs, *(run.run_id for run in needed.values())}
+    whole = [*students, *([run] for run in needed.values())]  # these need not be among the sweep's
     for run in itertools.chain(*whole):
         runs.setdefault(run.run_id, run)
     baseline = {
@@ -170,6 +184,7 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
                         run_id=run.run_id,
                         seed=run.seed,
                         teacher_id=run.teacher_id if run.teacher_id in runs else None,
+                        start_id=run.start_id,
                     )
                     for run in own
                 ),
@@ -200,7 +215,7 @@ def _own_places(sweep: Sweep) -> dict[str, Place]:
             uses = (*(recipe.losses or ()), *((teacher and teacher.losses) or ()))
             losses |= {use.own.code: use.name for use in uses if use.own is not None}
             choices |= dict.fromkeys([recipe.student, *([teacher.choice] if teacher else [])])
-        recipes = dict.fromkeys(recipe.row_teacher for recipe in recipes if recipe.row_teacher is not None)
+        recipes = dict.fromkeys(other.recipe for recipe in recipes for other in recipe.other_rows.values())
     places = {code: find_own(name, sweep.folder, "loss", LOSSES) for code, name in losses.items()}
     for choice in choices:
         places |= places_of_model(choice, sweep.folder)
@@ -253,12 +268,20 @@ class _Data:
 
 
 def _planned(
-    recipe: RunRecipe, seeds: Sequence[int], data: _Data, *, row: str | None, teacher_id: str | None
+    recipe: RunRecipe,
+    seeds: Sequence[int],
+    data: _Data,
+    *,
+    row: str | None,
+    teacher_id: str | None,
+    start_id: str | None = None,
 ) -> tuple[PlannedRun, ...]:
     """The recipe's run with each of these seeds. All but the seed is computed once."""
     facts = data.facts(recipe)
     values = to_json(recipe)
     identity = run_identity(recipe, facts, teacher_id, values)
+    if start_id is not None:
+        identity["start"] = start_id
     return tuple(
         PlannedRun(
             run_id=digest({**identity, "seed": seed}),
@@ -282,12 +305,12 @@ def _cohorts(
 
     A cohort names its teacher where it waits for it: one of those `trained` by this plan.
     """
-    groups: dict[tuple[str, int], dict[str | None, dict[str, None]]] = {}
+    groups: dict[tuple[str, int, str | None], dict[str | None, dict[str, None]]] = {}
     for runs in rows:
         shared = ("data", "augmentation", "input_size", "schedule", "precision", "evaluation")
         key = canonical({name: runs[0].identity[name] for name in shared})  # the same for each of its seeds
         for run in runs:
-            groups.setdefault((key, run.seed), {}).setdefault(run.teacher_id, {})[run.run_id] = None
+            groups.setdefault((key, run.seed, run.start_id), {}).setdefault(run.teacher_id, {})[run.run_id] = None
     for by_teacher in groups.values():
         free = by_teacher.pop(None, {})
         host = next(iter(by_teacher), None)
@@ -305,7 +328,7 @@ def _cohorts(
 def _teacher_words(recipe: Recipe) -> str:
     if recipe.given_teacher is not None:
         return f"mmpose {PurePath(recipe.given_teacher.config).stem}"
-    if isinstance(recipe.teacher, RowTeacher):
+    if isinstance(recipe.teacher, OtherRow):
         return f"row {recipe.teacher.row}"
     assert recipe.trained_teacher is not None
     return recipe.trained_teacher.model

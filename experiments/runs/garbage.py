@@ -133,7 +133,8 @@ def _in_runs(store: Store, known: set[str] | None, left_alone: list[str]) -> Ite
     in_use = {run_id for run_id in orphans if store.run(run_id).holder() is not None}
     for run_id in list(in_use):
         try:
-            in_use.add(store.run(run_id).spec()["teacher_id"] or run_id)
+            spec = store.run(run_id).spec()
+            in_use |= {spec["teacher_id"] or run_id, spec["identity"].get("start") or run_id}
         except DamagedError as error:  # nothing tells its teacher, which is in use
             left_alone.append(f"{error}; while a process has this run, no run is freed")
             in_use |= orphans

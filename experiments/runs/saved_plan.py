@@ -17,11 +17,12 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedRun:
-    """A row's run of one seed, and the run that teaches it, if one does."""
+    """A row's run of one seed, and the runs that teach it and that it starts from, if there are."""
 
     run_id: RunId
     seed: int
     teacher_id: RunId | None = None
+    start_id: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,22 +48,24 @@ class Selection:
                 raise ValueError(f"--seeds: must be seeds of the rows, {', '.join(map(str, there))}, got {seed}")
         seeds = self.seeds or there
         selected = {row.name: [run for run in row.runs if row.name in names and run.seed in seeds] for row in plan.rows}
-        kept: dict[str | None, str | None] = {}
-        for run in (run for own in selected.values() for run in own):
-            run_id: str | None = run.run_id
-            while run_id is not None and run_id not in kept:
-                kept[run_id] = runs[run_id].teacher_id if run_id in runs else None
-                run_id = kept[run_id]
-        teaching = set(kept.values())
+        kept: dict[str, set[str]] = {}  # with the runs that each needs
+        wanted = [run.run_id for own in selected.values() for run in own]
+        while wanted:
+            run_id = wanted.pop()
+            if run_id not in kept:
+                needs = (runs[run_id].teacher_id, runs[run_id].start_id) if run_id in runs else ()
+                kept[run_id] = {one for one in needs if one is not None}
+                wanted += kept[run_id]
+        needed = set().union(*kept.values())
         rows = [
-            replace(row, runs=tuple(run for run in row.runs if run in selected[row.name] or run.run_id in teaching))
+            replace(row, runs=tuple(run for run in row.runs if run in selected[row.name] or run.run_id in needed))
             for row in plan.rows
         ]
         left = {row.name for row in rows if row.runs}
         cohorts = []
         for cohort in plan.cohorts:
             if run_ids := tuple(run_id for run_id in cohort.run_ids if run_id in kept):
-                waits = cohort.teacher_id in [kept[run_id] for run_id in run_ids]
+                waits = any(cohort.teacher_id in kept[run_id] for run_id in run_ids)
                 cohorts.append(replace(cohort, run_ids=run_ids, teacher_id=cohort.teacher_id if waits else None))
         decisions = {} if plan.until is None else plan.until.decisions
         return replace(

@@ -31,12 +31,18 @@ def recipe_faults(recipe: Recipe) -> Iterator[Fault]:
     yield from _model_faults(recipe)
 
 
-def row_teacher_faults(recipe: Recipe, teacher: Recipe) -> Iterator[Fault]:
-    """Every reason why a row, that makes sense itself, cannot teach this one."""
-    if recipe.input_size != teacher.input_size:
-        got = "{}x{} and {}x{}".format(*recipe.input_size, *teacher.input_size)
-        yield ("teacher", "row"), f"must see crops of the row's own size, got {got}"
+def other_row_faults(recipe: Recipe, field: str, other: Recipe) -> Iterator[Fault]:
+    """Every reason why a row, that makes sense itself, cannot teach this one, or be its start."""
+    if recipe.input_size != other.input_size:
+        got = "{}x{} and {}x{}".format(*recipe.input_size, *other.input_size)
+        yield (field, "row"), f"must see crops of the row's own size, got {got}"
         return
+    if field == "start":
+        if recipe.student.init != "fresh":
+            yield ("student", "init"), f"must be fresh where a row is the start, got {recipe.student.init}"
+        yield from _start_faults(recipe.student, other.student, "start", trunk=True)
+        return
+    teacher = other
     student, shape = (model_shape_of(one.student, one.input_size) for one in (recipe, teacher))
     yield from _pair_faults(recipe, student, shape, teacher.student)
 
@@ -141,6 +147,11 @@ def _model_faults(recipe: Recipe) -> Iterator[Fault]:
             shapes[role] = shape
             if circulating and shape.cycles == 1:
                 yield from _circulation_faults(recipe)
+    for role, choice in chosen.items():
+        trunk = choice.init == "teacher_trunk" or (role == "student" and recipe.start is not None)
+        if choice.train == "head" and not trunk:
+            rule = f"needs a trunk that was trained, start or init: teacher_trunk, got 'head' and {choice.init!r}"
+            yield (role, "train"), f"{rule}; leave it out"
     if "student" in shapes:
         yield from _asking_faults(("losses",), recipe.losses, shapes["student"])
     if "teacher" in shapes and trained is not None:
@@ -159,7 +170,7 @@ def _pair_faults(recipe: Recipe, student: ModelSpec, teacher: ModelSpec, choice:
     for use in recipe.losses or ():
         yield from _taught_faults(use, student, teacher)
     if recipe.student.init in OF_TEACHER:
-        yield from _start_faults(recipe.student, choice)
+        yield from _start_faults(recipe.student, choice, "teacher", trunk=recipe.student.init == "teacher_trunk")
 
 
 def _asking_faults(path: Path_, losses: Losses | None, spec: ModelSpec) -> Iterator[Fault]:
@@ -215,9 +226,6 @@ def _role_faults(
         else:
             rule = f"must be heatmap, for a teacher without losses learns heatmaps, got {choice.head!r}"
             yield (role, "head"), f"{rule}; give it losses"
-    if choice.train == "head" and choice.init != "teacher_trunk":
-        rule = f"needs a trunk that was trained, init: teacher_trunk, got 'head' and {choice.init!r}"
-        yield (role, "train"), f"{rule}; leave it out"
     if choice.init == "imagenet" and spec.backbone not in ("hrnet", *RESNETS):
         rule = f"there are ImageNet weights for HRNet and ResNet alone, got 'imagenet' for {choice.model}"
         yield (role, "init"), f"{rule}; use fresh"
@@ -229,26 +237,25 @@ def _timm_fault(name: str) -> str | None:
     return timm_fault(name)
 
 
-def _start_faults(student: ModelChoice, teacher: ModelChoice) -> Iterator[Fault]:
-    specs = [choice.spec() for choice in (student, teacher)]
+def _start_faults(student: ModelChoice, other: ModelChoice, whose: str, *, trunk: bool) -> Iterator[Fault]:
+    """Why a student cannot begin with the backbone or trunk of its teacher, or of the row that is its start."""
+    field, advice = (("start", "row"), "name another") if whose == "start" else (("student", "init"), "use fresh")
+    specs = [choice.spec() for choice in (student, other)]
     kinds = [spec.backbone for spec in specs]
     if kinds[0] != kinds[1]:
-        yield ("student", "init"), f"needs one kind of backbone, got {kinds[0]} and its teacher's {kinds[1]}; use fresh"
+        yield field, f"needs one kind of backbone, got {kinds[0]} and its {whose}'s {kinds[1]}; {advice}"
         return
     if student.own is not None or student.model.startswith(TIMM):
-        if (student.model, student.own) != (teacher.model, teacher.own):
-            got = f"{student.model!r} and its teacher's {teacher.model!r}"
-            yield ("student", "init"), f"needs one kind of backbone, got {got}; use fresh"
+        if (student.model, student.own) != (other.model, other.own):
+            got = f"{student.model!r} and its {whose}'s {other.model!r}"
+            yield field, f"needs one kind of backbone, got {got}; {advice}"
         return
-    trunk = student.init == "teacher_trunk"
     if trunk and any(spec.is_whole for spec in specs):
-        yield ("student", "init"), "needs models with a head, whose trunk is the rest, got 'teacher_trunk'; use fresh"
+        yield field, f"needs models with a head, whose trunk is the rest, got {other.model!r}; {advice}"
         return
     for size in ("width", "stem", *(("dim", "depth", "heads", "patch") if trunk else ())):
-        ours, theirs = (pinned_options(choice)[size] for choice in (student, teacher))
+        ours, theirs = (pinned_options(choice)[size] for choice in (student, other))
         if ours != theirs:
-            start = "trunk" if trunk else "backbone"
-            yield (
-                ("student", size),
-                f"must be the teacher's {shown(theirs)} to start from its {start}, got {shown(ours)}",
-            )
+            part = "trunk" if trunk else "backbone"
+            rule = f"must be the {whose}'s {shown(theirs)} to start from its {part}, got {shown(ours)}"
+            yield ("student", size), rule

@@ -302,33 +302,33 @@ class GivenTeacher:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RowTeacher:
-    """A teacher that is another row of the sweep: its run of the same seed. `recipe` is that row's, once found."""
+class OtherRow:
+    """Another row of the sweep: its run of the same seed. `recipe` is that row's, once found."""
 
     __pydantic_config__ = FORBID
 
     row: Name
     recipe: Any = dataclasses.field(init=False, default=None)
 
-    def found(self, recipe: Recipe) -> RowTeacher:
-        """The same teacher with its row's recipe."""
-        teacher = RowTeacher(row=self.row)
-        object.__setattr__(teacher, "recipe", recipe)
-        return teacher
+    def found(self, recipe: Recipe) -> OtherRow:
+        """The same row with its recipe."""
+        other = OtherRow(row=self.row)
+        object.__setattr__(other, "recipe", recipe)
+        return other
 
 
 def _teacher_kind(value: Any) -> str:
     """Which kind of teacher a mapping is meant to be."""
-    given, by_row = isinstance(value, GivenTeacher), isinstance(value, RowTeacher)
+    given, by_row = isinstance(value, GivenTeacher), isinstance(value, OtherRow)
     if isinstance(value, Mapping):
         given, by_row = "mmpose" in value, "row" in value
-    return "[GivenTeacher]" if given else "[RowTeacher]" if by_row else "[TeacherChoice]"
+    return "[GivenTeacher]" if given else "[OtherRow]" if by_row else "[TeacherChoice]"
 
 
 Teacher = Annotated[
     Annotated[TeacherChoice, Tag("[TeacherChoice]")]
     | Annotated[GivenTeacher, Tag("[GivenTeacher]")]
-    | Annotated[RowTeacher, Tag("[RowTeacher]")],
+    | Annotated[OtherRow, Tag("[OtherRow]")],
     Discriminator(_teacher_kind),
 ]
 
@@ -337,13 +337,15 @@ Teacher = Annotated[
 class Recipe:
     """One row of a sweep, whole: what every seed of it does.
 
-    It learns by `losses`; with `circulation` in every cycle, and there from true heatmaps where there are no losses.
+    It begins with the trunk, all but the head, that the row `start` trained, if one is named. It learns by `losses`;
+    with `circulation` in every cycle, and there from true heatmaps where there are no losses.
     """
 
     __pydantic_config__ = FORBID
 
     student: ModelChoice
     teacher: Teacher | None = None
+    start: OtherRow | None = None
     losses: Losses | None = None
     circulation: CirculationChoice | None = None
     input_size: tuple[Count, Count]
@@ -369,8 +371,14 @@ class Recipe:
     @property
     def row_teacher(self) -> Recipe | None:
         """The recipe of the row that teaches, if that is what does."""
-        recipe: Recipe | None = self.teacher.recipe if isinstance(self.teacher, RowTeacher) else None
+        recipe: Recipe | None = self.teacher.recipe if isinstance(self.teacher, OtherRow) else None
         return recipe
+
+    @property
+    def other_rows(self) -> dict[str, OtherRow]:
+        """The rows that must be trained first, by the field that names each."""
+        named = {"teacher": self.teacher, "start": self.start}
+        return {field: one for field, one in named.items() if isinstance(one, OtherRow)}
 
     @property
     def uses_teacher(self) -> bool:

@@ -12,7 +12,7 @@ from annotated_types import MaxLen, MinLen
 from distilpose.evaluation.metrics import AP, METRICS, MetricUse
 from distilpose.parts.naming import nearest
 from experiments.sweep.checking import checked
-from experiments.sweep.compatibility import recipe_faults, row_teacher_faults
+from experiments.sweep.compatibility import other_row_faults, recipe_faults
 from experiments.sweep.expand import (
     AxesEntry,
     ExpandedRow,
@@ -30,9 +30,9 @@ from experiments.sweep.recipe import (
     TEST,
     FileName,
     Name,
+    OtherRow,
     OtherSet,
     Recipe,
-    RowTeacher,
     to_json,
     with_metric,
     with_parts,
@@ -245,7 +245,7 @@ def sweep_of(name: str, sheet: Sheet) -> Sweep | None:
     expanded = expand(sheet)
     if not expanded:
         return None
-    recipes = _with_row_teachers(expanded, [_recipe(row, sheet) for row in expanded], sheet)
+    recipes = _with_other_rows(expanded, [_recipe(row, sheet) for row in expanded], sheet)
     _check_baselines(expanded, sheet)
     if document is None:
         return None
@@ -306,9 +306,9 @@ def _search(document: Document, entry: SearchEntry, seeds: tuple[int, ...], shee
     if len(sheet.problems) > before:
         return None
     base = _recipe(_trial(sheet, "base", {}), sheet)
-    if base is not None and isinstance(base.teacher, RowTeacher):
-        place = sheet.node.nearest(("base", "teacher")).place
-        sheet.fault(place, "base.teacher.row", f"must not teach a search's trials, got {shown(base.teacher.row)}")
+    for field, other in ({} if base is None else base.other_rows).items():
+        place = sheet.node.nearest(("base", field)).place
+        sheet.fault(place, f"base.{field}.row", f"must not be of a search's trials, got {shown(other.row)}")
     if base is None or len(sheet.problems) > before:
         return None
     for params in ends(entry):
@@ -361,32 +361,39 @@ def _check_baselines(rows: Sequence[ExpandedRow], sheet: Sheet) -> None:
         sheet.fault(place, field, f"must be one of the rows, got {shown(name)}; {nearest(name, names)}")
 
 
-def _with_row_teachers(
+def _with_other_rows(
     rows: Sequence[ExpandedRow], recipes: Sequence[Recipe | None], sheet: Sheet
 ) -> list[Recipe | None]:
-    """The recipes, those taught by other rows with these rows' own."""
+    """The recipes, those that need other rows with these rows' own."""
     index = {row.name: position for position, row in enumerate(rows)}
     whole: dict[int, Recipe | None] = {}
 
     def find(position: int, above: tuple[str, ...]) -> Recipe | None:
         recipe, row = recipes[position], rows[position]
-        if position in whole or recipe is None or not isinstance(recipe.teacher, RowTeacher):
+        if position in whole or recipe is None:
             return whole.get(position, recipe)
-        name, place = recipe.teacher.row, row.recipe.nearest(("teacher", "row")).place
         whole[position] = None
-        if name not in index:
-            sheet.fault(place, "teacher.row", f"must be one of the rows, got {shown(name)}; {nearest(name, index)}")
-        elif name in (*above, row.name):
-            sheet.fault(place, "teacher.row", f"must not be taught by this row itself, got {shown(name)}", row.name)
-        elif len(above) == MOST_TEACHERS:
-            sheet.fault(
-                place, "teacher.row", f"must be one of at most {MOST_TEACHERS} rows that teach in turn", row.name
-            )
-        elif (teacher := find(index[name], (*above, row.name))) is not None:
-            for path, message in row_teacher_faults(recipe, teacher):
-                sheet.fault(row.recipe.nearest(path).place, dotted(path), message, row.name)
-            whole[position] = replace(recipe, teacher=recipe.teacher.found(teacher))
+        found: dict[str, Any] = {
+            field: other(field, one.row, row, recipe, above) for field, one in recipe.other_rows.items()
+        }
+        if None not in found.values():
+            whole[position] = replace(recipe, **found)
         return whole[position]
+
+    def other(field: str, name: str, row: ExpandedRow, recipe: Recipe, above: tuple[str, ...]) -> OtherRow | None:
+        """The row of this name, in a field of this recipe; None where it is at fault."""
+        place = row.recipe.nearest((field, "row")).place
+        if name not in index:
+            sheet.fault(place, f"{field}.row", f"must be one of the rows, got {shown(name)}; {nearest(name, index)}")
+        elif name in (*above, row.name):
+            sheet.fault(place, f"{field}.row", f"must not wait for this row itself, got {shown(name)}", row.name)
+        elif len(above) == MOST_TEACHERS:
+            sheet.fault(place, f"{field}.row", f"must be one of at most {MOST_TEACHERS} rows in turn", row.name)
+        elif (needed := find(index[name], (*above, row.name))) is not None:
+            for path, message in other_row_faults(recipe, field, needed):
+                sheet.fault(row.recipe.nearest(path).place, dotted(path), message, row.name)
+            return OtherRow(row=name).found(needed)
+        return None
 
     return [find(position, ()) for position in range(len(rows))]
 

@@ -146,6 +146,7 @@ def _train(
             skeleton=train.skeleton,
             parts=store.parts,
             teacher=teacher,
+            start=_start(store, specs[run_id]),
             aside=asides.get(run_id),
         )
         for run_id in run_ids
@@ -260,6 +261,17 @@ def _teacher(
     if state != "finished":
         raise ValueError(f"teacher {run.run_id}: must be finished before its students train, is {state}")
     return load_trained(run.recipe(), run, skeleton=skeleton, parts=store.parts)
+
+
+def _start(store: Store, spec: RunSpec) -> RunDir | None:
+    """The run that this one begins from."""
+    start_id = spec["identity"].get("start")
+    if start_id is None:
+        return None
+    run = store.run(start_id)
+    if (state := run.state()) != "finished":
+        raise ValueError(f"start {start_id}: must be finished before what begins from it trains, is {state}")
+    return run
 
 
 def _should_end(job: Job, store: Store, recipe: RunRecipe) -> Callable[[Member], bool]:

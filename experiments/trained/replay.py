@@ -100,11 +100,12 @@ def make_ready(
     again = Store(_new_folder(store, run_id) if out is None else out)
     if again.root.exists():
         raise ValueError(f"out: must be a folder that is not there yet, got {again.root}")
-    teacher = spec["teacher_id"]
+    lent = [spec["teacher_id"]] if spec["teacher_id"] is not None and recipe.given_teacher is None else []
+    lent += [spec["identity"]["start"]] if "start" in spec["identity"] else []
     own: set[OwnPart | None] = set(recipe.own_parts)
-    if teacher is not None and recipe.given_teacher is None:
-        _lend(store.run(teacher), again.run(teacher))
-        own |= set(store.run(teacher).recipe().own_parts)
+    for needed in lent:
+        _lend(store.run(needed), again.run(needed))
+        own |= set(store.run(needed).recipe().own_parts)
     launched: Any = origin.get("job") or {}
     metric = launched.get("metric")
     if metric is not None:
@@ -156,13 +157,15 @@ def _new_folder(store: Store, run_id: str) -> Path:
     return folder
 
 
-def _lend(teacher: RunDir, place: RunDir) -> None:
-    """The finished teacher's files that its student needs, as hard links where the disk has them."""
-    if not teacher.finished:
-        raise ValueError(f"teacher {teacher.run_id}: must be finished for its student to be replayed; launch its sweep")
-    weights = sorted(path for path in teacher.checkpoints.iterdir() if path.suffix == ".safetensors")
-    for file in (teacher.path / "run.json", *weights, teacher.path / "result.json"):
-        target = place.path / file.relative_to(teacher.path)
+def _lend(needed: RunDir, place: RunDir) -> None:
+    """The finished teacher's or start's files that a replay needs, as hard links where the disk has them."""
+    if not needed.finished:
+        raise ValueError(
+            f"run {needed.run_id}: must be finished for what it teaches or starts to be replayed; launch its sweep"
+        )
+    weights = sorted(path for path in needed.checkpoints.iterdir() if path.suffix == ".safetensors")
+    for file in (needed.path / "run.json", *weights, needed.path / "result.json"):
+        target = place.path / file.relative_to(needed.path)
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(file, target)
