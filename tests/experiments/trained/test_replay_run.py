@@ -117,7 +117,7 @@ def test_what_cannot_be_replayed_is_explained_before_anything_is_made(
         make_ready(Store(tmp_path), student.run_id)
     rewritten(student, tmp_path / "alone")
     (tmp_path / "alone" / student.run_id / "run.json").write_bytes((student.path / "run.json").read_bytes())
-    with pytest.raises(ValueError, match=r"teacher \w+: must be finished"):
+    with pytest.raises(ValueError, match=r"run \w+: must be finished for what it teaches"):
         make_ready(Store(tmp_path / "alone"), student.run_id, tmp_path / "out")
     with pytest.raises(ValueError, match=r"--data nowhere: means nothing for run \w+, which is trained on synthetic"):
         make_ready(store, student.run_id, tmp_path / "out", data=Path("nowhere"))
