@@ -141,7 +141,8 @@ def test_the_saved_plan_says_what_reports_need(plan: Plan) -> None:
         "paper": {"AP": 67.1},
         "baseline": "none",
         "runs": [
-            {"run_id": run.run_id, "seed": run.seed, "teacher_id": plan.teachers[0].run_id} for run in plan.rows[1].runs
+            {"run_id": run.run_id, "seed": run.seed, "teacher_id": plan.teachers[0].run_id, "start_id": None}
+            for run in plan.rows[1].runs
         ],
     }
     assert saved["baseline"] == "none"
