@@ -110,7 +110,7 @@ def _tested(numbers: SweepNumbers) -> list[str]:
     most = max(found.n for _, found in numbers.compared)
     if most < LEAST_SEEDS:
         few = "One seed a row is" if most == 1 else "Two seeds a row are"
-        return [f"{few} too few for any test or interval; run at least 5 seeds to decide anything."]
+        return [f"{few} too few for any test or interval of a row alone; run at least 5 seeds to decide anything."]
     tested = [(row, found) for row, found in numbers.compared if found.p_adjusted is not None]
     if not tested:
         return ["The differences do not vary between seeds, so nothing can be tested."]

@@ -184,7 +184,7 @@ def test_two_pairs_are_not_tested_anywhere(own_store: tuple[Store, SavedPlan]) -
     assert row["95 % interval: bootstrap"] == row["paired t test: p"] == row["sign-flip test: p"] == gap()
     said = " ".join([headline(found), *support(found)])
     assert "95 % interval" not in headline(found)
-    assert "Two seeds a row are too few for any test or interval; run at least 5 seeds" in said
+    assert "Two seeds a row are too few for any test or interval of a row alone; run at least 5" in said
     assert "significant" not in said
 
 
