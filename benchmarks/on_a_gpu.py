@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 import traceback
 import xml.etree.ElementTree as ElementTree
@@ -360,7 +361,7 @@ def _by_value(runs: Path) -> Iterator[Path]:
     teachers = [run for run in ended if json.loads((run / "run.json").read_text())["role"] == "teacher"]
     yield from (run / "checkpoints" / "weights.safetensors" for run in teachers)
     yield from (
-        file for folder in ("plans", "provenance", "parts") for file in (runs / folder).rglob("*") if file.is_file()
+        file for folder in ("sweeps", "provenance", "parts") for file in (runs / folder).rglob("*") if file.is_file()
     )
     for wanted in (False, True):
         for run in ended:
@@ -415,7 +416,9 @@ def main() -> None:
     parser.add_argument("--results", type=Path, help="for --pack: what came back from an earlier lease")
     parser.add_argument("--kit", type=Path, help="what was packed")
     parser.add_argument("--out", type=Path, help="where results go")
-    parser.add_argument("--work", type=Path, default=Path("/tmp/distilpose-gpu"), help="what stays on the machine")
+    parser.add_argument(
+        "--work", type=Path, default=Path(tempfile.gettempdir()) / "distilpose-gpu", help="what stays on the machine"
+    )
     parser.add_argument("--budget", type=float, default=540, metavar="SECONDS")
     parser.add_argument("--only", default=",".join(PARTS), help=f"of {','.join(PARTS)}")
     parser.add_argument("--small", action="store_true", help="small sizes on the CPU, to see that it works")

@@ -86,12 +86,14 @@ def _synced(folder: Path, count: int, away: float) -> float:
     _send(root, plan, TOGETHER, count, Wandb(mode="offline"))
     files = list(root.glob("*/wandb/offline-run-*"))
     assert len(files) == count, files
-    command = [sys.executable, "-m", "wandb", "sync"]
+
+    def sync() -> None:
+        for run in files:  # it leaves logs in the working folder
+            command = [sys.executable, "-m", "wandb", "sync", str(run)]
+            subprocess.run(command, check=True, capture_output=True, cwd=folder)
+
     with _server(folder / "server", away):
-        return (
-            seconds_of(lambda: [subprocess.run([*command, run], check=True, capture_output=True) for run in files])
-            / count
-        )
+        return seconds_of(sync) / count
 
 
 def _mirror(folder: Path, settings: Settings) -> Iterator[Figure]:

@@ -83,7 +83,7 @@ def build_member(
     folder of the run's lease.
 
     Raises:
-        WarmStartError: a ValueError; the teacher's weights do not fit, or ImageNet's cannot be had.
+        WarmStartError: the weights of the teacher or the start do not fit, or ImageNet's are missing. A ValueError.
     """
     model = build_run_model(recipe, skeleton, parts)
     if start is not None:

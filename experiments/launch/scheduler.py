@@ -269,11 +269,10 @@ class _Schedule:
     def _startable(self, cohort: SavedCohort) -> tuple[str, ...] | None:
         """The cohort's runs that can start now; none while it waits, None when nothing is left to do."""
         left = [run_id for run_id in cohort.run_ids if not self._fates[run_id].settled]
-        needs = {run_id: self._needs(run_id) for run_id in left}
-        if not all(fate.settled for fates in needs.values() for fate in fates):
+        if any(not fate.settled for run_id in left for fate in self._needs(run_id)):
             return ()
-        for run_id, fates in needs.items():  # those that need nothing of what failed go on
-            if any(fate.what != "finished" for fate in fates):
+        for run_id in left:  # those that need nothing of what failed go on
+            if any(fate.what != "finished" for fate in self._needs(run_id)):
                 self._fates[run_id] = Fate(what="blocked")
         left = [run_id for run_id in left if not self._fates[run_id].settled]
         if not left:

@@ -314,8 +314,8 @@ def _cohorts(
     for by_teacher in groups.values():
         free = by_teacher.pop(None, {})
         host = next(iter(by_teacher), None)
-        guests = [run_id for run_id in free if host is not None and run_id not in trained]
-        alone = [run_id for run_id in free if run_id not in guests]
+        guests = [] if host is None else [run_id for run_id in free if run_id not in trained]
+        alone = [run_id for run_id in free if host is None or run_id in trained]
         for teacher_id, members in {None: alone, **by_teacher}.items():
             run_ids = [*(guests if teacher_id == host else ()), *members]
             size = limit or len(run_ids) or 1

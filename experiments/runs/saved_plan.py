@@ -24,6 +24,11 @@ class SavedRun:
     teacher_id: RunId | None = None
     start_id: RunId | None = None
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """The runs that must be there before it."""
+        return frozenset(one for one in (self.teacher_id, self.start_id) if one is not None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedRow:

@@ -48,15 +48,14 @@ class Selection:
                 raise ValueError(f"--seeds: must be seeds of the rows, {', '.join(map(str, there))}, got {seed}")
         seeds = self.seeds or there
         selected = {row.name: [run for run in row.runs if row.name in names and run.seed in seeds] for row in plan.rows}
-        kept: dict[str, set[str]] = {}  # with the runs that each needs
+        kept: dict[str, frozenset[str]] = {}  # with the runs that each needs
         wanted = [run.run_id for own in selected.values() for run in own]
         while wanted:
             run_id = wanted.pop()
             if run_id not in kept:
-                needs = (runs[run_id].teacher_id, runs[run_id].start_id) if run_id in runs else ()
-                kept[run_id] = {one for one in needs if one is not None}
+                kept[run_id] = runs[run_id].needs if run_id in runs else frozenset()
                 wanted += kept[run_id]
-        needed = set().union(*kept.values())
+        needed = frozenset().union(*kept.values())
         rows = [
             replace(row, runs=tuple(run for run in row.runs if run in selected[row.name] or run.run_id in needed))
             for row in plan.rows

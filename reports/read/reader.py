@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 from experiments.runs.atomic import DamagedError
 from experiments.runs.journal import PictureRow, metric_rows, picture_rows
 from experiments.runs.run_files import Diagnosis
-from experiments.runs.store import JsonFile, RunDir, Store
+from experiments.runs.store import JsonFile, Progress, RunDir, Store
 from reports.read.curves import run_curves
 from reports.read.per_picture import PerPicture, read_per_picture
 
@@ -192,9 +192,8 @@ def _people(run: RunDir, rows: Iterable[PictureRow], best_epoch: float | None) -
     return chosen
 
 
-def _so_far(run: RunDir) -> dict[str, float]:
+def _so_far(progress: Progress | None) -> dict[str, float]:
     """What a run without a result measured last."""
-    progress = None if run.damage() else run.progress()
     values = {} if progress is None else progress.values
     return {
         name.removeprefix("val/"): value
@@ -203,11 +202,10 @@ def _so_far(run: RunDir) -> dict[str, float]:
     }
 
 
-def _reason(run: RunDir, state: State, epochs: float | None) -> str:
+def _reason(run: RunDir, state: State, epochs: float | None, progress: Progress | None) -> str:
     """Why a run has no result, in words."""
     if state in ("planned", "missing"):
         return "not started"
-    progress = run.progress()
     reached = 0.0 if progress is None else progress.epoch or 0.0
     if progress is not None and progress.total_steps and epochs:
         reached = progress.step * epochs / progress.total_steps
@@ -259,15 +257,16 @@ def _read(run: RunDir, row: str, seed: int, role: str) -> RunNumbers:
     recipe: dict[str, Any] = {} if spec is None else {**spec["recipe"]}
     epochs = (result and result.epochs) or (recipe.get("schedule") or {}).get("epochs")
     state: State = "finished" if result is not None else "damaged" if damage else run.state() if spec else "missing"
+    progress = None if damage or result is not None else run.progress()
     return RunNumbers(
         run_id=run.run_id,
         row=row,
         role=role,
         seed=seed if spec is None else spec["seed"],
         state=state,
-        reason=damage or ("" if result is not None else _reason(run, state, epochs)),
+        reason=damage or ("" if result is not None else _reason(run, state, epochs, progress)),
         metrics={} if result is None else _shown({**result.metrics, **_on_other_sets(run)}),
-        last=_shown(_so_far(run) if result is None else result.last),
+        last=_shown(_so_far(progress) if result is None else result.last),
         best_epoch=None if result is None else result.best_epoch,
         epochs=epochs,
         seconds=None if result is None else result.seconds,

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from command_line import Said
-from safetensors.torch import load_file
+from test_taught_teachers import assert_refused, assert_trunk_kept, begun
 
 SWEEP = """\
 sweep: started
@@ -44,17 +43,12 @@ def test_rows_begin_with_the_trunk_of_the_same_seed(distilpose: Callable[..., Sa
     said = ("launch", sweep, "--runs", runs, "--track", "none", "--on", "here", "--rows", "none,KT,head alone")
     code, out, error = distilpose(*said, "--seeds", "1")
     assert code == 0, error + out
-    specs = {file.parent.name: json.loads(file.read_text()) for file in runs.glob("*/run.json")}
-    ids = {spec["row"]: run_id for run_id, spec in specs.items()}
+    specs, ids = begun(runs)
     starts = {spec["row"]: spec["identity"].get("start") for spec in specs.values()}
     warm = ids["heatmaps"]
     assert starts == {None: None, "heatmaps": None, "none": warm, "KT": warm, "head alone": warm}
     assert {spec["seed"] for spec in specs.values() if spec["row"]} == {1}
-    files = (runs / ids[row] / "checkpoints" / "weights.safetensors" for row in ("head alone", "heatmaps"))
-    ours, theirs = map(load_file, files)
-    assert {name for name, value in ours.items() if name in theirs and torch.equal(value, theirs[name])} == {
-        name for name in ours if not name.startswith("head.")
-    }
+    assert_trunk_kept(runs, ids["head alone"], warm)
     code, out, error = distilpose("replay", ids["none"], "--runs", runs)
     assert code == 0, error + out
 
@@ -84,9 +78,7 @@ def test_what_begins_with_a_run_waits_for_it(distilpose: Callable[..., Said], sw
     ],
 )
 def test_what_is_wrong_with_a_start_is_told(
-    distilpose: Callable[..., Said], sweep: Path, old: str, new: str, told: str
+    distilpose: Callable[..., Said], tmp_path: Path, old: str, new: str, told: str
 ) -> None:
     assert SWEEP.count(old) == 1
-    sweep.write_text(SWEEP.replace(old, new))
-    code, out, error = distilpose("plan", sweep, "--runs", sweep.parent / "runs")
-    assert (code, told in error) == (2, True), error + out
+    assert_refused(distilpose, tmp_path, SWEEP, old, new, told)

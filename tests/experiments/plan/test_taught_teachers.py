@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -34,6 +35,21 @@ def assert_refused(distilpose: Callable[..., Said], folder: Path, sweep: str, ol
     (folder / "taught.yaml").write_text(sweep.replace(old, new))
     code, out, error = distilpose("plan", folder / "taught.yaml", "--runs", folder / "runs")
     assert (code, told in error) == (2, True), error + out
+
+
+def begun(runs: Path) -> tuple[dict[str, dict[str, Any]], dict[str | None, str]]:
+    """What every run is, by its id; and the ids of one seed by row."""
+    specs = {file.parent.name: json.loads(file.read_text()) for file in runs.glob("*/run.json")}
+    return specs, {spec["row"]: run_id for run_id, spec in specs.items()}
+
+
+def assert_trunk_kept(runs: Path, one: str, other: str) -> None:
+    """That a run's weights are another's to the bit, and its head's alone are not."""
+    files = (runs / run_id / "checkpoints" / "weights.safetensors" for run_id in (one, other))
+    ours, theirs = map(load_file, files)
+    assert {name for name, value in ours.items() if name in theirs and torch.equal(value, theirs[name])} == {
+        name for name in ours if not name.startswith("head.")
+    }
 
 
 @pytest.mark.parametrize(
@@ -76,18 +92,13 @@ def test_a_teacher_with_losses_teaches_a_row_that_teaches_another(
     runs = tmp_path / "runs"
     code, out, error = distilpose("launch", tmp_path / "taught.yaml", "--runs", runs, "--track", "none", "--on", "here")
     assert code == 0, error + out
-    specs = {file.parent.name: json.loads(file.read_text()) for file in runs.glob("*/run.json")}
-    ids = {spec["row"]: run_id for run_id, spec in specs.items()}
+    specs, ids = begun(runs)
     taught = {spec["row"]: spec["teacher_id"] for spec in specs.values()}
     assert taught == {None: None, "SimCC": None, "DWPose": ids[None], "second stage": ids["DWPose"]}
     journal = (runs / ids["DWPose"] / "journal.jsonl").read_text()
     assert "train/loss_DWPose" in journal
     assert "train/loss_AM" in journal
-    files = (runs / ids[row] / "checkpoints" / "weights.safetensors" for row in ("second stage", "DWPose"))
-    ours, theirs = map(load_file, files)
-    assert {name for name, value in ours.items() if torch.equal(value, theirs[name])} == {
-        name for name in ours if not name.startswith("head.")
-    }
+    assert_trunk_kept(runs, ids["second stage"], ids["DWPose"])
     code, out, error = distilpose("report", tmp_path / "taught.yaml", "--runs", runs)
     assert code == 0, error
 
