@@ -75,28 +75,34 @@ def write_subset(root: Path, out: Path, counts: Mapping[str, int], *, drop: Sequ
     return written
 
 
-def write_division(root: Path, out: Path, split: str, *, share: float, seed: int) -> dict[str, int]:
-    """Write one split as `train` and, of this share of its pictures, `val`; people of one picture stay together.
+def write_division(root: Path, out: Path, split: str, *, into: str, share: float, seed: int) -> dict[str, int]:
+    """Write a set whose split gives this share of its pictures to a new one, `into`; others are as they were.
 
-    Returns the people of each.
+    People of one picture stay together. Returns the people of both.
 
     Raises:
-        DataError: the split cannot be read, or a half has nobody, or is there already.
+        DataError: a split cannot be read, is there already, or would have nobody.
     """
     content, data = _read(root, split)
+    others = [other for other in find_splits(root) if other != split]
+    if into in (split, *others):
+        raise DataError(f"{root}: has a split {into} already; divide {split} into another")
     images = content["images"]
     order = np.random.default_rng(seed).permutation(len(images))
     chosen = {images[place]["id"] for place in order[: round(share * len(images))]}
-    counts = {"train": 0, "val": 0}
+    counts = {split: 0, into: 0}
     for person in data.people:
-        counts["val" if person.image_id in chosen else "train"] += 1
+        counts[into if person.image_id in chosen else split] += 1
     for half, count in counts.items():
         if not count:
             raise DataError(f"{data.annotation_file}: {half} would have nobody; choose another share than {share:g}")
     for half in counts:
-        pictures = [image for image in images if (image["id"] in chosen) == (half == "val")]
-        rows = [row for row in content["annotations"] if (row["image_id"] in chosen) == (half == "val")]
+        pictures = [image for image in images if (image["id"] in chosen) == (half == into)]
+        rows = [row for row in content["annotations"] if (row["image_id"] in chosen) == (half == into)]
         write_split(out, half, {**content, "images": pictures, "annotations": rows}, {"": data.image_dir})
+    for other in others:
+        whole, its = _read(root, other)
+        write_split(out, other, whole, {"": its.image_dir})
     return counts
 
 

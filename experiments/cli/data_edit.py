@@ -39,14 +39,15 @@ def subset(
 def split(
     source: Source,
     out: Out,
-    val: Annotated[float, typer.Option(help="Share of the pictures to validate on.", min=0.0, max=1.0)] = 0.1,
     of: Annotated[str, typer.Option(help="The split to divide.")] = "train",
+    into: Annotated[str, typer.Option(help="The new split.")] = "val",
+    share: Annotated[float, typer.Option(help="The share of its pictures that it gives.", min=0.0, max=1.0)] = 0.1,
     seed: Annotated[int, typer.Option(help="What is drawn by it.", min=0)] = 0,
 ) -> None:
-    """Divide one split into train and val, picture by picture."""
+    """Give some of one split's pictures to a new split; other splits stay as they are."""
     from distilpose.data.editing import write_division
 
-    _say(write_division(source, out, of, share=val, seed=seed), out)
+    _say(write_division(source, out, of, into=into, share=share, seed=seed), out)
 
 
 def merge(sets: Sets, out: Annotated[Path, typer.Option("--out", help="Folder to make.")]) -> None:

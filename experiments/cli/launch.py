@@ -50,6 +50,14 @@ if TYPE_CHECKING:
     from experiments.train.elsewhere import OtherSets
 
 DEFAULT_TRACKERS = ("wandb",)
+Workers = Annotated[
+    int | None,
+    typer.Option(help="Threads that prepare batches, per process; by default its cores on a GPU, up to 8.", min=0),
+]
+Cache = Annotated[
+    Path | None, typer.Option(help="Folder to keep decoded pictures in, for all processes; prints its size first.")
+]
+RetryFailed = Annotated[bool, typer.Option(help="Try runs again that failed for good.")]
 _BEGUN = ("running", "failed", "interrupted", "pruned", "stopped")
 
 
@@ -73,7 +81,7 @@ def demo(
     # The first seed's rows on all processes at once: half of the runs make a table, the others its second seed.
     max_cohort = -(-len(sweep.rows) // len(where.launcher.slots))
     with page_while(runs, sweep.sweep, sweep.profile):
-        complete = _train(
+        complete = train(
             sweep, place, wish, where,
             track=track, workers=None, cache=None, retry_failed=False, max_cohort=max_cohort,
             selection=selection_of(None, ""),
@@ -92,14 +100,9 @@ def launch(
     jobs: Jobs = 0,
     device: Device = "auto",
     track: Track = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(help="Threads that prepare batches, per process; by default its cores on a GPU, up to 8.", min=0),
-    ] = None,
-    cache: Annotated[
-        Path | None, typer.Option(help="Folder to keep decoded pictures in, for all processes; prints its size first.")
-    ] = None,
-    retry_failed: Annotated[bool, typer.Option(help="Try runs again that failed for good.")] = False,
+    workers: Workers = None,
+    cache: Cache = None,
+    retry_failed: RetryFailed = False,
     gpus_per_run: Annotated[
         int, typer.Option(help="GPUs that train one cohort together; on a CPU, processes.", min=1)
     ] = 1,
@@ -131,7 +134,7 @@ def launch(
     place = Place(data=data, runs=runs)
     wish = Wish(device=device, jobs=jobs, processes=gpus_per_run)
     where = choose(on, wish, options or ())
-    complete = _train(
+    complete = train(
         chosen,
         place,
         wish,
@@ -144,7 +147,12 @@ def launch(
         more_seeds=more_seeds,
         hours=hours,
         notify=notify or (),
-    )
+        words=worker_words(
+            sweep, profile, data, runs,
+            device=device, track=track, workers=workers, cache=cache, retry_failed=retry_failed,
+            rows=rows, seeds=seeds, changes=changes, name=name,
+        ),
+    )  # fmt: skip
     words = [
         "distilpose",
         "report",
@@ -159,7 +167,7 @@ def launch(
         raise typer.Exit(INCOMPLETE)
 
 
-def _train(
+def train(
     sweep: "Sweep",
     place: Place,
     wish: Wish,
@@ -174,9 +182,13 @@ def _train(
     hours: float | None = None,
     max_cohort: int | None = None,
     notify: Sequence[str] = (),
+    stay: bool = True,
+    words: Sequence[str] = (),
 ) -> bool:
+    """Train what the sweep lacks, or have workers do it by these `words`; whether it is complete then."""
     from distilpose.data.problem import problem_lines
     from experiments.build.data import data_root, prepare
+    from experiments.launch.neighbours import Neighbours
     from experiments.launch.notify import Notifier, check_target
     from experiments.launch.records import LaunchSettings
     from experiments.launch.scheduler import launch_plan
@@ -225,6 +237,9 @@ def _train(
         costs = estimate(planned, store, say)
     console.print(launch_summary(planned, states, costs, where.launcher.slots))
     say_changes(store, whole, "wants")
+    if where.by_workers:
+        store.save_plan(whole.saved())
+        return _work_elsewhere(where, place, words, planned)
     settings = LaunchSettings(
         data_root=lambda data: data_root(data, root=place.data, runs=place.runs).resolve(),
         workers=workers,
@@ -233,8 +248,10 @@ def _train(
         track=trackers,
         retry_failed=retry_failed,
         hours=hours,
+        stay=stay,
         poll_seconds=where.poll_seconds,
         rooms=where.rooms,
+        neighbours=Neighbours() if where.is_here else None,
     )
     begun = {run_id: store.run(run_id).progress() for run_id, state in states.items() if state in _BEGUN}
     steps = {run_id: progress.step for run_id, progress in begun.items() if progress is not None}
@@ -284,6 +301,57 @@ def _train(
     if elsewhere or any(row.recipe.data.test is not None for row in sweep.rows):
         _measure_lacking(plan, place, elsewhere)
     return outcome.complete
+
+
+def worker_words(
+    sweep: str,
+    profile: str | None,
+    data: Path | None,
+    runs: Path,
+    *,
+    device: str,
+    track: Sequence[str] | None,
+    workers: int | None,
+    cache: Path | None,
+    retry_failed: bool,
+    rows: Sequence[str] | None,
+    seeds: str,
+    changes: Sequence[str] | None,
+    name: str | None,
+) -> list[str]:
+    """The words of `distilpose work` that do what `launch` was asked for, from any folder."""
+    file = Path(sweep)
+    paths = {"--data": data, "--runs": runs, "--cache": cache}
+    given: list[tuple[str, str | None]] = [
+        ("--profile", profile),
+        *((option, None if path is None else str(path.resolve())) for option, path in paths.items()),
+        ("--device", device),
+        ("--workers", None if workers is None else str(workers)),
+        ("--seeds", seeds or None),
+        ("--name", name),
+        *(("--track", one) for one in track or ()),
+        *(("--rows", one) for one in rows or ()),
+        *(("--set", one) for one in changes or ()),
+    ]
+    options = [word for option, value in given if value is not None for word in (option, value)]
+    return [str(file.resolve()) if file.exists() else sweep, *options, *(["--retry-failed"] if retry_failed else [])]
+
+
+def _work_elsewhere(where: Opened, place: Place, words: Sequence[str], plan: "Plan") -> bool:
+    """Whether workers completed the plan while somebody looked."""
+    from experiments.launch.signals import interruptible
+    from experiments.launch.workers import start_workers
+    from experiments.runs.store import Store
+
+    count = len(where.launcher.slots)
+    console.print(f"{count} worker{'s' * (count != 1)} do the rest; distilpose status says what they have done")
+    try:
+        with interruptible():
+            start_workers(where.launcher, place.runs, words, poll_seconds=where.poll_seconds)
+    except KeyboardInterrupt:
+        console.print(f"Interrupted; {where.farewell}")
+        raise typer.Exit(INTERRUPTED) from None
+    return set(Store(place.runs).states(plan.runs).values()) == {"finished"}
 
 
 def _say_shared(

@@ -30,6 +30,7 @@ from experiments.cli import (
     status,
     stop,
     track,
+    work,
 )
 from experiments.cli.options import USER_ERROR, console
 from experiments.terminal.output import PlainFormatter
@@ -74,6 +75,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     launch.demo,
     plan.plan,
     launch.launch,
+    work.work,
     status.status,
     stop.stop,
     stop.retry,

@@ -39,7 +39,7 @@ def gpu_rooms() -> dict[str, Room]:
         chosen = [gpu for name in names for gpu in gpus if name == str(gpu.index) or gpu.uuid.startswith(name)]
         gpus = chosen if len(chosen) == len(names) else []
     return {
-        f"cuda:{position}": Room(total=gpu.memory_total, free=gpu.memory_total - gpu.memory_used)
+        f"cuda:{position}": Room(total=gpu.memory_total, free=gpu.memory_total - gpu.memory_used, gpu=gpu.uuid)
         for position, gpu in enumerate(gpus)
     }
 

@@ -36,6 +36,11 @@ class LocalHandle:
             self._process.wait()
 
 
+BRIEF_WAITS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "10000"}
+"""Threads that spin for long while they wait make a training many times slower where others want the cores too, and
+threads that sleep at once make it slower where nobody does."""
+
+
 class LocalLauncher:
     """Starts `command JOB` for each cohort; its output goes to the job's `.log` file.
 
@@ -56,8 +61,7 @@ class LocalLauncher:
 
     def start(self, job: Path, slot: Slot) -> LocalHandle:
         """Start the job's process."""
-        # Threads that spin while they wait make trainings many times slower where others want the cores too.
-        environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "OMP_NUM_THREADS": str(slot.threads)}
+        environment = {**BRIEF_WAITS, **os.environ, "OMP_NUM_THREADS": str(slot.threads)}
         with job.with_suffix(".log").open("ab") as log:
             process = subprocess.Popen(
                 [*TETHER, str(os.getpid()), *self._command, str(job)],

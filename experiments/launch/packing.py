@@ -21,12 +21,13 @@ PREDICTION_MARGIN = 0.5
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
     """The memory of a device in bytes, whole and free. `guess` is the peak assumed of an unmeasured cohort; with None
-    it gets the device to itself.
+    it gets the device to itself. A GPU has its UUID, whatever a process calls it.
     """
 
     total: int
     free: int
     guess: int | None = None
+    gpu: str = ""
 
 
 def fits(need: int | None, tenants: Sequence[int | None], room: Room) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -66,6 +66,12 @@ class Wish:
     jobs: int = 0
     processes: int = 1
 
+    def of_workers(self, size: int) -> Wish:
+        """The wish for workers of so many GPUs, one unless said otherwise. Raises ValueError for several GPUs a run."""
+        if self.processes > 1:
+            raise ValueError(f"--gpus-per-run {self.processes}: cohorts of several GPUs are no work for workers")
+        return replace(self, jobs=self.jobs or 1, processes=size)
+
     def kind_of_device(self, place: str) -> str:
         """auto, cuda or cpu: a cluster chooses its GPUs itself. Raises ValueError for another device."""
         if self.device not in ("auto", "cuda", "cpu"):
@@ -78,7 +84,7 @@ class Wish:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
     """A launcher; the memory of its devices, if known; how often to look at it; what to say after Ctrl-C; whether its
-    processes use this machine's disks.
+    processes are on this machine; whether they are workers, which need no launcher.
     """
 
     launcher: Launcher
@@ -86,3 +92,4 @@ class Opened:
     poll_seconds: float = 0.1
     farewell: str = "every run has its checkpoint, and the same command goes on from there."
     is_here: bool = False
+    by_workers: bool = False

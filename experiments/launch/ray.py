@@ -17,8 +17,9 @@ from signal import SIGTERM
 from types import ModuleType
 from typing import Any
 
+from experiments.launch import workers
 from experiments.launch.command import COMMAND, TETHER, cohort_command
-from experiments.launch.options import read_options
+from experiments.launch.options import WorkerSize, read_options
 from experiments.launch.protocol import Opened, Slot, Wish
 from experiments.runs.job import PREEMPTED
 
@@ -171,19 +172,24 @@ class RayLauncher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RayOptions:
-    """Where the cluster is, as `ray.init` takes it; None starts one of this machine alone."""
+    """Where the cluster is, as `ray.init` takes it; None starts one of this machine alone. `worker`: the GPUs of a
+    worker, as 4gpu; instead of a task for each cohort there are `--jobs` workers.
+    """
 
     address: str | None = None
+    worker: WorkerSize | None = None
 
 
 def open_ray(wish: Wish, pairs: Sequence[str]) -> Opened:
     """Tasks of a Ray cluster."""
     options, device = read_options(RayOptions, pairs), wish.kind_of_device("Ray")
+    if options.worker is not None:
+        wish = wish.of_workers(options.worker)
     launcher = RayLauncher(
         options.address,
         jobs=wish.jobs,
         device=device,
         processes=wish.processes,
-        command=cohort_command(wish.processes),
+        command=workers.COMMAND if options.worker else cohort_command(wish.processes),
     )
-    return Opened(launcher=launcher, poll_seconds=0.5)
+    return Opened(launcher=launcher, poll_seconds=0.5, by_workers=options.worker is not None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from experiments.launch.neighbours import Neighbours
 from experiments.launch.packing import Room
 from experiments.launch.protocol import Slot
 from experiments.runs.store import Progress
@@ -23,7 +24,8 @@ class LaunchSettings:
     earlier launch stay failed unless `retry_failed`, or the disk was full. `rooms` tells the memory of a slot's device;
     None stands for a device of its own. `workers` threads prepare batches in each process, by default as many as suit
     its slot. Decoded pictures are kept in `cache`, if any. `track` are the trackers, as a job has them. After `hours`
-    all that is left stops as after Ctrl-C, when processes have `grace_seconds` to end.
+    all that is left stops as after Ctrl-C, when processes have `grace_seconds` to end. With `neighbours` a launch takes
+    only cohorts that no other has, and GPUs as far as others leave room; it does not `stay` for what others train.
     """
 
     data_root: Callable[[DataChoice], Path]
@@ -36,6 +38,8 @@ class LaunchSettings:
     backoff_seconds: float = 5.0
     retry_failed: bool = False
     rooms: Callable[[Slot], Room | None] = lambda slot: None
+    neighbours: Neighbours | None = None
+    stay: bool = True
     hours: float | None = None
     grace_seconds: float = 60.0
     poll_seconds: float = 0.1

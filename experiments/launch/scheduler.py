@@ -10,14 +10,16 @@ from pathlib import Path
 
 from distilpose.whole_files import FencedError
 from experiments.launch.fates import IDLE_ENDINGS, Ended, Fate, Seen, decide, soon
-from experiments.launch.packing import Peaks, fits
+from experiments.launch.packing import Peaks
 from experiments.launch.protocol import Handle, Launcher, Slot
 from experiments.launch.records import LaunchProgress, LaunchSettings, Outcome
 from experiments.launch.retries import death_note, micro_batch
+from experiments.launch.sharing import Devices, Running
 from experiments.launch.signals import interruptible
 from experiments.plan.plan import Plan
 from experiments.runs.atomic import DamagedError
 from experiments.runs.job import Job
+from experiments.runs.lease import Lease
 from experiments.runs.saved_plan import SavedCohort
 from experiments.runs.store import Failure, Store
 from experiments.sweep.recipe import run_recipe_from_json
@@ -38,6 +40,7 @@ class _Active:
     handle: Handle
     slot: int
     log: Path
+    claim: Lease | None
 
     @property
     def run_ids(self) -> tuple[str, ...]:
@@ -81,6 +84,7 @@ class _Schedule:
         self._active: list[_Active] = []
         self._fates: dict[str, Fate] = {}
         self._peaks = Peaks(plan, store)
+        self._devices = Devices(launcher.slots, settings.rooms, self._peaks, settings.neighbours)
         self._began = time.monotonic()
         if part.runs.keys() == plan.runs.keys() or not self._is_saved(part):
             self._keep_plan()
@@ -101,7 +105,7 @@ class _Schedule:
                     if on_progress is not None:
                         on_progress(self._progress())
                     reported = time.monotonic()
-                if not self._open and not self._active:
+                if not self._active and (not self._open or not (self._settings.stay or self._is_useful())):
                     break
                 if over := time.monotonic() >= until:
                     log.warning("time is over: %d processes write their checkpoints", len(self._active))
@@ -198,6 +202,10 @@ class _Schedule:
             if self._cohorts[run_id] not in self._open:
                 self._open.append(self._cohorts[run_id])
 
+    def _is_useful(self) -> bool:
+        """Whether something is left that no other launch has."""
+        return any(not fate.settled and fate.what != "elsewhere" for fate in self._fates.values())
+
     # What to start.
 
     def _lengthen(self) -> bool:
@@ -240,31 +248,26 @@ class _Schedule:
             if startable:
                 ready.append((cohort, startable))
         self._open = still_open
-        for cohort, run_ids in ready:
-            index = next((i for i in free if self._fits(run_ids, i)), None)
-            if index is None:
-                continue
-            free.remove(index)
-            try:
-                self._start(cohort, run_ids, index)
-            except OSError as error:
-                for run_id in run_ids:
-                    self._could_not_write(run_id, "it could not be started", error)
-
-    def _fits(self, run_ids: tuple[str, ...], index: int) -> bool:
-        """Whether the device of a free slot has room for the runs beside its tenants."""
+        if not ready or not free:
+            return
         slots = self._launcher.slots
-        slot = slots[index]
-        beside = [
-            active
-            for active in self._active
-            if (slots[active.slot].machine, slots[active.slot].device) == (slot.machine, slot.device)
-        ]
-        room = self._settings.rooms(slot) if beside else None
-        if room is None:
-            return True
-        tenants = [self._peaks.running(active.run_ids, slot.device) for active in beside]
-        return fits(self._peaks.expected(run_ids, slot.device), tenants, room)
+        with self._devices.meeting():
+            for cohort, run_ids in ready:
+                index = next((i for i in free if self._devices.fit(run_ids, slots[i], self._running)), None)
+                if index is None:
+                    continue
+                try:
+                    if self._start(cohort, run_ids, index):
+                        free.remove(index)
+                except OSError as error:
+                    free.remove(index)
+                    for run_id in run_ids:
+                        self._could_not_write(run_id, "it could not be started", error)
+            self._devices.tell(self._running)
+
+    @property
+    def _running(self) -> list[Running]:
+        return [(self._launcher.slots[active.slot], active.run_ids) for active in self._active]
 
     def _startable(self, cohort: SavedCohort) -> tuple[str, ...] | None:
         """The cohort's runs that can start now; none while it waits, None when nothing is left to do."""
@@ -286,7 +289,25 @@ class _Schedule:
         """The fates of the runs of this plan that it waits for: its teacher and its start."""
         return [self._fates[one] for one in self._plan.runs[run_id].needs if one in self._fates]
 
-    def _start(self, cohort: SavedCohort, run_ids: tuple[str, ...], index: int) -> None:
+    def _start(self, cohort: SavedCohort, run_ids: tuple[str, ...], index: int) -> bool:
+        """Start the cohort's process, unless another launch has one or is about to."""
+        claim = None
+        if self._settings.neighbours is not None:
+            claim = self._store.claim_cohort(cohort.cohort_id)
+            if claim is None:
+                later = soon(self._settings, time.monotonic())
+                self._fates |= {run_id: Fate(what="elsewhere", not_before=later) for run_id in run_ids}
+                return False
+            claim.start_heartbeat()
+        try:
+            self._begin(cohort, run_ids, index, claim)
+        except OSError:
+            if claim is not None:
+                claim.release()
+            raise
+        return True
+
+    def _begin(self, cohort: SavedCohort, run_ids: tuple[str, ...], index: int, claim: Lease | None) -> None:
         slot = self._slot(cohort, index)
         recipe = run_recipe_from_json(self._plan.runs[run_ids[0]].recipe)
         for run_id in run_ids:
@@ -313,8 +334,9 @@ class _Schedule:
         file = self._store.write_job(job.to_json())
         log.info("cohort %s: %d runs start on %s", cohort.cohort_id, len(run_ids), slot.device)
         handle = self._launcher.start(file, slot)
+        log_file = file.with_suffix(".log")
         self._active.append(
-            _Active(cohort=cohort, failures=failures, handle=handle, slot=index, log=file.with_suffix(".log"))
+            _Active(cohort=cohort, failures=failures, handle=handle, slot=index, log=log_file, claim=claim)
         )
 
     def _slot(self, cohort: SavedCohort, index: int) -> Slot:
@@ -341,12 +363,19 @@ class _Schedule:
             code = active.handle.poll()
             if code is None:
                 continue
-            self._active.remove(active)
+            self._leave(active)
             for run_id, failure in active.failures.items():
                 ended = Ended(code=code, failure_before=failure)
                 if self._follow(run_id, ended).what == "silent":
                     self._write_down(run_id, death_note(code, active.log), ended)
             self._peaks.learn(active.cohort)
+
+    def _leave(self, active: _Active) -> None:
+        """Have nothing to do with an ended process any more."""
+        self._active.remove(active)
+        if active.claim is not None:
+            active.claim.release()
+        self._devices.tell(self._running)
 
     def _write_down(self, run_id: str, death: str, ended: Ended) -> None:
         """Record the death of the run's process, and go on. Under the run's lease: a process that just took the run is
@@ -389,7 +418,8 @@ class _Schedule:
         for active in self._active:
             active.handle.kill()
         self._see_finished()
-        self._active.clear()
+        for active in list(self._active):
+            self._leave(active)
 
     def _see_finished(self) -> None:
         """Runs may finish before their cohort's process ends."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from experiments.launch import workers
 from experiments.launch.command import COMMAND, cohort_command
 from experiments.launch.options import read_options
 from experiments.launch.protocol import Opened, Slot, Wish
@@ -295,6 +296,8 @@ def _slurm(*command: str) -> subprocess.CompletedProcess[str]:
 def open_slurm(wish: Wish, pairs: Sequence[str]) -> Opened:
     """Jobs of Slurm. Cohorts may be queued by the hundred: Slurm is what limits how many run."""
     options, device = read_options(SlurmOptions, pairs), wish.kind_of_device("Slurm")
+    if options.worker is not None:
+        wish = wish.of_workers(options.worker)
     if wish.processes % options.nodes:
         raise ValueError(f"--with nodes={options.nodes}: must divide --gpus-per-run, which is {wish.processes}")
     if shutil.which("sbatch") is None:
@@ -304,9 +307,10 @@ def open_slurm(wish: Wish, pairs: Sequence[str]) -> Opened:
         device="cuda" if device == "auto" else device,  # a machine that launches tells nothing of those that compute
         jobs=wish.jobs or 100,
         processes=wish.processes,
-        command=cohort_command(wish.processes, options.nodes),
+        command=workers.COMMAND if options.worker else cohort_command(wish.processes, options.nodes),
     )
+    by_workers = options.worker is not None
     if options.on_interrupt == "cancel":
-        return Opened(launcher=launcher, poll_seconds=1.0)
+        return Opened(launcher=launcher, poll_seconds=1.0, by_workers=by_workers)
     farewell = "Slurm goes on with the jobs it has, and the same command follows them and submits the rest."
-    return Opened(launcher=launcher, poll_seconds=1.0, farewell=farewell)
+    return Opened(launcher=launcher, poll_seconds=1.0, farewell=farewell, by_workers=by_workers)

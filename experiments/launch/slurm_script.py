@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 
 from experiments.launch.command import RENDEZVOUS
+from experiments.launch.options import WorkerSize
 from experiments.runs.job import PREEMPTED
 
 _TIME = re.compile(r"\d+(:\d{1,2}){0,2}|\d+-\d{1,2}(:\d{1,2}){0,2}|infinite|UNLIMITED")
@@ -28,6 +29,7 @@ class SlurmOptions:
     Args:
         account to time: sbatch's own options.
         nodes: machines of one cohort.
+        worker: the GPUs of a worker, as 4gpu; instead of a job for each cohort there are `--jobs` workers.
         gpu_type: the kind of GPU, as the cluster names it; None for any.
         cpus: cores of one process.
         throttle: how many of an array may run at a time; None for all.
@@ -51,6 +53,7 @@ class SlurmOptions:
     reservation: str | None = None
     time: str | None = None
     nodes: Annotated[int, Ge(1)] = 1
+    worker: WorkerSize | None = None
     gpu_type: str | None = None
     cpus: Annotated[int, Ge(1)] = 4
     throttle: Annotated[int, Ge(1)] | None = None
@@ -58,6 +61,8 @@ class SlurmOptions:
     on_interrupt: Literal["leave", "cancel"] = "leave"
 
     def __post_init__(self) -> None:
+        if self.worker is not None and self.nodes > 1:
+            raise ValueError(f"worker={self.worker}: a worker is on one machine, got nodes={self.nodes}")
         if self.time is not None and not _TIME.fullmatch(self.time):
             raise ValueError(f"time={self.time}: must be minutes, hours:minutes:seconds or days-hours")
 

@@ -78,7 +78,7 @@ def _machine() -> str:
         return socket.gethostname()
 
 
-def _process_start(pid: int) -> str | None:
+def process_start(pid: int) -> str | None:
     """When a process started, which tells it from a later one of its id; None where it is gone, or a zombie."""
     if not Path("/proc/self/stat").exists():
         try:
@@ -93,6 +93,11 @@ def _process_start(pid: int) -> str | None:
     except OSError:
         return None
     return None if after_name[0] in "ZX" else after_name[19]
+
+
+def is_alive(pid: int, started: str) -> bool:
+    """Whether the process of this machine that started then is still there."""
+    return process_start(pid) == started
 
 
 def _last_token(directory: Path) -> int:
@@ -135,7 +140,7 @@ def _look(directory: Path, token: int) -> tuple[Owner, int] | None:
         owner = Owner(token=token, host="unknown", machine="", pid=0, started="", since=0.0, aside=aside)
     if not (folder / owner.aside).is_dir():
         return None
-    if owner.machine == _machine() and _process_start(owner.pid) != owner.started:
+    if owner.machine == _machine() and not is_alive(owner.pid, owner.started):
         return None
     return owner, stamp
 
@@ -271,7 +276,7 @@ def acquire(directory: Path) -> Lease | None:
     if _look(directory, last) is not None:
         return None
     directory.mkdir(parents=True, exist_ok=True)
-    started = _process_start(os.getpid())
+    started = process_start(os.getpid())
     assert started is not None
     owner = Owner(
         token=last + 1,  # that of the holder just seen dead: whoever took it meanwhile was quicker

@@ -4,6 +4,7 @@ runs/<run_id>/                       a run; see `run_dir`
 runs/parts/<digest>/                 a user's own code as it was planned, which runs import
 runs/sweeps/<sweep>.<profile>.json   plans
 runs/jobs/<cohort_id>-<how>.json     what one process is to do
+runs/cohorts/<cohort_id>             which launch has a process for it
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.runs.atomic import DamagedError, ForeignError, json_text, read_json, write_whole
-from experiments.runs.lease import Watch
+from experiments.runs.lease import Lease, Watch, acquire
 from experiments.runs.run_dir import AlreadyFinishedError, JsonFile, Progress, RunDir, State, run_title
 from experiments.runs.run_files import Failure, FailureKind
 from experiments.runs.saved_plan import SavedPlan
@@ -119,6 +120,14 @@ class Store:
             except FileNotFoundError:  # removed since
                 continue
         return plans, damaged
+
+    def claim_cohort(self, cohort_id: str) -> Lease | None:
+        """The right to start a process for the cohort's runs; None where another launch on any machine has it.
+
+        It spares the start of processes that would find their runs taken: what may be written, the runs' leases decide.
+        """
+        directory = self.root / "cohorts" / cohort_id
+        return acquire(directory) if self._watch.evict(directory) else None
 
     def write_job(self, job: Mapping[str, Any]) -> Path:
         """Write a job; returns its file, named after the cohort and how it is to work.

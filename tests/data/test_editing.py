@@ -62,24 +62,28 @@ def test_a_skeleton_of_some_joints_keeps_what_lies_between_them() -> None:
 
 def test_a_split_is_divided_by_pictures_and_merged_again_with_new_numbers(drawn: Path, tmp_path: Path) -> None:
     everybody = {split: len(load_pose_data(drawn, split).people) for split in ("train", "val")}
-    divided = write_division(drawn, tmp_path / "halves", "train", share=0.25, seed=1)
+    divided = write_division(drawn, tmp_path / "halves", "train", into="test", share=0.25, seed=1)
     assert sum(divided.values()) == everybody["train"]
     assert sound(tmp_path / "halves")
-    halves = {split: load_pose_data(tmp_path / "halves", split) for split in ("train", "val")}
+    halves = {split: load_pose_data(tmp_path / "halves", split) for split in ("train", "test")}
     names = {split: {image.path.name for image in data.images} for split, data in halves.items()}
-    assert (len(names["val"]), names["train"] & names["val"]) == (5, set())
+    assert (len(names["test"]), names["train"] & names["test"]) == (5, set())
     assert write_merged([drawn, tmp_path / "halves"], tmp_path / "both") == {
-        split: everybody[split] + divided[split] for split in divided
+        "train": everybody["train"] + divided["train"],
+        "val": 2 * everybody["val"],
+        "test": divided["test"],
     }
     assert sound(tmp_path / "both")
     merged = load_pose_data(tmp_path / "both", "val")
     assert [person.annotation_id for person in merged.people] == sorted(
         {person.annotation_id for person in merged.people}
     )
-    with pytest.raises(DataError, match="val would have nobody"):
-        write_division(drawn, tmp_path / "more", "train", share=0.001, seed=1)
+    with pytest.raises(DataError, match="test would have nobody"):
+        write_division(drawn, tmp_path / "more", "train", into="test", share=0.001, seed=1)
     with pytest.raises(DataError, match="holds a split train already"):
-        write_division(drawn, tmp_path / "halves", "train", share=0.5, seed=1)
+        write_division(drawn, tmp_path / "halves", "train", into="test", share=0.5, seed=1)
+    with pytest.raises(DataError, match="has a split val already; divide train into another"):
+        write_division(drawn, tmp_path / "more", "train", into="val", share=0.5, seed=1)
     write_subset(drawn, tmp_path / "few", {"train": 7}, drop=["nose"])
     with pytest.raises(DataError, match=r"keypoints: must be those of .* to be merged"):
         write_merged([drawn, tmp_path / "few"], tmp_path / "none")
@@ -124,7 +128,7 @@ def test_the_page_is_a_picture_and_every_command_says_what_it_wrote(drawn: Path,
 
     assert run("subset", drawn, tmp_path / "s", "--train", 5, "--drop", "nose") == f"train: 5 people in {tmp_path}/s\n"
     assert "--train, --val or both" in run("subset", drawn, tmp_path / "t")
-    assert run("split", tmp_path / "s", tmp_path / "h", "--val", 0.4).startswith("train: 3 people")
+    assert run("split", tmp_path / "s", tmp_path / "h", "--into", "test", "--share", 0.4).startswith("train: 3 people")
     assert run("merge", tmp_path / "s", tmp_path / "h", "--out", tmp_path / "m").startswith("train: 8 people")
     assert "two sets of the same pictures are needed" in run("sigmas", drawn)
     assert "keypoint_sigmas: [0.0000, " in run("sigmas", tmp_path / "s", tmp_path / "s")

@@ -315,13 +315,13 @@ def test_the_small_sweep_has_one_teacher_and_a_cohort_per_seed(plan: Plan) -> No
 
 
 def test_a_job_finds_its_threads_in_the_environment_and_its_words_in_the_log(tmp_path: Path) -> None:
-    names = "('OMP_NUM_THREADS', 'OMP_WAIT_POLICY')"
+    names = "('OMP_NUM_THREADS', 'OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')"
     script = f"import os, sys; print(*map(os.environ.get, {names}), sys.argv[1]); sys.exit(7)"
     launcher = LocalLauncher([Slot(threads=3)], command=(sys.executable, "-c", script))
     job = tmp_path / "job.json"
     handle = launcher.start(job, launcher.slots[0])
     _wait_for(lambda: handle.poll() is not None)
     assert handle.poll() == 7
-    assert job.with_suffix(".log").read_text() == f"3 PASSIVE {job}\n"
+    assert job.with_suffix(".log").read_text() == f"3 PASSIVE 10000 {job}\n"
     handle.stop()
     handle.kill()

@@ -58,7 +58,7 @@ class LeaseStates(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         rename, replace, link = Path.rename, Path.replace, os.link
         self.patch.setattr(lease_module, "_machine", lambda: self.current.machine)
-        self.patch.setattr(lease_module, "_process_start", self._process_start)
+        self.patch.setattr(lease_module, "process_start", self._process_start)
         self.patch.setattr(os, "fsync", lambda handle: None)  # no power is cut here
         self.patch.setattr(os, "getpid", lambda: self.current.pid)
         # What may happen between any two instructions happens before those that change names.
