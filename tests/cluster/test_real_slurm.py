@@ -208,6 +208,22 @@ def test_the_launch_command_trains_a_sweep_on_slurm(slurm: None, tmp_path: Path)
     assert all(result is not None and "AP" in result.metrics for result in results)
 
 
+def test_workers_train_a_sweep_between_them(slurm: None, tmp_path: Path) -> None:
+    sweep = tmp_path / "mini.yaml"
+    sweep.write_text(MINI)
+    asked_for = [f"--with={need}" for need in ("time=5", "mem=1500", "cpus=1", "worker=2")]
+    words = ["--on=slurm", *asked_for, "--jobs=2", "--device=cpu", "--track=none", f"--runs={tmp_path / 'runs'}"]
+    command = [sys.executable, "-m", "experiments.cli.main", "launch", str(sweep), *words]
+    subprocess.run(command, check=True, timeout=300)
+    store = Store(tmp_path / "runs")
+    runs = [store.run(path.parent.name) for path in tmp_path.glob("runs/*/result.json")]
+    assert [(run.starts, run.finished) for run in runs] == [(1, True)] * 3
+    assert arrays(store) == [2]
+    logs = [file.read_text() for file in store.root.glob("jobs/worker-*.log")]
+    assert len(logs) == 2
+    assert all("mini" in log for log in logs)
+
+
 def test_what_slurm_refuses_is_one_message(slurm: None, tmp_path: Path, store: Store) -> None:
     with pytest.raises(ValueError, match="invalid partition"):
         launch(small_plan(tmp_path, ONE_RUN), store, "partition=gpuu")
