@@ -221,7 +221,7 @@ def test_workers_train_a_sweep_between_them(slurm: None, tmp_path: Path) -> None
     assert arrays(store) == [2]
     logs = [file.read_text() for file in store.root.glob("jobs/worker-*.log")]
     assert len(logs) == 2
-    assert all("mini" in log for log in logs)
+    assert all("Two rows of a few people" in log for log in logs)
 
 
 def test_what_slurm_refuses_is_one_message(slurm: None, tmp_path: Path, store: Store) -> None:
