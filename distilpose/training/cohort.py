@@ -22,6 +22,7 @@ from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.models.measure import plain_forward, with_attention
 from distilpose.training.batch_norm import split_batch_norm, synchronise_batch_norm
 from distilpose.training.checkpoint import Found, load_checkpoint, save_checkpoint
+from distilpose.training.compiled import eagerly
 from distilpose.training.member import Member
 from distilpose.training.pulls import is_due, pulls
 from distilpose.training.ranks import Ranks
@@ -155,9 +156,9 @@ def train_cohort(
             due = [m for m in due if loop.is_finite(m)]
             if due:
                 judged = (metric, higher_is_better)
-                if ranks.of_first(
-                    ranks.leads and _is_interrupted(due, epoch, validate, listener, *judged)
-                ):  # it will be done again
+                with eagerly():
+                    interrupted = ranks.leads and _is_interrupted(due, epoch, validate, listener, *judged)
+                if ranks.of_first(interrupted):  # it will be done again
                     checkpoint([member for member in here if member.works])
                     return False
                 for member in due:

@@ -41,7 +41,7 @@ def run_identity(
         if not augmentation[switch]:
             for detail in details:
                 del augmentation[detail]
-    for option, default in (("optimizer", ADAM), ("ema", None), ("clip_grad_norm", None)):
+    for option, default in (("optimizer", ADAM), ("ema", None), ("clip_grad_norm", None), ("compile", False)):
         if getattr(recipe, option) == default:
             del identity[option]
     decay = recipe.schedule.decay

@@ -307,8 +307,8 @@ def _cohorts(
     """
     groups: dict[tuple[str, int, str | None], dict[str | None, dict[str, None]]] = {}
     for runs in rows:
-        shared = ("data", "augmentation", "input_size", "schedule", "precision", "evaluation")
-        key = canonical({name: runs[0].identity[name] for name in shared})  # the same for each of its seeds
+        shared = ("data", "augmentation", "input_size", "schedule", "precision", "compile", "evaluation")
+        key = canonical({name: runs[0].identity.get(name) for name in shared})  # the same for each of its seeds
         for run in runs:
             groups.setdefault((key, run.seed, run.start_id), {}).setdefault(run.teacher_id, {})[run.run_id] = None
     for by_teacher in groups.values():

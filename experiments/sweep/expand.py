@@ -206,7 +206,7 @@ def with_whole_teacher(recipe: Node) -> Node:
         return recipe
     whole: dict[str, Node] = {}
     fallbacks: dict[str, Any] = {"schedule": {}, "augmentation": {}, "precision": "fp32", "optimizer": {}}
-    for field in (*fallbacks, "ema", "clip_grad_norm"):
+    for field in (*fallbacks, "ema", "clip_grad_norm", "compile"):
         rows, own = recipe.get(field), teacher.get(field)
         if rows is None and (fallback := fallbacks.get(field)) is None:
             continue

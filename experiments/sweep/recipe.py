@@ -275,6 +275,7 @@ class TeacherChoice(ModelChoice):
     optimizer: OptimizerChoice = ADAM
     ema: Average | None = None
     clip_grad_norm: Rate | None = None
+    compile: bool = False
 
     @property
     def choice(self) -> ModelChoice:
@@ -357,6 +358,7 @@ class Recipe:
     optimizer: OptimizerChoice = ADAM
     ema: Average | None = None
     clip_grad_norm: Rate | None = None
+    compile: bool = False
 
     @property
     def trained_teacher(self) -> TeacherChoice | None:
@@ -408,6 +410,7 @@ class Recipe:
             optimizer=self.optimizer,
             ema=self.ema,
             clip_grad_norm=self.clip_grad_norm,
+            compile=self.compile,
             given_teacher=self.given_teacher if self.uses_teacher else None,
         )
 
@@ -431,6 +434,7 @@ class Recipe:
             optimizer=teacher.optimizer,
             ema=teacher.ema,
             clip_grad_norm=teacher.clip_grad_norm,
+            compile=teacher.compile,
         )
 
 
@@ -457,6 +461,7 @@ class RunRecipe:
     optimizer: OptimizerChoice = ADAM
     ema: Average | None = None
     clip_grad_norm: Rate | None = None
+    compile: bool = False
     given_teacher: MMPoseChoice | None = None
 
     @property

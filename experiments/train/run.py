@@ -31,6 +31,7 @@ from distilpose.data.sources import ImageSource, image_source
 from distilpose.evaluation.metrics import metric_of
 from distilpose.models.frozen import freeze
 from distilpose.training.cohort import train_cohort
+from distilpose.training.compiled import compile_parts, room_for_versions
 from distilpose.training.member import Member
 from distilpose.training.memory import is_out_of_memory
 from distilpose.training.ranks import Ranks, meet
@@ -153,6 +154,9 @@ def _train(
     ]
     if teacher is not None:
         freeze(teacher, recipe.input_size)  # after its students started from its weights
+    if recipe.compile:
+        stack.enter_context(room_for_versions())
+        compile_parts(members, teacher)
     stream = build_stream(recipe, train, workers=job.workers, source=train_pictures, share=(ranks.rank, ranks.size))
     told = job.to_json()
     origin = {

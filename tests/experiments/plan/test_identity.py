@@ -105,7 +105,7 @@ def test_writing_a_default_out_changes_no_id() -> None:
     )
     assert _id(written) == _id(_run())
     adam = {"name": "adam", "betas": [0.9, 0.999], "weight_decay": 0}
-    assert _id(_run(optimizer=adam, ema=None, clip_grad_norm=None)) == _id(_run())
+    assert _id(_run(optimizer=adam, ema=None, clip_grad_norm=None, compile=False)) == _id(_run())
 
 
 def test_of_a_schedule_only_what_its_decay_uses_counts() -> None:
@@ -199,6 +199,7 @@ def test_where_the_data_lie_changes_no_id_and_what_they_are_does() -> None:
         {"optimizer": {"weight_decay": 0.1}},
         {"ema": 0.9998},
         {"clip_grad_norm": 1},
+        {"compile": True},
     ],
     ids=str,
 )
