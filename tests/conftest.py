@@ -10,6 +10,7 @@ __all__ = ("installed", "installed_distilpose")
 
 # The suite runs one process per core, so each takes one thread; W&B must never look for a server or a key.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")  # tests run beside each other: what waits leaves the cores to them
 os.environ["WANDB_MODE"] = "offline"
 os.environ["WANDB_SILENT"] = "true"
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter
 
 from experiments.cli.launch import Cache, RetryFailed, Workers, train
 from experiments.cli.options import (
@@ -97,6 +96,8 @@ def hours_left(until: str | None) -> float | None:
 
 def main() -> None:
     """Do what the file says. Whoever was asked to stop ends as a cohort's process does, and is queued again."""
+    from pydantic import TypeAdapter
+
     from experiments.cli.main import main as command
 
     words = TypeAdapter(list[str]).validate_json(Path(sys.argv[1]).read_bytes())

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import fields
-from typing import Annotated, Any, TypeVar
-
-from annotated_types import Ge
-from pydantic import BeforeValidator
+from typing import Any, TypeVar
 
 from distilpose.parts.naming import nearest
 
 Kind = TypeVar("Kind")
-
-WorkerSize = Annotated[int, Ge(1), BeforeValidator(lambda given: str(given).removesuffix("gpu"))]
-"""The GPUs of a worker, as 4 or 4gpu."""
 
 
 def read_options(kind: type[Kind], pairs: Iterable[str]) -> Kind:

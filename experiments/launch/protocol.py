@@ -66,11 +66,17 @@ class Wish:
     jobs: int = 0
     processes: int = 1
 
-    def of_workers(self, size: int) -> Wish:
-        """The wish for workers of so many GPUs, one unless said otherwise. Raises ValueError for several GPUs a run."""
+    def of_workers(self, size: str) -> Wish:
+        """The wish for `jobs` workers, one unless said otherwise, of so many GPUs, as 4gpu or 4.
+
+        Raises ValueError for another size, and for several GPUs a run.
+        """
+        count = size.removesuffix("gpu")
+        if not (count.isascii() and count.isdecimal() and int(count)):
+            raise ValueError(f"--with worker={size}: must be the GPUs of a worker, such as 4gpu")
         if self.processes > 1:
             raise ValueError(f"--gpus-per-run {self.processes}: cohorts of several GPUs are no work for workers")
-        return replace(self, jobs=self.jobs or 1, processes=size)
+        return replace(self, jobs=self.jobs or 1, processes=int(count))
 
     def kind_of_device(self, place: str) -> str:
         """auto, cuda or cpu: a cluster chooses its GPUs itself. Raises ValueError for another device."""

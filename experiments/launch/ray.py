@@ -19,7 +19,7 @@ from typing import Any
 
 from experiments.launch import workers
 from experiments.launch.command import COMMAND, TETHER, cohort_command
-from experiments.launch.options import WorkerSize, read_options
+from experiments.launch.options import read_options
 from experiments.launch.protocol import Opened, Slot, Wish
 from experiments.runs.job import PREEMPTED
 
@@ -177,7 +177,7 @@ class RayOptions:
     """
 
     address: str | None = None
-    worker: WorkerSize | None = None
+    worker: str | None = None
 
 
 def open_ray(wish: Wish, pairs: Sequence[str]) -> Opened:

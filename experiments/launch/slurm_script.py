@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 
 from experiments.launch.command import RENDEZVOUS
-from experiments.launch.options import WorkerSize
 from experiments.runs.job import PREEMPTED
 
 _TIME = re.compile(r"\d+(:\d{1,2}){0,2}|\d+-\d{1,2}(:\d{1,2}){0,2}|infinite|UNLIMITED")
@@ -53,7 +52,7 @@ class SlurmOptions:
     reservation: str | None = None
     time: str | None = None
     nodes: Annotated[int, Ge(1)] = 1
-    worker: WorkerSize | None = None
+    worker: str | None = None
     gpu_type: str | None = None
     cpus: Annotated[int, Ge(1)] = 4
     throttle: Annotated[int, Ge(1)] | None = None
@@ -62,7 +61,7 @@ class SlurmOptions:
 
     def __post_init__(self) -> None:
         if self.worker is not None and self.nodes > 1:
-            raise ValueError(f"worker={self.worker}: a worker is on one machine, got nodes={self.nodes}")
+            raise ValueError(f"nodes={self.nodes}: must be 1 with worker={self.worker}, which is on one machine")
         if self.time is not None and not _TIME.fullmatch(self.time):
             raise ValueError(f"time={self.time}: must be minutes, hours:minutes:seconds or days-hours")
 

@@ -314,7 +314,10 @@ def test_the_small_sweep_has_one_teacher_and_a_cohort_per_seed(plan: Plan) -> No
     assert [len(cohort.run_ids) for cohort in plan.cohorts] == [1, 2, 2]
 
 
-def test_a_job_finds_its_threads_in_the_environment_and_its_words_in_the_log(tmp_path: Path) -> None:
+def test_a_job_finds_its_threads_in_the_environment_and_its_words_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GOMP_SPINCOUNT")
     names = "('OMP_NUM_THREADS', 'OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')"
     script = f"import os, sys; print(*map(os.environ.get, {names}), sys.argv[1]); sys.exit(7)"
     launcher = LocalLauncher([Slot(threads=3)], command=(sys.executable, "-c", script))

@@ -21,7 +21,7 @@ from experiments.launch.inline import InlineHandle, InlineLauncher
 from experiments.launch.local import LocalLauncher
 from experiments.launch.neighbours import Neighbours, Tenant
 from experiments.launch.packing import Peaks, Room
-from experiments.launch.protocol import Slot
+from experiments.launch.protocol import Slot, Wish
 from experiments.launch.records import LaunchSettings, Outcome
 from experiments.launch.scheduler import launch_plan
 from experiments.launch.sharing import Devices
@@ -182,6 +182,25 @@ NOW = datetime(2026, 11, 22, 18, 0)
 )
 def test_a_time_is_the_next_one_of_its_kind(text: str, hours: float) -> None:
     assert seconds_until(text, NOW) == pytest.approx(3600 * hours)
+
+
+@pytest.mark.parametrize(("given", "gpus"), [("4gpu", 4), ("8", 8)])
+def test_a_worker_has_as_many_gpus_as_are_said(given: str, gpus: int) -> None:
+    assert Wish(jobs=3).of_workers(given) == Wish(jobs=3, processes=gpus)
+    assert Wish().of_workers(given).jobs == 1
+
+
+@pytest.mark.parametrize(
+    ("wish", "given", "told"),
+    [
+        (Wish(), "0gpu", "--with worker=0gpu: must be the GPUs of a worker, such as 4gpu"),
+        (Wish(), "many", "--with worker=many: must be"),
+        (Wish(processes=2), "4gpu", "--gpus-per-run 2"),
+    ],
+)
+def test_what_is_no_worker_is_refused(wish: Wish, given: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        wish.of_workers(given)
 
 
 @pytest.mark.parametrize("text", ["", "soon", "25:00", "2026-11-21T08:00", "8"])

@@ -80,7 +80,8 @@ profiles:
         "sweep.yaml:13:27: evaluation.flip_test: must be true or false, got 'yes'",
         "sweep.yaml:17:11: rows.row: must name one row, got 'none' again (first in line 16)",
         "sweep.yaml:19:16: schedul: no such field, did you mean schedule? valid: student, teacher, start, losses, "
-        "circulation, input_size, data, augmentation, schedule, precision, evaluation, optimizer, ema, clip_grad_norm",
+        "circulation, input_size, data, augmentation, schedule, precision, evaluation, optimizer, ema, clip_grad_norm, "
+        "compile",
         "sweep.yaml:20:8: profiles.two: must be a mapping of fields, got 3",
     ]
 
