@@ -235,7 +235,7 @@ def _flattered(numbers: SweepNumbers) -> str:
         return f"{said}."
     (low, least), (high, most) = found[0], found[-1]
     return (
-        f"{said}: rows look better there by {signed(low, digits)} (“{least}”) to {signed(high, digits)} (“{most}”). "
+        f"{said}. It is {signed(low, digits)} (“{least}”) to {signed(high, digits)} (“{most}”) over {numbers.metric}. "
         f"What all share of this may be the splits' own difficulty; {plain(high - low, digits)} more flatter some rows."
     )
 

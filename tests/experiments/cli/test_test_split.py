@@ -66,7 +66,7 @@ def test_runs_are_measured_on_the_test_split_and_the_report_leads_with_it(
     assert code == 0
     said = (tmp_path / "report" / "report.md").read_text()
     assert "PCK@0.2 on test: measured once, at each run's end" in said
-    assert "rows look better there by" in said
+    assert "over PCK@0.2 on test. What all share of this" in said
 
 
 @pytest.mark.parametrize(
