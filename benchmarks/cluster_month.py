@@ -34,20 +34,18 @@ from unittest.mock import patch
 
 import matplotlib.pyplot as plt
 
-from benchmarks.engine_growth import SHEET
-from experiments.build.data import data_facts
+from benchmarks.engine_growth import planned, sweep_file
 from experiments.launch import scheduler
 from experiments.launch.neighbours import Neighbours
 from experiments.launch.protocol import Slot
 from experiments.launch.records import LaunchSettings
 from experiments.launch.scheduler import launch_plan
-from experiments.plan.plan import Plan, make_plan
+from experiments.plan.plan import Plan
 from experiments.runs import journal
 from experiments.runs.job import FINISHED, PREEMPTED
 from experiments.runs.journal import Journal
 from experiments.runs.lease import Lease, LeaseLostError, Watch
 from experiments.runs.store import RunDir, Store
-from experiments.sweep.sweep_file import read_sweep
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 NODE_FAILURES = 6.5 / 1000 / DAY  # a node's, a second
@@ -57,25 +55,14 @@ QUEUE = 10 * MINUTE  # what the next allocation of a node is waited for, on aver
 ALLOCATION = DAY
 START = 40.0  # from a process's start to its first step
 CHECKPOINT = 10 * MINUTE
-BEAT, TIMEOUT = (
-    5 * MINUTE,
-    30 * MINUTE,
-)  # of a lease; ten and thirty times slower than real, so that files are touched less
+BEAT, TIMEOUT = 5 * MINUTE, 30 * MINUTE  # of a lease; thirty times as long as real ones, to touch fewer files
 STALE = 30.0
 POLL = 30.0
+COHORT = 8
 
 
 class Dead(BaseException):
     """Ends what a node's thread was doing."""
-
-
-@dataclass(order=True)
-class Event:
-    """What happens at a time, in the order of its number."""
-
-    time: float
-    number: int
-    act: Callable[[], None] = field(compare=False)
 
 
 class Clock:
@@ -83,14 +70,14 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self._events: list[Event] = []
+        self._events: list[tuple[float, int, Callable[[], None]]] = []  # at one time in the order of their numbers
         self._count = 0
         self._idle = threading.Event()
 
     def at(self, when: float, act: Callable[[], None]) -> None:
         """Have something happen."""
         self._count += 1
-        heapq.heappush(self._events, Event(max(when, self.now), self._count, act))
+        heapq.heappush(self._events, (max(when, self.now), self._count, act))
 
     def sleep(self, seconds: float) -> None:
         """Let the others run until then."""
@@ -117,10 +104,9 @@ class Clock:
 
     def run(self, until: float, over: Callable[[], bool]) -> None:
         """Let time pass."""
-        while self._events and self._events[0].time <= until and not over():
-            event = heapq.heappop(self._events)
-            self.now = event.time
-            event.act()
+        while self._events and self._events[0][0] <= until and not over():
+            self.now, _, act = heapq.heappop(self._events)
+            act()
 
 
 class Beating:
@@ -208,10 +194,14 @@ class Node:
 
         clock.start(work)
 
+    @property
+    def held(self) -> float:
+        """The GPU-seconds of the allocation so far."""
+        return 0.0 if self.up_since is None else (self.month.clock.now - self.up_since) * len(self.slots)
+
     def end(self) -> None:
         """Count the time that the node was ours."""
-        if self.up_since is not None:
-            self.month.allocated += (self.month.clock.now - self.up_since) * len(self.slots)
+        self.month.allocated += self.held
         self.up_since = None
 
     def die(self) -> None:
@@ -308,7 +298,7 @@ class Process:
             if part == self.month.parts:
                 log.finish()
                 run.write_result({"metrics": {"AP": 0.5}, "steps": part}, beating.lease)
-                self.month.finish(run.run_id)
+                self.month.finished[run.run_id] += 1
         self.month.trained += seconds
         self._next()
 
@@ -355,14 +345,11 @@ class Month:
     failures: list[float] = field(default_factory=list)
     trained: float = 0.0
     allocated: float = 0.0
+    cpu: float = 0.0
 
     def is_over(self) -> bool:
         """Whether every run is finished."""
         return len(self.finished) == len(self.plan.runs)
-
-    def finish(self, run_id: str) -> None:
-        """Count a result."""
-        self.finished[run_id] += 1
 
     def live(self, days: float) -> None:
         """Let the month pass, or as much of it as the work takes."""
@@ -379,8 +366,8 @@ class Month:
         self.cpu = sum(node.cpu for node in cluster)
 
     def _watch(self, cluster: list[Node]) -> None:
-        held = sum((self.clock.now - node.up_since) * len(node.slots) for node in cluster if node.up_since is not None)
-        self.curve.append((self.clock.now / DAY, len(self.finished), self.trained, self.allocated + held))
+        allocated = self.allocated + sum(node.held for node in cluster)
+        self.curve.append((self.clock.now / DAY, len(self.finished), self.trained, allocated))
         self.clock.at(self.clock.now + 6 * HOUR, lambda: self._watch(cluster))
 
     def draw(self, file: Path) -> None:
@@ -410,20 +397,6 @@ def _virtual(clock: Clock) -> Iterator[None]:
         yield
 
 
-def made_up_plan(store: Store, runs: int) -> Plan:
-    """A plan of so many runs in cohorts of eight."""
-    rates, weights = max(1, runs // 8), 8
-    file = store.root / "month.yaml"
-    file.write_text(
-        SHEET.format(
-            weights=[round(1e-5 * (index + 1), 8) for index in range(weights)],
-            rates=[round(1e-6 * (index + 1), 9) for index in range(rates)],
-        )
-    )
-    sweep = read_sweep(file).profile()
-    return make_plan(sweep, lambda data, boxes: data_facts(data, boxes, root=None, runs=store.root), max_cohort=8)
-
-
 def main() -> None:
     """Simulate a month and print what it was like."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -438,7 +411,7 @@ def main() -> None:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         root = Path(folder)
-        plan = made_up_plan(Store(root), choice.runs)
+        plan = planned(sweep_file(root, choice.runs), Store(root), max_cohort=COHORT)
         # As long as fills the cluster for most of the month; a part of eight runs takes 1.1 checkpoints' time.
         work = 0.85 * choice.nodes * choice.gpus * choice.days * DAY
         parts = max(1, round(work / (1.1 * CHECKPOINT * len(plan.cohorts))))

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import Figure, Settings, ratios, timing
@@ -70,10 +71,11 @@ def sweep_file(folder: Path, runs: int) -> Path:
     return file
 
 
-def planned(file: Path, store: Store) -> Plan:
-    """The file's plan; runs of one teacher and rate would train together, here each is alone."""
+def planned(file: Path, store: Store, *, max_cohort: int = 1) -> Plan:
+    """The file's plan; runs of one teacher and rate may train together, by default each is alone."""
     sweep = read_sweep(file).profile()
-    return make_plan(sweep, lambda data, boxes: data_facts(data, boxes, root=None, runs=store.root), max_cohort=1)
+    facts = partial(data_facts, root=None, runs=store.root)
+    return make_plan(sweep, facts, max_cohort=max_cohort)
 
 
 def fill(store: Store, plan: Plan) -> None:

@@ -65,7 +65,7 @@ def work(
 ) -> None:
     """Train what a sweep lacks on this machine's devices, beside any number of other workers.
 
-    It takes cohorts that nobody has, and ends when others train all that is left, or when its time is up.
+    It takes free cohorts. It ends when its time is up, or once every run that is left has a worker.
     """
     wish = Wish(device=device, jobs=jobs)
     complete = train(

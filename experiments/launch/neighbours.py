@@ -19,7 +19,7 @@ from experiments.runs.lease import is_alive, process_start
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A process on a GPU, known by its UUID, and the memory in bytes that it may come to need; None where unknown."""
+    """A process on a GPU. `gpu` is the GPU's UUID, `peak` the most memory it may need in bytes, None where unknown."""
 
     gpu: str
     peak: int | None

@@ -250,7 +250,7 @@ class _Schedule:
         self._open = still_open
         if not ready or not free:
             return
-        slots = self._launcher.slots
+        slots, before = self._launcher.slots, len(self._active)
         with self._devices.meeting():
             for cohort, run_ids in ready:
                 index = next((i for i in free if self._devices.fit(run_ids, slots[i], self._running)), None)
@@ -263,7 +263,8 @@ class _Schedule:
                     free.remove(index)
                     for run_id in run_ids:
                         self._could_not_write(run_id, "it could not be started", error)
-            self._devices.tell(self._running)
+            if len(self._active) > before:
+                self._devices.tell(self._running)
 
     @property
     def _running(self) -> list[Running]:

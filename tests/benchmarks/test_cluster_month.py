@@ -3,12 +3,13 @@
 import random
 from pathlib import Path
 
-from benchmarks.cluster_month import Month, made_up_plan
+from benchmarks.cluster_month import COHORT, Month
+from benchmarks.engine_growth import planned, sweep_file
 from experiments.runs.store import Store
 
 
 def test_no_run_is_lost_or_done_twice_where_nodes_and_processes_die(tmp_path: Path) -> None:
-    plan = made_up_plan(Store(tmp_path), 24)
+    plan = planned(sweep_file(tmp_path, 24), Store(tmp_path), max_cohort=COHORT)
     month = Month(tmp_path, plan, nodes=2, gpus_a_node=2, parts=90, factor=300.0, random=random.Random(0))
     month.live(days=20)
     assert month.happened["node failures"] >= 2

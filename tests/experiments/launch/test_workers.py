@@ -1,4 +1,4 @@
-"""Workers share a plan: each takes cohorts that nobody has, and leaves when the others train what is left."""
+"""Workers share a plan: each takes free cohorts, and leaves once every run that is left has a worker."""
 
 import json
 import os
