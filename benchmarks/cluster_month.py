@@ -19,6 +19,7 @@ import json
 import os
 import random
 import resource
+import sys
 import tempfile
 import threading
 import time
@@ -368,6 +369,7 @@ class Month:
     def _watch(self, cluster: list[Node]) -> None:
         allocated = self.allocated + sum(node.held for node in cluster)
         self.curve.append((self.clock.now / DAY, len(self.finished), self.trained, allocated))
+        print(f"\rday {self.clock.now / DAY:.1f}, {len(self.finished)} runs finished", end="", file=sys.stderr)
         self.clock.at(self.clock.now + 6 * HOUR, lambda: self._watch(cluster))
 
     def draw(self, file: Path) -> None:
@@ -418,6 +420,7 @@ def main() -> None:
         month = Month(root, plan, choice.nodes, choice.gpus, parts, choice.factor, random.Random(choice.seed))
         month.live(choice.days)
         days = month.clock.now / DAY
+        print(file=sys.stderr)
         print(f"{len(plan.runs)} runs in {len(plan.cohorts)} cohorts of {parts} checkpoints, {days:.1f} days:")
         print(f"finished {len(month.finished)}, twice {sum(count > 1 for count in month.finished.values())}")
         print(f"parts done {len(month.counted)}, twice {sum(count > 1 for count in month.counted.values())}")

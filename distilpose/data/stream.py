@@ -39,8 +39,8 @@ cv2.setNumThreads(0)
 class Batch(NamedTuple):
     """Crops of people and where their joints are."""
 
-    images: Float[Tensor, "batch 3 height width"]
-    """RGB, ImageNet-normalised."""
+    images: Float[Tensor, "batch 3 height width"] | UInt8[Tensor, "batch 3 height width"]
+    """RGB, ImageNet-normalised; or as they are, 0 to 255, which an `Uploader` normalises."""
     keypoints: Float[Tensor, "batch joints 2"]
     """(x, y) in [0, 1] of the crop; 0 where unlabelled, outside [0, 1] where outside the crop."""
     visible: Float[Tensor, "batch joints"]
@@ -87,6 +87,7 @@ class PeopleStream:
             from the rank-th on, so that the batches of all make up the batch of one.
         cards: the last batch is filled up with the first people of the epoch until each of so many cards, or of the
             processes, has equally many, as PyTorch's DistributedSampler does.
+        raw: leave crops as they are, a quarter of the bytes, for an `Uploader` to normalise on a card.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class PeopleStream:
         drop_last: bool = False,
         share: tuple[int, int] = (0, 1),
         cards: int = 1,
+        raw: bool = False,
     ) -> None:
         _check(input_size, batch_size, workers)
         _check_share(share, batch_size, cards)
@@ -117,6 +119,7 @@ class PeopleStream:
         self._workers = workers
         self._share = share
         self._evenly = max(cards, share[1])
+        self._raw = raw
         self._source = image_source(cache)
         whole, rest = divmod(len(data.people), batch_size)
         self.steps_per_epoch: int = whole + (1 if rest and (not drop_last or whole == 0) else 0)
@@ -148,7 +151,7 @@ class PeopleStream:
                     input_size=self._input_size,
                     half_body_joints=self._augmentation.half_body_joints,
                 )
-            return _batch(table, rows, boxes, self._input_size, self._source)
+            return _batch(table, rows, boxes, self._input_size, self._source, raw=self._raw)
 
         return _ordered(make, range(start_step, self.steps_per_epoch), self._workers)
 
@@ -205,12 +208,14 @@ def _batch(
     boxes: Boxes,
     input_size: tuple[int, int],
     source: ImageSource,
+    *,
+    raw: bool = False,
 ) -> Batch:
     matrices = crop_matrices(boxes, table.widths[rows], input_size)
     joints = crop_joints(table.keypoints[rows], matrices, boxes.flip, skeleton=table.skeleton, input_size=input_size)
     pictures = (_picture(table, row, source) for row in rows.tolist())
     return Batch(
-        images=torch.from_numpy(_cut(pictures, matrices, input_size)),
+        images=torch.from_numpy((_raw if raw else _cut)(pictures, matrices, input_size)),
         keypoints=torch.from_numpy(joints.keypoints),
         visible=torch.from_numpy(joints.visible),
         index=torch.from_numpy(rows.astype(np.int64)),
@@ -241,6 +246,18 @@ def _cut(
     for image, matrix, into in zip(pictures, matrices, images, strict=True):
         normalise(warp(image, matrix, input_size, crop), into)
     return images
+
+
+def _raw(
+    pictures: Iterable[UInt8[ndarray, "rows columns 3"]],
+    matrices: Float[ndarray, "batch 2 3"],
+    input_size: tuple[int, int],
+) -> UInt8[ndarray, "batch 3 height width"]:
+    """The crops as they are, in channels-last memory."""
+    crops = np.empty((len(matrices), input_size[1], input_size[0], 3), np.uint8)
+    for image, matrix, into in zip(pictures, matrices, crops, strict=True):
+        warp(image, matrix, input_size, into)
+    return crops.transpose(0, 3, 1, 2)
 
 
 def _ordered(make: Callable[[int], Batch], steps: range, workers: int) -> Iterator[Batch]:

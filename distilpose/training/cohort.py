@@ -17,6 +17,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from distilpose.data.stream import Batch
+from distilpose.data.upload import Uploader
 from distilpose.evaluation.evaluate import Evaluation
 from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.models.measure import plain_forward, with_attention
@@ -123,6 +124,7 @@ def train_cohort(
     """
     ranks, listener = ranks or Ranks(), listener or Listener()
     loop = _Loop(fabric, stream, listener, teacher, log_every, micro_batch, ranks)
+    upload = Uploader(fabric.device)
     for member in members:
         member.model.to(fabric.device)
         member.evaluated.to(fabric.device)
@@ -183,7 +185,7 @@ def train_cohort(
             continue
 
         loop.restart_clock()
-        for batch in stream.epoch(epoch, offset):
+        for batch in upload(stream.epoch(epoch, offset)):
             here = [member for member in running if member.step == position and member.works]
             loop.step(here, batch, epoch)
             position += 1
@@ -278,9 +280,6 @@ class _Loop:
         self.wrapped[member.name] = wrapped
 
     def step(self, members: Sequence[Member], batch: Batch, epoch: int) -> None:
-        batch = Batch(*(tensor.to(self.fabric.device, non_blocking=True) for tensor in batch))
-        # As the models have them, once for all of them.
-        batch = batch._replace(images=batch.images.contiguous(memory_format=torch.channels_last))
         size = self.micro_batch or len(batch.images)
         parts = [Batch(*part) for part in zip(*(torch.split(tensor, size) for tensor in batch), strict=True)]
         teach = any(member.needs_teacher for member in members)

@@ -50,9 +50,18 @@ def load_splits(data: DataChoice, root: Path) -> tuple[PoseData, PoseData]:
 
 
 def build_stream(
-    recipe: RunRecipe, train: PoseData, *, workers: int, source: ImageSource, share: tuple[int, int] = (0, 1)
+    recipe: RunRecipe,
+    train: PoseData,
+    *,
+    workers: int,
+    source: ImageSource,
+    device: str = "cpu",
+    share: tuple[int, int] = (0, 1),
 ) -> PeopleStream:
-    """The batches that every run of the recipe's cohort sees; of several processes, the `share` of one."""
+    """The batches that every run of the recipe's cohort sees; of several processes, the `share` of one.
+
+    For a card crops are left as they are: they are normalised there.
+    """
     return PeopleStream(
         train,
         input_size=recipe.input_size,
@@ -64,6 +73,7 @@ def build_stream(
         drop_last=recipe.schedule.drop_last,
         share=share,
         cards=recipe.schedule.cards,
+        raw=device.startswith("cuda"),
     )
 
 

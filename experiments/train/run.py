@@ -157,7 +157,8 @@ def _train(
     if recipe.compile:
         stack.enter_context(room_for_versions())
         compile_parts(members, teacher)
-    stream = build_stream(recipe, train, workers=job.workers, source=train_pictures, share=(ranks.rank, ranks.size))
+    share = (ranks.rank, ranks.size)
+    stream = build_stream(recipe, train, workers=job.workers, source=train_pictures, device=job.device, share=share)
     told = job.to_json()
     origin = {
         **provenance(store.root),
