@@ -188,6 +188,7 @@ def train(
     """Train what the sweep lacks, or have workers do it by these `words`; whether it is complete then."""
     from distilpose.data.problem import problem_lines
     from experiments.build.data import data_root, prepare
+    from experiments.launch.input_need import input_need
     from experiments.launch.neighbours import Neighbours
     from experiments.launch.notify import Notifier, check_target
     from experiments.launch.records import LaunchSettings
@@ -235,6 +236,9 @@ def train(
     states = store.states(planned.runs)
     with measuring(console) as say:
         costs = estimate(planned, store, say)
+    need = input_need(planned, costs)
+    if need is not None and where.ask_for_cores is not None:
+        where.ask_for_cores(need.cores(cached=cache is not None))
     console.print(launch_summary(planned, states, costs, where.launcher.slots))
     say_changes(store, whole, "wants")
     if where.by_workers:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from experiments.launch.packing import Room
 
-_MOST_WORKERS = 8
+
+MOST_WORKERS = 8  # threads that prepare batches in a process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ class Slot:
     @property
     def workers(self) -> int:
         """How many threads prepare batches: none on a CPU, which trains with all its cores."""
-        return 0 if self.device == "cpu" else min(self.threads, _MOST_WORKERS)
+        return 0 if self.device == "cpu" else min(self.threads, MOST_WORKERS)
 
 
 def share_out(devices: Sequence[str], *, slots: int, cores: int) -> tuple[Slot, ...]:
@@ -90,7 +91,8 @@ class Wish:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
     """A launcher; the memory of its devices, if known; how often to look at it; what to say after Ctrl-C; whether its
-    processes are on this machine; whether they are workers, which need no launcher.
+    processes are on this machine; whether they are workers, which need no launcher; what takes the cores that the input
+    needs, where nobody said how many a process gets.
     """
 
     launcher: Launcher
@@ -99,3 +101,4 @@ class Opened:
     farewell: str = "every run has its checkpoint, and the same command goes on from there."
     is_here: bool = False
     by_workers: bool = False
+    ask_for_cores: Callable[[int], None] | None = None

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,7 +23,7 @@ from experiments.launch import workers
 from experiments.launch.command import COMMAND, cohort_command
 from experiments.launch.options import read_options
 from experiments.launch.protocol import Opened, Slot, Wish
-from experiments.launch.slurm_script import SlurmOptions, sbatch_text
+from experiments.launch.slurm_script import CORES, SlurmOptions, sbatch_text
 from experiments.runs.atomic import json_text, read_json, write_whole
 from experiments.runs.job import PREEMPTED
 
@@ -121,7 +121,7 @@ class SlurmLauncher:
         self._options, self._command = options, tuple(command)
         self._device, self._processes = device, processes
         self._look_seconds, self._settle_seconds = look_seconds, settle_seconds
-        self._slots = tuple(Slot(device=device, threads=options.cpus, machine=f"job {i}") for i in range(jobs))
+        self._jobs = jobs
         self._waiting: list[SlurmHandle] = []
         self._followed: list[SlurmHandle] = []
         self._looked = float("-inf")
@@ -130,7 +130,12 @@ class SlurmLauncher:
     @property
     def slots(self) -> tuple[Slot, ...]:
         """The jobs that Slurm may have at a time."""
-        return self._slots
+        threads = self._options.cpus or CORES
+        return tuple(Slot(device=self._device, threads=threads, machine=f"job {i}") for i in range(self._jobs))
+
+    def ask_for_cores(self, cores: int) -> None:
+        """Give each process of jobs submitted from now on so many cores."""
+        self._options = replace(self._options, cpus=cores)
 
     def start(self, job: Path, slot: Slot) -> SlurmHandle:
         """Have the job submitted, with all others started before the first of them is looked at."""
@@ -309,8 +314,13 @@ def open_slurm(wish: Wish, pairs: Sequence[str]) -> Opened:
         processes=wish.processes,
         command=workers.COMMAND if options.worker else cohort_command(wish.processes, options.nodes),
     )
-    by_workers = options.worker is not None
+    opened = Opened(
+        launcher=launcher,
+        poll_seconds=1.0,
+        by_workers=options.worker is not None,
+        ask_for_cores=launcher.ask_for_cores if options.cpus is None and device != "cpu" else None,
+    )
     if options.on_interrupt == "cancel":
-        return Opened(launcher=launcher, poll_seconds=1.0, by_workers=by_workers)
+        return opened
     farewell = "Slurm goes on with the jobs it has, and the same command follows them and submits the rest."
-    return Opened(launcher=launcher, poll_seconds=1.0, farewell=farewell, by_workers=by_workers)
+    return replace(opened, farewell=farewell)

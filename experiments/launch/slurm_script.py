@@ -21,6 +21,9 @@ _SBATCH = (
 )  # fmt: skip
 
 
+CORES = 4  # of a process, where nothing tells what it needs
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlurmOptions:
     """How a cohort's job is asked for. Slurm's other settings come from SBATCH_* variables.
@@ -30,7 +33,7 @@ class SlurmOptions:
         nodes: machines of one cohort.
         worker: the GPUs of a worker, as 4gpu; instead of a job for each cohort there are `--jobs` workers.
         gpu_type: the kind of GPU, as the cluster names it; None for any.
-        cpus: cores of one process.
+        cpus: cores of one process; None for what its input needs on a GPU, and 4 on a CPU.
         throttle: how many of an array may run at a time; None for all.
         notice: seconds before the end of its time at which a job is asked to write its checkpoint and is queued again.
         on_interrupt: whether Ctrl-C on the launcher leaves the jobs to Slurm or cancels them.
@@ -54,7 +57,7 @@ class SlurmOptions:
     nodes: Annotated[int, Ge(1)] = 1
     worker: str | None = None
     gpu_type: str | None = None
-    cpus: Annotated[int, Ge(1)] = 4
+    cpus: Annotated[int, Ge(1)] | None = None
     throttle: Annotated[int, Ge(1)] | None = None
     notice: Annotated[int, Ge(1)] = 120
     on_interrupt: Literal["leave", "cancel"] = "leave"
@@ -83,7 +86,7 @@ def sbatch_text(
     starts the command once on each.
     """
     assert processes % options.nodes == 0, f"{processes} processes cannot be spread evenly over {options.nodes} nodes"
-    per_node = processes // options.nodes
+    per_node, cores = processes // options.nodes, options.cpus or CORES
     throttle = "" if options.throttle is None else f"%{options.throttle}"
     kind = "" if options.gpu_type is None else f"{options.gpu_type}:"
     settings = [
@@ -92,7 +95,7 @@ def sbatch_text(
         *(f"{name.replace('_', '-')}={value}" for name in _SBATCH if (value := getattr(options, name)) is not None),
         f"nodes={options.nodes}",
         "ntasks-per-node=1",
-        f"cpus-per-task={options.cpus * per_node}",
+        f"cpus-per-task={cores * per_node}",
         *([f"gres=gpu:{kind}{per_node}"] if gpus else []),
         "requeue",
         f"signal=B:USR1@{options.notice}",
@@ -116,7 +119,7 @@ exec >>"${{job%.json}}.log" 2>&1
 asked= child=
 trap 'asked=time woken=yes; kill -USR1 $child' USR1  # its time is nearly up
 trap 'asked=end woken=yes; kill -TERM $child' TERM   # cancelled, or preempted
-export OMP_NUM_THREADS={options.cpus}
+export OMP_NUM_THREADS={cores}
 {start} "$job" &
 child=$!
 [ -n "$asked" ] && kill -TERM "$child"

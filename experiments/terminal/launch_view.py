@@ -13,8 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from rich.table import Table
 from rich.text import Text
 
+from experiments.launch.input_need import InputNeed, input_need
 from experiments.launch.memory_needs import MemoryNeed
-from experiments.launch.protocol import Slot
+from experiments.launch.protocol import MOST_WORKERS, Slot
 from experiments.launch.records import LaunchProgress
 from experiments.launch.time_left import TimeLeft
 from experiments.machine.quantities import data_size, duration
@@ -52,8 +53,19 @@ def plan_tables(
     if (reason := several_teachers(plan)) is not None:
         yield Text(reason, style="bold yellow")
     yield Text(_cost_line(plan, states, costs))
+    if (need := input_need(plan, costs)) is not None:
+        yield Text(_input_line(need))
     if needs:
         yield from _memory_lines(plan, needs)
+
+
+def _input_line(need: InputNeed) -> str:
+    """The cores that hand a GPU its people."""
+    said = f"Input: up to {need.people:,.0f} people a second"
+    decoding, cached = need.cores(cached=False), need.cores(cached=True)
+    if need.decoding > MOST_WORKERS:
+        return f"{said}, more than {decoding} cores decode; with `launch --cache DIR` {cached} cores a process suffice."
+    return f"{said}: {decoding} cores a process, or {cached} with `launch --cache DIR`."
 
 
 def _memory_lines(plan: Plan, found: Mapping[str, MemoryNeed | None]) -> Iterator[Text]:
