@@ -19,7 +19,8 @@ from benchmarks.measure import Figure, Settings, seconds_of
 from benchmarks.subjects import ROWS, Subject, ask, criterion_of, step_of, subject
 from distilpose.data.augmentation import Augmentation
 from distilpose.data.coco import load_pose_data
-from distilpose.data.stream import Batch, PeopleStream
+from distilpose.data.stream import PeopleStream
+from distilpose.data.upload import Uploader
 from distilpose.synthetic.dataset import SyntheticSpec, write_synthetic
 from distilpose.training.member import Member
 
@@ -42,6 +43,7 @@ def figures(settings: Settings) -> Iterator[Figure]:
             seed=0,
             batch_size=people,
             cache="ram",
+            raw=torch.device(settings.device).type == "cuda",
         )
         teacher = chosen.build_teacher()
         for precision in ("fp32", "bf16"):
@@ -72,9 +74,7 @@ class _Way:
 
     def round(self, rows: Sequence[str]) -> tuple[float, float, tuple[float, float, float]]:
         """What a cohort saves, that over the attainable, and the seconds of teacher, students and data."""
-        batch = Batch(*(tensor.to(self.fabric.device) for tensor in next(iter(self.stream.epoch(0)))))
-        images = batch.images.contiguous(memory_format=torch.channels_last)
-        batch = batch._replace(images=images)
+        batch = next(Uploader(self.fabric.device)(self.stream.epoch(0)))
         taught = ask(self.teacher, batch, half=self.half)
 
         together = self._loop(rows)
