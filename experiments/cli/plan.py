@@ -51,7 +51,11 @@ def plan(
     changes: Changes = None,
     name: NewName = None,
     detect: Annotated[
-        float | None, typer.Option(help="Say how many seeds tell rows apart that differ by so much of the metric.")
+        float | None,
+        typer.Option(
+            help="Say how many seeds tell rows that differ by so much of the metric from their baselines, with 80 % "
+            "power over seeds, corrected over the sweep's rows."
+        ),
     ] = None,
     spread: Annotated[
         float | None, typer.Option(help="For --detect: how much that difference varies from seed to seed.")
@@ -86,7 +90,7 @@ def plan(
     with measuring(console) as say:
         costs = estimate(planned, store, say)
         needs = memory_needs(planned, store, costs, _smallest_gpu, say)
-    needed = None if detect is None else _needed(store, planned, costs, detect, spread)
+    needed = None if detect is None else _needed(store, whole, planned, costs, detect, spread)
     suggested = None if pull_as is None else _suggested(store, planned, pull_as)
     if as_json:
         memory = {cohort_id: None if need is None else asdict(need) for cohort_id, need in needs.items()}
@@ -107,7 +111,9 @@ def plan(
         if planned.until is not None:
             terminal().print(decision_table(planned.until))
         if needed is not None:
-            terminal().print(f"To tell a difference of {detect:g} in {planned.metric} with 80 % power:", markup=False)
+            said = f"To tell a difference of {detect:g} in {planned.metric} with 80 % power, over seeds alone"
+            corrected = f", p corrected over {needed[0][0].comparisons} rows" if needed else ""
+            terminal().print(f"{said}{corrected}:", markup=False)
             lines = [
                 (
                     one.row,
@@ -135,16 +141,17 @@ def plan(
 
 
 def _needed(
-    store: "Store", planned: "Plan", costs: "Costs", difference: float, spread: float | None
+    store: "Store", whole: "Plan", planned: "Plan", costs: "Costs", difference: float, spread: float | None
 ) -> "list[tuple[Needed, float | None]]":
-    """Every row's seeds, and the hours of one core or GPU that so many runs of it take, each trained alone."""
+    """Every planned row's seeds, and the hours of one core or GPU that so many runs of it take, each trained alone."""
     from reports.numbers.detect import needed_seeds
     from reports.numbers.sweep import aggregate
 
     seconds = {row.name: costs.runs[row.runs[0].run_id].seconds for row in planned.rows}
     return [
         (one, None if one.seeds is None or (cost := seconds[one.row]) is None else one.seeds * cost / 3600)
-        for one in needed_seeds(aggregate(store, planned.saved()), difference, spread)
+        for one in needed_seeds(aggregate(store, whole.saved()), difference, spread)
+        if one.row in seconds
     ]
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from reports.statistics.differences import holm
 from reports.statistics.resampling import LEAST_SEEDS
@@ -48,7 +48,7 @@ class Comparison:
 
     def _reach(self, p: float) -> float:
         """Half the width of the interval that leaves out `p`."""
-        widths = [error * float(stats.t.isf(p / 2, freedom)) for error, freedom in self.parts.values()]
+        widths = [error * float(special.stdtrit(freedom, p / 2)) for error, freedom in self.parts.values()]
         return math.hypot(*widths)
 
     @property
@@ -156,10 +156,16 @@ def _without_pair(group: frozenset[str], a: str, b: str) -> list[frozenset[str]]
     return [group - {a}, group - {b}] if {a, b} <= group else [group]
 
 
-def seeds_to_detect(difference: float, std: float, *, power: float = 0.8, alpha: float = 0.05, most: int = 1000) -> int:
+def seeds_to_detect(
+    difference: float, std: float, *, comparisons: int = 1, power: float = 0.8, alpha: float = 0.05, most: int = 1000
+) -> int:
     """How many seeds let a paired t test tell `difference` with this power, where differences between seeds spread by
     `std`; `most` if even that many do not.
+
+    Corrected over so many `comparisons`: by Bonferroni's method, so that Holm's has this power or more, whatever the
+    other comparisons show.
     """
+    alpha /= comparisons
     if not std:
         return LEAST_SEEDS
     for seeds in range(LEAST_SEEDS, most):

@@ -84,6 +84,18 @@ def test_a_plan_says_how_many_seeds_a_difference_takes(
     assert [[run["seed"] for run in row["runs"]] for row in plan["rows"]] == [[0, 1, 2], [0, 1, 2]]
 
 
+def test_seeds_for_a_part_of_the_rows_are_corrected_over_all_of_them(
+    distilpose: Callable[..., Said], sweep: Path, tmp_path: Path
+) -> None:
+    sweep.write_text(SWEEP + "  - {row: more, set: {losses: {CS: 0}}}\n")
+    asked = ("plan", sweep, "--runs", tmp_path / "runs", "--detect", 0.5, "--spread", 1.2)
+    whole, part = (json.loads(distilpose(*asked, *rows, "--json")[1]) for rows in ((), ("--rows", "all")))
+    (ours,) = part["detect"]
+    assert (ours["row"], ours["comparisons"]) == ("all", 2)
+    assert ours["seeds"] == whole["detect"][0]["seeds"]
+    assert "over seeds alone, p corrected over 2 rows" in " ".join(distilpose(*asked)[1].split())
+
+
 def test_without_finished_seeds_a_plan_asks_for_a_spread(
     distilpose: Callable[..., Said], sweep: Path, tmp_path: Path
 ) -> None:

@@ -13,8 +13,9 @@ from reports.statistics.evidence import seed_spread, seeds_to_detect
 
 def test_a_stated_spread_is_that_of_every_row(tmp_path: Path) -> None:
     found = needed_seeds(aggregate(*write_complete(tmp_path, seeds=1)), 0.5, 1.2)
-    assert {one.seeds for one in found} == {seeds_to_detect(0.5, 1.2)}
     assert "none" not in {one.row for one in found}
+    assert {one.comparisons for one in found} == {len(found)}
+    assert {one.seeds for one in found} == {seeds_to_detect(0.5, 1.2, comparisons=len(found))}
 
 
 def test_finished_seeds_tell_the_spread(tmp_path: Path) -> None:
@@ -23,7 +24,7 @@ def test_finished_seeds_tell_the_spread(tmp_path: Path) -> None:
         row = next(row for row in numbers.rows if row.name == one.row)
         assert row.improvement is not None
         assert one.spread == pytest.approx(row.improvement.std)
-        assert one.seeds == seeds_to_detect(0.5, one.spread)
+        assert one.seeds == seeds_to_detect(0.5, one.spread, comparisons=one.comparisons)
 
 
 def test_one_seed_tells_nothing(tmp_path: Path) -> None:
