@@ -232,7 +232,15 @@ _SPECS = (
         multiple=8,
         published=Published(parameters_m=5.0, gflops=5.4, ap=71.5),
     ),
-    replace(_RESNET, name="transpose_r_a4", head="transpose", head_options={"layers": 4}, stages=2, multiple=8),
+    replace(
+        _RESNET,
+        name="transpose_r_a4",
+        head="transpose",
+        head_options={"layers": 4},
+        stages=2,
+        multiple=8,
+        published=Published(parameters_m=6.0, gflops=8.9, ap=72.6),
+    ),
     replace(
         _RESNET,
         name="rle_r50",
@@ -262,8 +270,19 @@ _SPECS = (
         merged=True,
         published=Published(parameters_m=57.2, gflops=10.23, ap=72.9),
     ),
-    replace(_TRANSPOSE_H, name="transpose_h_w32_a4", width=32, head_options=_transpose_h(64, 4)),
-    replace(_TRANSPOSE_H, name="transpose_h_w48_a4", head_options=_transpose_h(96, 4)),
+    replace(
+        _TRANSPOSE_H,
+        name="transpose_h_w32_a4",
+        width=32,
+        head_options=_transpose_h(64, 4),
+        published=Published(parameters_m=8.0, gflops=10.2, ap=74.2),
+    ),
+    replace(
+        _TRANSPOSE_H,
+        name="transpose_h_w48_a4",
+        head_options=_transpose_h(96, 4),
+        published=Published(parameters_m=17.3, gflops=17.5, ap=75.3),
+    ),
     replace(
         _TRANSPOSE_H,
         name="transpose_h_w48_a6",

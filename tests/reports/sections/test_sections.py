@@ -79,7 +79,7 @@ def test_runs_on_coco_stand_among_published_methods_and_others_do_not(
     numbers: SweepNumbers, complete_numbers: SweepNumbers
 ) -> None:
     rows = val_table(numbers).rows
-    assert len(rows) == 21 + 2
+    assert len(rows) == 24 + 2
     assert rows[-1][:4] == (
         text("HRNet-W48-stage3, HRNet-W48 (this sweep)"), text("ours"), text("distilpose_l"), text("256×192"),
     )  # fmt: skip
