@@ -73,6 +73,57 @@ SDPOSE = {
     "TokenPose-B": ("tokenpose_hr32_stage3", None, "imagenet", 256, 0.0, None),
     "SDPose-B": ("sdpose_b", 2, "imagenet", 256, 5e-6, 73.7),
 }
+# The main table's architectures. TransPose's augmentation is HRNet's; PRTR's recipes are of its configurations at
+# 384x288, RLE's of its one configuration.
+OF_HRNET = {**SCHEDULE, "epochs": 210, "cards": 4, "warmup_steps": 0, "milestones": [170, 200]}
+UNSHIFTED = {**AUGMENTATION, "shift": 0.0}
+WHOLE = {**UNSHIFTED, "half_body": 0.0, "rotation": 40.0, "scale": 0.3}
+OF_RLE = {**UNSHIFTED, "half_body_joints": 3, "scale": 0.25, "rotation_p": 0.5}
+FOR_140 = {**OF_HRNET, "epochs": 140, "milestones": [90, 120]}
+FOR_230 = {**OF_HRNET, "epochs": 230, "lr": 1e-4, "milestones": [100, 150, 200, 220], "gamma": 0.25}
+FOR_240 = {**FOR_230, "epochs": 240}
+OF_PRTR = {**OF_HRNET, "epochs": 200, "lr": 1e-4, "gamma": 0.5}
+OF_PRTR_R50 = {**OF_PRTR, "milestones": [120, 140], "backbone_lr_mult": 0.1}
+OF_PRTR_W32 = {**OF_PRTR, "milestones": [70, 95]}
+FOR_270 = {**OF_HRNET, "epochs": 270, "cards": 8}
+HEATMAP = {"heatmap": 1.0}
+# row: model, its start, its batch, its losses, its schedule, its augmentation, the published AP
+COMPARISON = {
+    "SimpleBaseline, ResNet-50": ("simplebaseline_r50", "imagenet", 128, HEATMAP, FOR_140, WHOLE, 70.4),
+    "SimpleBaseline, ResNet-101": ("simplebaseline_r101", "imagenet", 128, HEATMAP, FOR_140, WHOLE, 71.4),
+    "SimpleBaseline, ResNet-152": ("simplebaseline_r152", "imagenet", 128, HEATMAP, FOR_140, WHOLE, 72.0),
+    "HRNet-W32": ("hrnet_w32", "imagenet", 128, HEATMAP, OF_HRNET, UNSHIFTED, 74.4),
+    "HRNet-W48": ("hrnet_w48", "imagenet", 128, HEATMAP, OF_HRNET, UNSHIFTED, 75.1),
+    "TokenPose-S": (
+        "tokenpose_s", "fresh", 128, HEATMAP, {**OF_HRNET, "epochs": 300, "milestones": [200, 260]}, UNSHIFTED, 72.5,
+    ),
+    "TransPose-R-A3": ("transpose_r_a3", "imagenet", 80, HEATMAP, FOR_230, UNSHIFTED, 71.5),
+    "TransPose-R-A4": ("transpose_r_a4", "imagenet", 80, HEATMAP, FOR_230, UNSHIFTED, 72.6),
+    "TransPose-H-W32-A4": ("transpose_h_w32_a4", "imagenet", 80, HEATMAP, FOR_240, UNSHIFTED, 74.2),
+    "TransPose-H-W48-A4": ("transpose_h_w48_a4", "imagenet", 80, HEATMAP, FOR_240, UNSHIFTED, 75.3),
+    "TransPose-H-W48-A6": ("transpose_h_w48_a6", "imagenet", 80, HEATMAP, FOR_240, UNSHIFTED, 75.8),
+    "DeepPose": ("deeppose_r50", "imagenet", 512, NONE, OF_MMPOSE, OF_W48, 52.6),
+    "PRTR, ResNet-50": ("prtr_r50", "imagenet", 128, {"PRTR": 1.0}, OF_PRTR_R50, WHOLE, 63.7),
+    "PRTR, HRNet-W32": ("prtr_w32", "imagenet", 64, {"PRTR": 1.0}, OF_PRTR_W32, WHOLE, 72.9),
+    "RLE, ResNet-50": ("rle_r50", "imagenet", 256, {"RLE": 1.0}, FOR_270, OF_RLE, 70.5),
+    "RLE, HRNet-W48": ("rle_w48", "imagenet", 256, {"RLE": 1.0}, FOR_270, OF_RLE, 74.2),
+    "DistilPose-S": ("distilpose_s", "fresh", 256, FULL, SCHEDULE, AUGMENTATION, 71.6),
+    "DistilPose-L": ("distilpose_l", "teacher_backbone", 256, FULL, SCHEDULE, AUGMENTATION, 74.4),
+}  # fmt: skip
+# row: its losses, and how the name of its teacher's configuration begins
+UNDER_HEATMAPS, SIMCC = {"reg": 1.0, "SH": 1.0, "CS": 1e-2}, {"SimCC": 64.0}
+UNDER_LINES = {**SIMCC, "DWPose": 0.1}
+TEACHERS = {
+    "no teacher": (NONE, None),
+    "under HRNet-W32 (74.6)": (UNDER_HEATMAPS, "td-hm_hrnet-w32_8xb64-210e"),
+    "under HRNet-W48 (75.6)": (UNDER_HEATMAPS, "td-hm_hrnet-w48_8xb32-210e"),
+    "under ViTPose-S (73.9)": (UNDER_HEATMAPS, "td-hm_ViTPose-small_8xb64-210e"),
+    "under ViTPose-B (75.7)": (UNDER_HEATMAPS, "td-hm_ViTPose-base_8xb64-210e"),
+    "SimCC, no teacher": (SIMCC, None),
+    "SimCC under HRNet-W48 (75.6)": (UNDER_LINES, "td-hm_hrnet-w48_8xb32-210e"),
+    "SimCC under RTMPose-m (74.6)": (UNDER_LINES, "rtmpose-m_8xb256-420e"),
+    "SimCC under RTMPose-l (75.8)": (UNDER_LINES, "rtmpose-l_8xb256-420e"),
+}
 
 
 def rows_of(sweep: str) -> dict[str, tuple[Recipe, dict[str, float]]]:
@@ -91,7 +142,7 @@ def assert_published(
     assert recipe.evaluation.flip_test
     assert recipe.evaluation.best_by.title == "AP"
     assert recipe.evaluation.boxes == "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
-    assert recipe.student.chosen.keys() <= {"cycles"}
+    assert recipe.student.chosen.keys() <= {"cycles", "head"}
 
 
 @pytest.mark.parametrize("sweep", DISTILPOSE)
@@ -127,6 +178,41 @@ def test_every_sdpose_and_its_tokenpose_is_trained_as_published() -> None:
         assert paper == ({} if ap is None else {"AP": ap})
 
 
+def test_every_architecture_of_the_main_table_is_trained_as_published() -> None:
+    rows = rows_of("comparison")
+    assert list(rows) == list(COMPARISON)
+    for name, (model, init, batch, losses, schedule, augmentation, ap) in COMPARISON.items():
+        recipe, paper = rows[name]
+        assert_published(recipe, augmentation, schedule)
+        assert (recipe.student.model, recipe.student.init, recipe.schedule.batch_size) == (model, init, batch), name
+        assert {use.name: use.weight for use in recipe.losses} == losses, name
+        assert paper == {"AP": ap}
+        prtr = model.startswith("prtr")
+        assert (recipe.optimizer.name, recipe.optimizer.weight_decay, recipe.clip_grad_norm) == (
+            ("adamw", 1e-4, 0.1) if prtr else ("adam", 0, None)
+        )
+    assert dict(rows["RLE, ResNet-50"][0].losses.get("RLE").options)["form"] == "official"
+    taught, _ = rows_of("losses")["all"]
+    for name in ("DistilPose-S", "DistilPose-L"):
+        assert rows[name][0].teacher == taught.teacher
+
+
+def test_every_row_under_a_teacher_that_comes_trained_is_trained_as_distilpose() -> None:
+    rows = rows_of("teachers")
+    assert list(rows) == list(TEACHERS)
+    for name, (losses, teacher) in TEACHERS.items():
+        recipe, paper = rows[name]
+        assert_published(recipe)
+        assert (recipe.student.model, recipe.student.init, recipe.schedule.batch_size) == ("distilpose_s", "fresh", 256)
+        assert {use.name: use.weight for use in recipe.losses} == losses, name
+        assert paper == {}
+        given = recipe.given_teacher
+        assert (given is None) == (teacher is None), name
+        if given is not None:
+            assert given.config.rpartition("/")[2].startswith(f"{teacher}_coco-256x192")
+            assert given.checkpoint.partition("/")[2].startswith(f"{teacher.partition('_8xb')[0]}_")
+
+
 @pytest.mark.parametrize("sweep", ["losses", "teacher_student"])
 def test_the_control_of_a_paper_profile_is_the_untaught_row_in_the_batches_of_the_taught_and_no_baseline(
     sweep: str,
@@ -144,7 +230,10 @@ def test_the_control_of_a_paper_profile_is_the_untaught_row_in_the_batches_of_th
 
 @pytest.mark.parametrize(
     "sweep",
-    ["losses", "teacher_student", "generalisation", "sdpose", "defects", "precision", "search_alphas", "methods"],
+    [
+        *("losses", "teacher_student", "generalisation", "sdpose", "defects", "precision", "search_alphas", "methods"),
+        *("comparison", "teachers"),
+    ],
 )
 def test_no_small_profile_inherits_the_augmentation_or_the_cards_of_the_published_recipe(sweep: str) -> None:
     for name, profile in read_sweep(find_sweep(sweep)).profiles.items():
@@ -192,7 +281,7 @@ def test_the_rows_of_the_precisions_are_the_full_method_with_the_same_teacher() 
 
 
 @pytest.mark.parametrize(
-    "sweep", ["losses", "teacher_student", "generalisation", "sdpose", "defects", "precision", "methods"]
+    "sweep", ["losses", "teacher_student", "generalisation", "sdpose", "defects", "precision", "methods", "comparison"]
 )
 def test_the_head_of_a_sweep_gives_the_one_command_for_the_paper(sweep: str) -> None:
     head = find_sweep(sweep).read_text().partition("\nsweep:")[0]
