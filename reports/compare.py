@@ -17,9 +17,9 @@ from reports.formats.facts import Fact, FactList
 from reports.formats.page import Opening, Section, markdown_report, page_html, there
 from reports.formats.table import Column, Table, fill
 from reports.formats.words import listed, plain, signed
+from reports.numbers.evidence import evidence_of
 from reports.numbers.metrics import definitions
 from reports.numbers.sweep import RowNumbers, SweepNumbers, aggregate
-from reports.sections.evidence import evidence_of
 from reports.statistics.differences import SIGNIFICANT, mean_difference
 from reports.statistics.evidence import Comparison, compare_all
 from reports.statistics.resampling import Interval

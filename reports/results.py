@@ -73,7 +73,7 @@ class Results(pd.DataFrame):
             ValueError: there is no such row, or the two share no finished seed.
 
         """
-        from reports.sections.evidence import row_evidence
+        from reports.numbers.evidence import evidence_of
         from reports.statistics.evidence import compare_all
 
         numbers = aggregate(self.store, self.plan, self.reader)
@@ -81,8 +81,8 @@ class Results(pd.DataFrame):
         for name in (row, other):
             if name not in rows:
                 raise ValueError(f"row {name!r}: there is no such row; rows are {', '.join(rows)}")
-        measured = [rows[name] for name in (other, row) if name in numbers.measured]
-        compared = compare_all(row_evidence(numbers, measured)) if len(measured) == 2 else []
+        measured = {name: (numbers, rows[name]) for name in (other, row) if name in numbers.measured}
+        compared = compare_all(evidence_of(measured)) if len(measured) == 2 else []
         if not compared:
             raise ValueError(f"rows {row!r} and {other!r}: share no finished seed")
         (found,) = compared

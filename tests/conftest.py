@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from installed_wheel import installed, installed_distilpose
 
 __all__ = ("installed", "installed_distilpose")
@@ -11,6 +12,8 @@ __all__ = ("installed", "installed_distilpose")
 # The suite runs one process per core, so each takes one thread; W&B must never look for a server or a key.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")  # tests run beside each other: what waits leaves the cores to them
+settings.register_profile("untimed", deadline=None)  # a machine may be busy
+settings.load_profile("untimed")
 os.environ["WANDB_MODE"] = "offline"
 os.environ["WANDB_SILENT"] = "true"
 

@@ -178,6 +178,7 @@ def make_plan(sweep: Sweep, facts: FactsLookup, *, max_cohort: int | None = None
                 ticks=row.recipe.ticks,
                 factors=row.factors,
                 paper=row.paper,
+                quoted=row.quoted,
                 baseline=row.baseline,
                 runs=tuple(
                     SavedRun(
@@ -351,11 +352,13 @@ def _settings(
         return ("synthetic people" if recipe.data.synthetic else name) + counts
 
     taught = [recipe for recipe in recipes if recipe.uses_teacher]
+    starts = [f"row {recipe.start.row}" for recipe in recipes if recipe.start is not None]
     return {
         "data": each(map(data, recipes)),
         "input": each("{}x{}".format(*recipe.input_size) for recipe in recipes),
         "students": each(recipe.student.model for recipe in recipes),
         "teachers": each(map(_teacher_words, taught)) or "none",
+        **({"start": f"trunk of {each(starts)}"} if starts else {}),
         "epochs": each(str(recipe.schedule.epochs) for recipe in recipes),
         "teacher epochs": each(
             "given" if recipe.given_teacher else str(recipe.teacher_run(0).schedule.epochs) for recipe in taught

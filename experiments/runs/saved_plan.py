@@ -40,6 +40,7 @@ class SavedRow:
     paper: dict[str, FiniteFloat]
     runs: tuple[SavedRun, ...]
     baseline: str | None = None
+    quoted: dict[str, dict[str, FiniteFloat]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

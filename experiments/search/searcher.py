@@ -51,7 +51,8 @@ class Searcher:
         self._store, self._facts, self._costs = store, cache(facts), costs
         self._fixed = self._part(sweep.rows, sweep.seeds)
         base = self._part(
-            [RowSpec(name="base", recipe=sweep.search.base, factors={}, paper={}, baseline=None)], sweep.seeds
+            [RowSpec(name="base", recipe=sweep.search.base, factors={}, paper={}, quoted={}, baseline=None)],
+            sweep.seeds,
         )
         study = digest([base.runs[base.rows[0].runs[0].run_id].identity, sorted(self._entry.space)])
         self._folder = f"{FOLDER}/{sweep.sweep}.{sweep.profile}.{study}"

@@ -30,8 +30,9 @@ Percent = Annotated[float, Strict(), Ge(0), Le(100)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowEntry:
-    """A row as written: its name, factor levels, changes, and the paper's numbers (in per cent).
+    """A row as written: its name, factor levels, changes, the paper's numbers and what others print (in per cent).
 
+    `quoted` holds, by who says it, numbers of other settings than this row's: shown, and not compared with.
     `baseline` is the row its improvement is measured against, where that is not the sweep's. With `axes` false no axis
     applies to the row.
     """
@@ -42,6 +43,7 @@ class RowEntry:
     factors: dict[str, Name] | None = None
     set: dict[str, Any] | None = None
     paper: dict[PrintedMetric, Percent] | None = None
+    quoted: dict[Name, dict[PrintedMetric, Percent]] | None = None
     baseline: Name | None = None
     axes: Switch = True
 
@@ -98,6 +100,7 @@ class ExpandedRow:
     recipe: Node
     factors: dict[str, Any]
     paper: dict[str, float]
+    quoted: dict[str, dict[str, float]]
     baseline: Node | None
     place: Place
 
@@ -146,6 +149,7 @@ def expand(sheet: Sheet) -> list[ExpandedRow]:
                     recipe=recipe,
                     factors={**factors, **{labels[field]: value.plain for field, value in point}},
                     paper=paper if not paper or recipe.plain == start.plain else {},
+                    quoted=written.get("quoted") or {},
                     baseline=None if entry is None else entry.get("baseline"),
                     place=sheet.node.place if entry is None else entry.mapping["row"].place,
                 )

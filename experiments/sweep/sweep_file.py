@@ -72,12 +72,15 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowSpec:
-    """A row of the table: its recipe, the paper's numbers (in per cent), and the row to compare it with, if any."""
+    """A row of the table: its recipe, the paper's numbers and what others print (in per cent), and the row to compare
+    it with, if any.
+    """
 
     name: str
     recipe: Recipe
     factors: dict[str, Any]
     paper: dict[str, float]
+    quoted: dict[str, dict[str, float]]
     baseline: str | None = None
 
 
@@ -98,7 +101,7 @@ class Search:
         recipe = _recipe(_trial(sheet, name, params), sheet)
         if recipe is None or sheet.problems:
             raise SpecError(sheet.problems)
-        return RowSpec(name=name, recipe=recipe, factors=dict(params), paper={}, baseline=self.baseline)
+        return RowSpec(name=name, recipe=recipe, factors=dict(params), paper={}, quoted={}, baseline=self.baseline)
 
     def params(self, row: RowSpec) -> Params | None:
         """The values at which the search would suggest this row's recipe; None where it never would."""
@@ -253,7 +256,16 @@ def sweep_of(name: str, sheet: Sheet) -> Sweep | None:
     for row, recipe in zip(expanded, recipes, strict=True):
         if recipe is not None:
             own = document.baseline if row.baseline is None else row.baseline.plain
-            rows.append(RowSpec(name=row.name, recipe=recipe, factors=row.factors, paper=row.paper, baseline=own))
+            rows.append(
+                RowSpec(
+                    name=row.name,
+                    recipe=recipe,
+                    factors=row.factors,
+                    paper=row.paper,
+                    quoted=row.quoted,
+                    baseline=own,
+                )
+            )
     until, seeds = None, document.seeds
     if isinstance(seeds, Growing):
         until, seeds = seeds.until, tuple(range(seeds.until.looks[0]))
@@ -346,7 +358,9 @@ def _trial(sheet: Sheet, name: str, params: Params) -> ExpandedRow:
     places = [(field, value, space.mapping[field]) for field, value in params.items()]
     point = tuple((field, Node(value, where.place, where.key)) for field, value, where in places)
     recipe = assigned(sheet.node.mapping["base"], point, sheet)
-    return ExpandedRow(name=name, recipe=recipe, factors=dict(params), paper={}, baseline=None, place=space.place)
+    return ExpandedRow(
+        name=name, recipe=recipe, factors=dict(params), paper={}, quoted={}, baseline=None, place=space.place
+    )
 
 
 def _check_baselines(rows: Sequence[ExpandedRow], sheet: Sheet) -> None:

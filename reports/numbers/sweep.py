@@ -25,7 +25,7 @@ class RowNumbers:
     """One row of the table: what was asked, what the seeds measured, what the paper printed.
 
     `baseline` is the row that it is measured against, if any; `measured` is of each run's best validation, `last` of
-    the last; `paper` is in points.
+    the last; `paper` is in points, and so is what is `quoted`, by who says it, of other settings.
     """
 
     name: str
@@ -33,6 +33,7 @@ class RowNumbers:
     ticks: Mapping[str, bool]
     factors: Mapping[str, str]
     paper: Mapping[str, float]
+    quoted: Mapping[str, Mapping[str, float]]
     runs: tuple[RunNumbers, ...]
     measured: Mapping[str, Spread]
     last: Spread | None
@@ -57,7 +58,7 @@ class RowNumbers:
         return frozenset(name for name, on in self.ticks.items() if on)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SweepNumbers:
     """What every section is made from: the plan, the runs and their reader, and the rows.
 
@@ -217,6 +218,7 @@ def _row(row: SavedRow, runs: tuple[RunNumbers, ...], metric: str, headline: str
         ticks=row.ticks,
         factors={factor: str(value) for factor, value in row.factors.items()},
         paper=row.paper,
+        quoted=row.quoted,
         runs=runs,
         measured=measured,
         last=spread(last) if last else None,

@@ -25,7 +25,7 @@ from reports.sections.losses import loss_tables, losses
 from reports.sections.paper import paper
 from reports.sections.pictures import pictures, views
 from reports.sections.provenance import provenance
-from reports.sections.pulls import pulls
+from reports.sections.pulls import pull_table, pulls
 from reports.sections.results import results
 from reports.sections.runs import runs
 from reports.sections.search.section import search, trials
@@ -36,8 +36,9 @@ from reports.sections.unfinished import unfinished
 SectionMaker = Callable[[SweepNumbers], Section | None]
 
 SECTIONS: tuple[SectionMaker, ...] = (
-    results, decisions, search, losses, curves, joints, pictures, unfinished,
-    evidence, tests, trials, loss_tables, pulls, paper, settings, cost, comparison, confidence, views, provenance, runs,
+    results, decisions, search, losses, pulls, curves, joints, pictures, unfinished,
+    evidence, tests, trials, loss_tables, pull_table, paper, settings, cost, comparison, confidence, views, provenance,
+    runs,
 )  # fmt: skip
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from reports.formats.words import listed, value_words
 from reports.numbers.sweep import RowNumbers, SweepNumbers
 
-_SEEN = ("data", "input_size", "augmentation", "schedule", "optimizer", "ema", "clip_grad_norm")
+_SEEN = ("start", "data", "input_size", "augmentation", "schedule", "optimizer", "ema", "clip_grad_norm")
+_WHOLE = ("start", "ema", "clip_grad_norm")
 
 Recipe = Mapping[str, Any]
 
@@ -22,7 +23,7 @@ def confounds(recipe: Recipe, baseline: Recipe) -> tuple[str, ...]:
         ours, theirs = recipe.get(part), baseline.get(part)
         if ours == theirs:
             continue
-        if part in ("ema", "clip_grad_norm"):
+        if part in _WHOLE:
             words = ("none" if one is None else value_words(one) for one in (ours, theirs))
             found.append(f"{part.replace('_', ' ')} {' against '.join(words)}")
             continue
@@ -51,7 +52,7 @@ def confound_sentences(numbers: SweepNumbers) -> tuple[str, ...]:
     groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for row, _ in numbers.compared:
         assert row.baseline is not None
-        differences = confounds(_recipe(row), _recipe(by_name[row.baseline]))
+        differences = confounds(as_trained(row, numbers), as_trained(by_name[row.baseline], numbers))
         if differences:
             groups.setdefault((row.baseline, differences), []).append(f"“{row.name}”")
     said = []
@@ -63,9 +64,12 @@ def confound_sentences(numbers: SweepNumbers) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _recipe(row: RowNumbers) -> Recipe:
-    """The recipe of the first run that finished."""
-    return next(run.recipe for run in row.runs if run.finished)
+def as_trained(row: RowNumbers, numbers: SweepNumbers) -> Recipe:
+    """The recipe of the first run that finished, if one has, with the row whose trunk it began with."""
+    run = min(row.runs, key=lambda run: not run.finished)
+    rows = {run.run_id: f"trunk of “{one.name}”" for one in numbers.rows for run in one.runs}
+    start = run.identity.get("start")
+    return {**run.recipe, "start": start if start is None else rows.get(start, f"trunk of run {start}")}
 
 
 def pairing_sentences(numbers: SweepNumbers) -> tuple[str, ...]:

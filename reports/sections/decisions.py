@@ -30,14 +30,17 @@ def _table(numbers: SweepNumbers) -> Table:
         Column("interval", lambda line: bounds(_interval(line[1]), numbers.digits), "interval"),
     ]
     looks = ", ".join(map(str, until.looks))
-    notes = (
+    notes = [
         f"Looked at after {looks} seeds, and trained on only while undecided. The interval holds at every look and for "
         f"every row at once, at {100 * (1 - until.alpha):g} %; equivalent: within {until.margin:g} of the baseline. "
         "`python -m benchmarks.sequential` holds its level by simulation.",
         "Every other test of this report takes the numbers of seeds as if they had been fixed before.",
-    )
+    ]
+    metric = numbers.plan.metric
+    if metric != numbers.metric:
+        notes.append(f"By {metric}, of the split that chose the weights: what test said decided no seed.")
     lines = list(until.decisions.items())
-    return fill(columns, lines, name="decisions", caption=f"Gains in {numbers.metric} over the baseline", notes=notes)
+    return fill(columns, lines, name="decisions", caption=f"Gains in {metric} over the baseline", notes=notes)
 
 
 def _interval(one: SavedDecision) -> Interval | None:

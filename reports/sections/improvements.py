@@ -6,8 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.formats.drawing import FAINT, INK, LABEL, OURS, PAPER, WIDTH, Drawing, draw, one_panel
+from reports.numbers.evidence import over_baselines
 from reports.numbers.sweep import RowNumbers, SweepNumbers
-from reports.statistics.resampling import Interval
+from reports.statistics.evidence import over_other
 
 Limits = tuple[float, float]
 
@@ -23,6 +24,7 @@ def improvements_drawing(numbers: SweepNumbers) -> Drawing | None:
 def improvements_figure(numbers: SweepNumbers, rows: Sequence[RowNumbers]) -> Figure:
     """A line a row."""
     seen = [value for row in rows if row.improvement for value in row.improvement.pairs.values()]
+    found = over_baselines(numbers)
     limits = _range(seen + [row.paper_improvement for row in rows if row.paper_improvement is not None])
     figure, axes = one_panel(WIDTH, 1.0 + 0.36 * len(rows))
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
@@ -32,7 +34,7 @@ def improvements_figure(numbers: SweepNumbers, rows: Sequence[RowNumbers]) -> Fi
         ours_at, paper_at = position - 0.14, position + 0.2
         if row.improvement is not None:
             one, seeds = row.improvement, list(row.improvement.pairs.values())
-            _interval(axes, ours_at, one.interval, limits)
+            _interval(axes, ours_at, found[row.name].interval() if row.name in found else None, limits)
             if one.n > 1:
                 axes.plot(seeds, [ours_at] * len(seeds), "|", color=OURS, markersize=7, markeredgewidth=0.9, zorder=3)
             axes.plot(
@@ -65,13 +67,14 @@ def _range(values: Sequence[float]) -> Limits:
     return low - air, high + air
 
 
-def _interval(axes: Axes, position: float, found: Interval | None, limits: Limits) -> None:
+def _interval(axes: Axes, position: float, found: tuple[float, float] | None, limits: Limits) -> None:
     """The 95 % interval as a line; an arrowhead where it goes on past the edge of the drawing."""
     if found is None:
         return
-    left, right = max(found.low, limits[0]), min(found.high, limits[1])
+    low, high = found
+    left, right = max(low, limits[0]), min(high, limits[1])
     axes.plot([left, right], [position, position], color=OURS, linewidth=0.9, solid_capstyle="butt", zorder=2)
-    for cut, edge, mark in ((found.low < limits[0], left, "<"), (found.high > limits[1], right, ">")):
+    for cut, edge, mark in ((low < limits[0], left, "<"), (high > limits[1], right, ">")):
         if cut:
             axes.plot([edge], [position], marker=mark, color=OURS, markersize=5, clip_on=False, zorder=2)
         else:
@@ -84,8 +87,9 @@ def _caption(numbers: SweepNumbers, rows: Sequence[RowNumbers]) -> str:
     said = f"Improvement in {numbers.metric} over {numbers.against}"
     if any(one.n > 1 for one in found):
         said += ": mean and every seed"
-    if any(one.interval is not None for one in found):
-        said += ", with the 95 % paired t interval (an arrow: it goes on)"
+    known = [one for one in over_baselines(numbers).values() if one.parts]
+    if known:
+        said += f", with the 95 % interval {over_other(known)} (an arrow: it goes on)"
     if any(row.paper_improvement is not None for row in rows):
         other = f" ({numbers.paper_metric})" if numbers.paper_metric != numbers.metric else ""
         said += f"; the paper's{other} beside it"

@@ -13,7 +13,7 @@ from reports.formats.page import Section, there
 from reports.formats.table import Column, Table, fill
 from reports.formats.words import signed
 from reports.numbers.sweep import RowNumbers, SweepNumbers
-from reports.sections.confounds import confound_sentences
+from reports.sections.confounds import as_trained, confound_sentences, confounds
 from reports.statistics.differences import Difference, paired_difference
 from reports.statistics.loss_effects import Addition, Game, LossEffects, Losses, ShapleyValue, loss_effects
 from reports.statistics.resampling import LEAST_SEEDS
@@ -39,9 +39,9 @@ def loss_tables(numbers: SweepNumbers) -> Section | None:
 
 
 def effects_of(numbers: SweepNumbers) -> LossEffects | None:
-    """The effects of the losses that rows tick; None where rows with the same ticks differ by something else."""
-    by_losses = {row.losses: row for row in numbers.rows}
-    if len(by_losses) < len(numbers.rows):
+    """The effects of the losses that rows tick; None where rows with the same ticks cannot be told apart."""
+    by_losses = rows_by_losses(numbers)
+    if by_losses is None:
         return None
     used = frozenset[str]().union(*by_losses)
     return loss_effects(
@@ -55,6 +55,31 @@ def effects_of(numbers: SweepNumbers) -> LossEffects | None:
             for subset, row in by_losses.items()
             if numbers.paper_metric in row.paper
         },
+    )
+
+
+def rows_by_losses(numbers: SweepNumbers) -> dict[Losses, RowNumbers] | None:
+    """A row for each set of losses: of several the one trained most like the row with the most losses.
+
+    None where two are equally like it.
+    """
+    most = as_trained(max(numbers.rows, key=lambda row: len(row.losses)), numbers)
+    found: dict[Losses, list[tuple[int, RowNumbers]]] = {}
+    for row in numbers.rows:
+        found.setdefault(row.losses, []).append((len(confounds(as_trained(row, numbers), most)), row))
+    chosen = {losses: sorted(rows, key=lambda one: one[0]) for losses, rows in found.items()}
+    if any(len(rows) > 1 and rows[0][0] == rows[1][0] for rows in chosen.values()):
+        return None
+    return {losses: rows[0][1] for losses, rows in chosen.items()}
+
+
+def _left_out(numbers: SweepNumbers) -> tuple[str, ...]:
+    """Of rows with the same losses, those that do not count."""
+    taken = rows_by_losses(numbers) or {}
+    return tuple(
+        f"“{row.name}” is left out: it has the losses of “{taken[row.losses].name}” and was trained otherwise."
+        for row in numbers.rows
+        if row.losses in taken and taken[row.losses] is not row
     )
 
 
@@ -99,6 +124,7 @@ def additions_table(numbers: SweepNumbers, effects: LossEffects) -> Table | None
     notes = (
         "A loss put in alone is held against none, a loss left out against all: “not trained” says that the sweep "
         "lacks one of the two. Differences are paired by seed. p values here are not corrected for multiple tests.",
+        *_left_out(numbers),
         *confound_sentences(numbers),
     )
     return fill(columns, effects.additions, name="additions", caption="What each loss adds", notes=notes)
@@ -133,7 +159,7 @@ def shapley_table(numbers: SweepNumbers, effects: LossEffects) -> Table | None:
             "them. Shown are the sets of losses, or of groups taken as one, of which every combination was trained "
             "while all other losses are off."
         )
-    notes += confound_sentences(numbers)
+    notes += (*_left_out(numbers), *confound_sentences(numbers))
     values = [(game, value) for game in effects.games for value in game.values]
     return fill(columns, values, name="shapley", caption="Shapley values", notes=notes)
 
@@ -158,7 +184,8 @@ def chains(subsets: Sequence[Losses]) -> list[tuple[Losses, ...]]:
 
 def waterfall_drawing(numbers: SweepNumbers, effects: LossEffects) -> Drawing | None:
     """A panel for each longest way: where it starts, what each step adds, where it ends. None without such a way."""
-    rows = {row.losses: row for row in numbers.rows if row.name in numbers.measured}
+    taken = rows_by_losses(numbers) or {}
+    rows = {losses: row for losses, row in taken.items() if row.name in numbers.measured}
     ways = chains(list(rows))
     if not ways:
         return None

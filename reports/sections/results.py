@@ -9,6 +9,7 @@ from reports.formats.cells import Cell, change, gap, number, seeds, text, tick
 from reports.formats.page import Section, there
 from reports.formats.table import Column, Table, fill
 from reports.formats.words import plain, signed
+from reports.numbers.evidence import every_pair, group_letters, row_groups
 from reports.numbers.sweep import RowNumbers, SweepNumbers
 from reports.paper.literature import of_model
 from reports.read.reader import ON, RunNumbers, metric_digits
@@ -16,9 +17,10 @@ from reports.sections.confounds import pairing_sentences
 from reports.sections.improvements import improvements_drawing
 from reports.sections.matrix import matrix_drawing, matrix_factors
 from reports.sections.row_cells import baseline_column, cost_columns, measured, name_column, single
-from reports.statistics.differences import mean_difference
+from reports.statistics.differences import SIGNIFICANT, mean_difference
+from reports.statistics.evidence import over_other
 
-_LAST = ", last epoch"
+_LAST, _GROUP = ", last epoch", "group"
 
 
 class Layout(NamedTuple):
@@ -148,12 +150,27 @@ def _results(numbers: SweepNumbers) -> list[Column[RowNumbers]]:
         if compared:
             ours = partial(number, digits=digits, signed=True)
             found.append(Column(numbers.over, lambda row: ours(row.paper_improvement), "number", "paper"))
+    found += _quoted(numbers)
     if any(row.last is not None for row in numbers.rows):
         found.append(Column(metric + _LAST, last, "measured", "ours", aside=True))
+    if groups := row_groups(numbers):
+        letters = {row.name: group_letters(row.name, groups) for row in numbers.rows}
+        found.append(Column(_GROUP, lambda row: text(letters[row.name]), group="ours", aside=True))
     for name in numbers.other_metrics:
         cell = partial(measured, metric=name, digits=metric_digits(name), best=_best(numbers, name))
         found.append(Column(name, cell, "measured", "ours", aside=ON not in name))
     return found
+
+
+def _quoted(numbers: SweepNumbers) -> list[Column[RowNumbers]]:
+    """A column for each metric that somebody prints of other settings."""
+
+    def column(source: str, name: str) -> Column[RowNumbers]:
+        digits = metric_digits(name)
+        return Column(name, lambda row: number(row.quoted.get(source, {}).get(name), digits), "number", source)
+
+    pairs = ((source, name) for row in numbers.rows for source, said in row.quoted.items() for name in said)
+    return [column(*pair) for pair in dict.fromkeys(pairs)]
 
 
 def _best(numbers: SweepNumbers, metric: str = "") -> float | None:
@@ -190,7 +207,7 @@ def _matrix(numbers: SweepNumbers, down: str, across: str) -> Table:
 def _notes(numbers: SweepNumbers, columns: Sequence[Column[Any]]) -> tuple[str, ...]:
     """What must be known to read the numbers: the meaning of ±, which validation, one seed, what is incomplete."""
     counts = [found.n for found in numbers.measured.values()]
-    said = []
+    said: list[str] = []
     if counts and max(counts) > 1:
         seeds = f"{counts[0]} seeds" if len(set(counts)) == 1 else "seeds, in parentheses how many"
         teacher = " or of the teacher, which they share" if any(row.shares_teacher for row in numbers.rows) else ""
@@ -205,9 +222,17 @@ def _notes(numbers: SweepNumbers, columns: Sequence[Column[Any]]) -> tuple[str, 
             f"{numbers.metric} is that of each run's best validation, chosen on the validation split itself."
             + _best_over_last(numbers)
         )
+    if any(column.title == _GROUP for column in columns):
+        over = over_other(every_pair(numbers))
+        said.append(
+            f"Rows that share a letter of a group are not told apart {over}: p is at least {SIGNIFICANT:g} after "
+            "Holm's correction over all pairs of rows."
+        )
     if 1 in counts:
         which = "Every row was" if max(counts) == 1 else "Rows with n = 1 were"
         said.append(f"{which} trained with one seed: one seed has no spread, and its order may be chance.")
+    if sources := dict.fromkeys(source for row in numbers.rows for source in row.quoted):
+        said.append(f"{' and '.join(sources)}: of other models and settings, to look up and not to compare with.")
     if sets := [column.title for column in columns if column.title in numbers.other_metrics and ON in column.title]:
         said.append(f"{', '.join(sets)}: the same weights in another set's annotated boxes, by the joints both label.")
     if any(column.kind == "change" for column in columns):

@@ -1,17 +1,20 @@
 """How a report opens: the claim that the numbers bear, and what supports or limits it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from reports.formats.page import Opening
 from reports.formats.words import listed, plain, signed
+from reports.numbers.evidence import over_baselines, row_evidence, row_groups
 from reports.numbers.sweep import RowNumbers, SweepNumbers
 from reports.sections.confounds import confound_sentences
 from reports.sections.paper import agreement
 from reports.sections.provenance import different_code
-from reports.statistics.differences import SIGNIFICANT, Spread, paired_difference
-from reports.statistics.resampling import LEAST_SEEDS, smallest_sign_flip_p
+from reports.statistics.differences import SIGNIFICANT, Spread
+from reports.statistics.evidence import Comparison, compare_all, over_other
+from reports.statistics.resampling import LEAST_SEEDS
 
 _MOST_NAMED = 6
+_MOST_ALIKE = 12
 
 
 def opening(numbers: SweepNumbers) -> Opening:
@@ -64,11 +67,11 @@ def headline(numbers: SweepNumbers) -> str:
     base = by_name[nearest.baseline or ""].measured[metric]
     against = (
         f"{_value(ours, digits)} {metric} against {_value(base, digits)} for “{nearest.baseline}”"
-        f"{_change(nearest, digits, numbers.paper_metric)}."
+        f"{_change(nearest, numbers)}."
     )
     if top is nearest:
         highest = f"has the {'highest' if numbers.sign > 0 else 'lowest'} {'mean' if ours.n > 1 else 'value'},"
-        claim = "is best, with" if _is_best(measured, metric) else highest
+        claim = "is best, with" if _is_best(numbers, measured) else highest
         return f"“{top.name}” {claim} {against}"
     better = "higher" if numbers.sign > 0 else "lower"
     higher = f"No row has a {better} {'mean' if ours.n > 1 else 'value'} than “{top.name}”"
@@ -77,13 +80,14 @@ def headline(numbers: SweepNumbers) -> str:
     return f"{higher}: the nearest with a baseline, “{nearest.name}”, has {against}"
 
 
-def _is_best(ranked: Sequence[RowNumbers], metric: str) -> bool:
+def _is_best(numbers: SweepNumbers, ranked: Sequence[RowNumbers]) -> bool:
     """Whether the first row is told apart from its baseline and from the second, of as many as could have been it."""
-    first, second = ranked[:2]
-    if first.improvement is None or not first.improvement.significant:
+    first, second = (row.name for row in ranked[:2])
+    over = over_baselines(numbers).get(first)
+    if over is None or over.p_adjusted is None or over.p_adjusted >= SIGNIFICANT:
         return False
-    found = paired_difference(first.measured[metric].values, second.measured[metric].values)
-    return found is not None and found.p is not None and found.p * (len(ranked) - 1) < SIGNIFICANT
+    found = compare_all(row_evidence(numbers), [(second, first)])
+    return any(one.p is not None and one.p * (len(ranked) - 1) < SIGNIFICANT for one in found)
 
 
 def _seeds(row: RowNumbers) -> str:
@@ -91,58 +95,73 @@ def _seeds(row: RowNumbers) -> str:
     return "one seed" if n == 1 else f"{n} seeds"
 
 
-def _change(row: RowNumbers, digits: int, paper_metric: str) -> str:
+def _change(row: RowNumbers, numbers: SweepNumbers) -> str:
     if row.improvement is None:
         return ""
-    found = row.improvement
+    digits, over = numbers.digits, over_baselines(numbers).get(row.name)
+    interval = None if over is None else over.interval()
     parts = [_seeds(row)]
-    if found.interval is not None:
-        parts.insert(0, f"95 % interval {signed(found.interval.low, digits)} to {signed(found.interval.high, digits)}")
+    if over is not None and interval is not None:
+        low, high = (signed(bound, digits) for bound in interval)
+        parts.insert(0, f"95 % interval {low} to {high} {over_other([over])}")
     if row.paper_improvement is not None:
-        parts.append(f"the paper: {signed(row.paper_improvement, digits)} {paper_metric}")
-    return f", a difference of {signed(found.mean, digits)} ({'; '.join(parts)})"
+        parts.append(f"the paper: {signed(row.paper_improvement, digits)} {numbers.paper_metric}")
+    return f", a difference of {signed(row.improvement.mean, digits)} ({'; '.join(parts)})"
 
 
 def _tested(numbers: SweepNumbers) -> list[str]:
-    """Which rows differ significantly from their baselines, and which do not."""
+    """Which rows are told apart from their baselines, which are not, and over what."""
     if not numbers.compared:
         return []
-    most = max(found.n for _, found in numbers.compared)
-    if most < LEAST_SEEDS:
+    found = over_baselines(numbers)
+    tested = {name: one for name, one in found.items() if one.p_adjusted is not None}
+    most = max(one.n for _, one in numbers.compared)
+    if not tested:
+        if most >= LEAST_SEEDS:
+            return ["The differences do not vary between seeds, so nothing can be tested."]
         few = "One seed a row is" if most == 1 else "Two seeds a row are"
         return [f"{few} too few for any test or interval of a row alone; run at least 5 seeds to decide anything."]
-    tested = [(row, found) for row, found in numbers.compared if found.p_adjusted is not None]
-    if not tested:
-        return ["The differences do not vary between seeds, so nothing can be tested."]
-    groups: dict[tuple[str, str | None], list[str]] = {}
-    for row, found in tested:
-        direction = "unclear" if not found.significant else "better" if numbers.sign * found.mean > 0 else "worse"
-        groups.setdefault((direction, row.baseline), []).append(f"“{row.name}”")
+    told: dict[tuple[str, str], list[str]] = {}
+    for name, one in tested.items():
+        apart = one.p_adjusted is not None and one.p_adjusted < SIGNIFICANT
+        direction = "unclear" if not apart else "better" if numbers.sign * one.mean > 0 else "worse"
+        told.setdefault((direction, one.other), []).append(f"“{name}”")
     said = []
-    for (direction, baseline), names in sorted(groups.items(), key=lambda one: one[0][0]):
+    for (direction, baseline), names in sorted(told.items(), key=lambda one: one[0][0]):
+        alone = len(names) == 1
         if direction == "unclear":
-            verb = "does" if len(names) == 1 else "do"
-            said.append(f"{_few(names)} {verb} not differ significantly from “{baseline}”")
+            said.append(f"{_few(names)} {'does' if alone else 'do'} not differ significantly from “{baseline}”")
         else:
-            verb = "is" if len(names) == 1 else "are"
-            said.append(f"{_few(names)} {verb} significantly {direction} than “{baseline}”")
-    untested = [f"“{row.name}”" for row, found in numbers.compared if found.p_adjusted is None]
+            said.append(f"{_few(names)} {'is' if alone else 'are'} significantly {direction} than “{baseline}”")
+    untested = [f"“{row.name}”" for row, _ in numbers.compared if row.name not in tested]
     if untested:
         said.append(f"{_few(untested)}: not tested (fewer than three pairs, or pairs that do not vary)")
-    pairs = min(found.n for _, found in tested)
-    tests = f"paired t tests over seeds, Holm's correction over {len(tested)} comparisons, p < {SIGNIFICANT:g}"
-    sentences = [f"{'; '.join(said)}: {tests}."]
+    tests = f"{over_other(tested.values())}, Holm's correction over {len(tested)} comparisons, p < {SIGNIFICANT:g}"
+    return [f"{'; '.join(said)}: {tests}.", *_alike(numbers), *_limits(tested.values())]
+
+
+def _alike(numbers: SweepNumbers) -> list[str]:
+    """The groups of rows that are not told apart, where they can be said in a line."""
+    together = [group for group in row_groups(numbers) if len(group) > 1]
+    if not together or sum(map(len, together)) > _MOST_ALIKE:
+        return []
+    words = "; ".join(listed([f"“{name}”" for name in group]) for group in together)
+    return [f"Not told apart from each other, of all pairs: {words}."]
+
+
+def _limits(tested: Collection[Comparison]) -> list[str]:
+    """What so few seeds leave open."""
+    pairs = min(one.seeds for one in tested)
+    if pairs == 1:
+        return ["With one seed only other pictures are spoken of: another seed may turn the order round."]
+    if pairs < LEAST_SEEDS:
+        return [
+            "With two seeds the residual over all rows and seeds stands for every row's own spread; "
+            "run at least 5 seeds to decide anything."
+        ]
     if pairs < 5:
-        sentences.append(
-            f"With {pairs} seeds the 95 % intervals are very wide; run at least 5 seeds to decide anything."
-        )
-    least = smallest_sign_flip_p(pairs)
-    if least >= SIGNIFICANT:
-        sentences.append(
-            "The t tests assume normally distributed differences. A sign-flip test, which does not, cannot go below "
-            f"p = {least:g} with {pairs} seeds."
-        )
-    return sentences
+        return [f"With {pairs} seeds the 95 % intervals are very wide; run at least 5 seeds to decide anything."]
+    return []
 
 
 def _few(names: Sequence[str]) -> str:

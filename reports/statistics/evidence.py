@@ -71,6 +71,12 @@ class Comparison:
         return interval is not None and -margin < interval[0] and interval[1] < margin
 
 
+def over_other(comparisons: Iterable[Comparison]) -> str:
+    """What intervals and tests are over, in words: all that any of the comparisons is over."""
+    sources = dict.fromkeys(source for one in comparisons for source in one.parts)
+    return f"over other {' and '.join(sources)}"
+
+
 def compare_all(rows: Mapping[str, RowEvidence], pairs: Iterable[tuple[str, str]] | None = None) -> list[Comparison]:
     """Of these pairs, by default every two rows, those that share a seed: the later against the earlier, corrected over
     all of them.
@@ -81,6 +87,16 @@ def compare_all(rows: Mapping[str, RowEvidence], pairs: Iterable[tuple[str, str]
     tested = [one for one in found if one.p is not None]
     adjusted = dict(zip(map(id, tested), holm([one.p for one in tested if one.p is not None]), strict=True))
     return [replace(one, p_adjusted=adjusted.get(id(one))) for one in found]
+
+
+def stands_apart(row: str, rows: Mapping[str, RowEvidence], alpha: float = 0.05) -> bool:
+    """Whether a row is told apart from every other, each p times the number of the others below `alpha`.
+
+    The first that does is best. From the second alone would not do: a row that varies much may be as good and come last.
+    """
+    found = compare_all(rows, [(other, row) for other in rows if other != row])
+    others = len(rows) - 1
+    return 0 < others == len(found) and all(one.p is not None and one.p * others < alpha for one in found)
 
 
 def _compare(

@@ -13,8 +13,8 @@ from distilpose.synthetic.dataset import SyntheticSpec, write_synthetic
 from experiments.runs.store import Store
 from experiments.sweep.sweep_file import read_sweep
 from experiments.sweep.yaml_nodes import SpecError
+from reports.numbers.evidence import row_evidence
 from reports.numbers.sweep import aggregate
-from reports.sections.evidence import row_evidence
 
 DATA = "data: {synthetic: {train: 16, val: 6, seed: 0}}"
 
@@ -59,7 +59,7 @@ def test_runs_are_measured_on_the_test_split_and_the_report_leads_with_it(
             assert numbers.measured[row.name].values[run.seed] == pytest.approx(100 * held["metrics"]["PCK@0.2"])
             found = numbers.reader.per_picture(run, "test")
             assert found.metric("PCK@0.2", np.ones((1, 5), np.int32)) == pytest.approx([held["metrics"]["PCK@0.2"]])
-        assert set(row_evidence(numbers, list(numbers.rows))[row.name].drawn) == {0, 1}
+        assert set(row_evidence(numbers)[row.name].drawn) == {0, 1}
     assert "PCK@0.2" in numbers.other_metrics
 
     code, _, _ = distilpose("report", sweep, "--runs", runs, "--out", tmp_path / "report")

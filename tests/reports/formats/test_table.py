@@ -44,6 +44,7 @@ def test_the_loss_table_has_the_papers_columns(complete_numbers: SweepNumbers) -
         ("paper", "AP"),
         ("paper", "over none"),
         ("ours", "AP, last epoch"),
+        ("ours", "group"),
         ("ours", "PCK@0.2"),
     ]
 
@@ -180,12 +181,22 @@ def test_latex_escapes_its_own_characters() -> None:
     )
 
 
+def test_what_others_print_stands_in_columns_of_its_own(tmp_path: Path) -> None:
+    store, plan = write_complete(tmp_path, seeds=1, rows=ROWS[:2])
+    none, cs = plan.rows
+    quoted = replace(plan, rows=(none, replace(cs, quoted={"mmpose says": {"AP": 70.6}})))
+    table = results_table(aggregate(store, quoted))
+    place = [(column.group, column.title) for column in table.columns].index(("mmpose says", "AP"))
+    assert [row[place].text for row in table.rows] == ["–", "70.6"]
+    assert "mmpose says: of other models and settings, to look up and not to compare with." in table.notes
+
+
 def test_latex_has_booktabs_rules_and_as_many_cells_as_columns(complete_numbers: SweepNumbers) -> None:
     text = results_table(complete_numbers).latex()
     assert all(rule in text for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\cmidrule(lr){2-5}"))
     body = text.partition(r"\midrule")[2].partition(r"\bottomrule")[0].strip().splitlines()
     assert len(body) == 8
-    assert {line.count("&") for line in body} == {10}
+    assert {line.count("&") for line in body} == {11}
     assert r"\textbf{37.7} $\pm$ 0.6 (3)" in body[-1]
 
 

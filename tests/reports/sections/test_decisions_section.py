@@ -30,5 +30,17 @@ def test_each_row_has_its_verdict_and_the_interval_of_all_looks(tmp_path: Path) 
     ]
 
 
+def test_gains_are_named_by_the_split_that_decided(tmp_path: Path) -> None:
+    store, plan = write_complete(tmp_path, seeds=1)
+    until = SavedUntil(margin=0.5, alpha=0.05, looks=(3, 5), decisions={})
+    numbers = replace(aggregate(store, replace(plan, until=until)), metric="AP on test")
+    section = decisions(numbers)
+    assert section is not None
+    (table,) = section.blocks
+    assert isinstance(table, Table)
+    assert table.caption == "Gains in AP over the baseline"
+    assert table.notes[-1] == "By AP, of the split that chose the weights: what test said decided no seed."
+
+
 def test_a_sweep_of_given_seeds_has_no_such_section(tmp_path: Path) -> None:
     assert decisions(aggregate(*write_complete(tmp_path, seeds=1))) is None

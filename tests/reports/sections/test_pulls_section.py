@@ -5,9 +5,10 @@ from pathlib import Path
 
 from made_up_store import run_name, write_complete
 
+from reports.formats.drawing import Drawing
 from reports.formats.table import Table
 from reports.numbers.sweep import aggregate
-from reports.sections.pulls import pulls
+from reports.sections.pulls import pull_table, pulls
 
 
 def test_a_weak_loss_is_named_with_its_share_of_the_gradient(tmp_path: Path) -> None:
@@ -21,14 +22,20 @@ def test_a_weak_loss_is_named_with_its_share_of_the_gradient(tmp_path: Path) -> 
     journal.write_text("\n".join([lines[0], json.dumps(looked), *lines[1:]]) + "\n")
     result = tmp_path / run_name(4, 0) / "result.json"
     result.write_text(json.dumps({name: v for name, v in json.loads(result.read_text()).items() if name != "journal"}))
-    section = pulls(aggregate(*sweep))
+    numbers = aggregate(*sweep)
+    drawn, section = pulls(numbers), pull_table(numbers)
+    assert drawn is not None
     assert section is not None
-    assert section.text == ("Less than 1 % of the gradient: KT of “KT” (0.5 %). These rows say little of that loss.",)
+    assert drawn.after == ("Less than 2 % of the gradient: KT of “KT” (0.5 %). These rows say little of that loss.",)
+    (drawing,) = drawn.blocks
+    assert isinstance(drawing, Drawing)
+    assert ">KT &lt; 1<" in drawing.svg
+    assert ">reg 100<" in drawing.svg
     (table,) = section.blocks
     assert isinstance(table, Table)
     assert [[cell.text for cell in row] for row in table.rows] == [
-        ["KT", "KT", "10.0", "0.5", "−0.25"],
-        ["KT", "reg", "90.0", "99.5", "–"],
+        ["KT", "KT", "10.0", "0.5", "−0.25", ""],
+        ["KT", "reg", "90.0", "99.5", "–", "KT −0.25"],
     ]
 
 

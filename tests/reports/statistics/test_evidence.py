@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from reports.statistics.differences import holm
-from reports.statistics.evidence import Comparison, RowEvidence, compare_all, groups, seeds_to_detect
+from reports.statistics.evidence import Comparison, RowEvidence, compare_all, groups, stands_apart, seeds_to_detect
 
 RANDOM = np.random.default_rng(0)
 DRAWS = RANDOM.normal(0, 1, 500)
@@ -79,6 +79,23 @@ def test_rows_not_told_apart_form_groups():
     comparisons = [told("b", "a", 0.5), told("c", "b", 0.5), told("c", "a", 0.01)]
     assert groups(["c", "b", "a"], comparisons) == [("c", "b"), ("b", "a")]
     assert groups(["c", "b", "a"], []) == [("c", "b", "a")]
+
+
+def test_a_row_stands_apart_that_is_told_apart_from_every_other():
+    rows = {"a": row(1.0, 2.0, 3.0), "b": row(2.01, 3.0, 4.0), "c": row(0.0, 1.01, 2.0)}
+    assert stands_apart("b", rows)
+    assert not stands_apart("a", rows)
+
+
+def test_no_row_stands_apart_while_one_that_varies_much_may_be_as_good():
+    quiet = {"a": row(1.0, 2.0, 3.0), "b": row(2.01, 3.0, 4.0)}
+    assert stands_apart("b", quiet)
+    assert not stands_apart("b", {**quiet, "c": row(-90.0, 60.0, 20.0)})
+
+
+def test_no_row_stands_apart_that_some_other_shares_no_seed_with():
+    assert not stands_apart("a", {"a": row(1.0, 2.0, 3.0), "b": RowEvidence({7: 0.0}, {})})
+    assert not stands_apart("a", {"a": row(1.0, 2.0, 3.0)})
 
 
 def test_a_difference_well_inside_the_margin_is_shown_to_be_small():
