@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from distilpose.evaluation.decode import Points, Refinement, decode_heatmaps
 from distilpose.evaluation.flip import FlipTest, merge_heatmaps
+from distilpose.heads.output import Drawing
 
 DECONVOLUTION_CHANNELS = 256
 STRIDE = 4
@@ -37,9 +38,9 @@ class HeatmapOutput(NamedTuple):
         """Return the heatmaps' maxima and their values."""
         return decode_heatmaps(self.heatmaps, refinement)
 
-    def drawn(self, size: tuple[int, int]) -> Float[Tensor, "batch joints height width"]:
+    def drawn(self, size: tuple[int, int]) -> Drawing:
         """Return the heatmaps in the size they have."""
-        return self.heatmaps
+        return Drawing("heatmap", "as the model predicts it", self.heatmaps)
 
     def exported(self) -> dict[str, Tensor]:
         """Return the points found by DARK, the values of the maxima and the heatmaps."""

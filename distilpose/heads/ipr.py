@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from distilpose.evaluation.decode import Points, Refinement
 from distilpose.evaluation.flip import FlipTest, merge_heatmaps, merge_keypoints
 from distilpose.heads.heatmap import HeatmapHead, SimpleBaseline, heatmap_head
+from distilpose.heads.output import Drawing
 from distilpose.models.precision import without_autocast
 
 
@@ -45,9 +46,10 @@ class IPROutput(NamedTuple):
         """Return the joints, which have no score: each is 1."""
         return Points(self.keypoints.float(), torch.ones_like(self.keypoints[..., 0]).float(), has_scores=False)
 
-    def drawn(self, size: tuple[int, int]) -> Float[Tensor, "batch joints height width"]:
+    def drawn(self, size: tuple[int, int]) -> Drawing:
         """Return the probabilities as maps of peak 1, in the size they have."""
-        return self.probabilities / self.probabilities.amax((-2, -1), keepdim=True)
+        maps = self.probabilities / self.probabilities.amax((-2, -1), keepdim=True)
+        return Drawing("probabilities", "of every place; the point is their mean", maps)
 
     def exported(self) -> dict[str, Tensor]:
         """Return the points, scores of 1 and the probabilities."""

@@ -1,11 +1,26 @@
 """What every head's output can do, so that nothing else asks which head it is of."""
 
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
 from distilpose.evaluation.decode import Readable
+
+
+class Drawing(NamedTuple):
+    """What an output looks like over its crops, in the head's own words; what there is not is None.
+
+    `name` is what one joint's picture is called, `words` what is seen there, a sentence without its full stop.
+    """
+
+    name: str
+    words: str
+    heatmaps: Float[Tensor, "batch joints height width"] | None = None
+    curves: tuple[Float[Tensor, "batch joints columns"], Float[Tensor, "batch joints rows"]] | None = None
+    """Along x and along y, 0 or more: value k of n is at k / n of the crop's width or height."""
+    sigmas: Float[Tensor, "batch joints 2"] | None = None
+    """(x, y) of an ellipse around each point, as fractions of the crop's width and height."""
 
 
 @runtime_checkable
@@ -28,8 +43,8 @@ class Output(Readable, Protocol):
     def teaches(self) -> bool:
         """Whether it holds predicted heatmaps, from which others learn."""
 
-    def drawn(self, size: tuple[int, int]) -> Float[Tensor, "batch joints height width"] | None:
-        """Return heatmaps to look at: the predicted ones, or simulated ones of `size`, (width, height)."""
+    def drawn(self, size: tuple[int, int]) -> Drawing:
+        """Return what there is to look at; heatmaps that are made for it are of `size`, (width, height)."""
 
     def exported(self) -> dict[str, Tensor]:
         """Return by name what a file of the model gives: `keypoints` and `scores` first."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from distilpose.evaluation.decode import Points, Refinement
 from distilpose.evaluation.flip import FlipTest
+from distilpose.heads.output import Drawing
 from distilpose.heads.regression import RegressionOutput, simulated_heatmaps
 from distilpose.models.positions import sine_table
 from distilpose.models.post_norm import DecoderLayer, EncoderLayer, start_xavier
@@ -63,10 +64,11 @@ class PRTROutput(NamedTuple):
         queries = self._matched()
         return Points(take(self.coords, queries).float(), self._scores(queries))
 
-    def drawn(self, size: tuple[int, int]) -> Float[Tensor, "batch joints height width"]:
+    def drawn(self, size: tuple[int, int]) -> Drawing:
         """Return where the queries are that could be each joint: spots as strong as they are probable."""
         spots = simulated_heatmaps(self.coords.float(), torch.full_like(self.coords, _DRAWN_SIGMA).float(), size)
-        return torch.einsum("bqj,bqhw->bjhw", self.logits.float().softmax(-1)[..., :-1], spots).clamp(max=1)
+        maps = torch.einsum("bqj,bqhw->bjhw", self.logits.float().softmax(-1)[..., :-1], spots).clamp(max=1)
+        return Drawing("queries", "a spot at each, as strong as it is probable to be this joint", maps)
 
     def exported(self) -> dict[str, Tensor]:
         """Return each joint's most probable query, what it is worth, and what all queries say.

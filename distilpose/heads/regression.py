@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from distilpose.evaluation.decode import Points, Refinement
 from distilpose.evaluation.flip import FlipTest, merge_keypoints, merge_scores
+from distilpose.heads.output import Drawing
 from distilpose.models.precision import without_autocast
 
 
@@ -53,9 +54,14 @@ class RegressionOutput(NamedTuple):
         exported = self.exported()
         return Points(exported["keypoints"].float(), exported["scores"].float(), self.scores is not None)
 
-    def drawn(self, size: tuple[int, int]) -> Float[Tensor, "batch joints height width"] | None:
-        """Return heatmaps simulated from points and sigmas, None without sigmas."""
-        return None if self.sigmas is None else simulated_heatmaps(self.keypoints.float(), self.sigmas.float(), size)
+    def drawn(self, size: tuple[int, int]) -> Drawing:
+        """Return heatmaps simulated from points and sigmas, with their ellipses; without sigmas the points alone."""
+        if self.sigmas is None:
+            return Drawing("point", "the model has no sigma output, and so no simulated heatmap")
+        sigmas = self.sigmas.float()
+        maps = simulated_heatmaps(self.keypoints.float(), sigmas, size)
+        words = "a Gaussian of the model's point and sigmas; the ellipse is one sigma"
+        return Drawing("simulated heatmap", words, maps, sigmas=sigmas / sigmas.new_tensor(size))
 
     def exported(self) -> dict[str, Tensor]:
         """Return the points and their scores, 1 where the head has none."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from distilpose.evaluation.decode import Points, Refinement
 from distilpose.evaluation.flip import FlipTest, merge_keypoints, merge_scores
-from distilpose.heads.regression import simulated_heatmaps
+from distilpose.heads.output import Drawing
 from distilpose.models.precision import without_autocast
 
 
@@ -34,7 +34,7 @@ class RLEOutput(NamedTuple):
 
     @property
     def teaches(self) -> bool:
-        """No: it has no heatmaps but simulated ones."""
+        """No: it has no heatmaps."""
         return False
 
     def merged(self, mirrored: "RLEOutput", partners: Sequence[int], width: int, how: FlipTest) -> "RLEOutput":
@@ -47,10 +47,9 @@ class RLEOutput(NamedTuple):
         """Return the joints; there is nothing to refine."""
         return Points(self.keypoints.float(), self.scores.float())
 
-    def drawn(self, size: tuple[int, int]) -> Float[Tensor, "batch joints height width"]:
-        """Return a Gaussian of peak 1 a joint, whose contours are ellipses of its sigmas."""
-        sigmas = self.sigmas.float()
-        return simulated_heatmaps(self.keypoints.float(), sigmas * sigmas.new_tensor(size), size)
+    def drawn(self, size: tuple[int, int]) -> Drawing:
+        """Return ellipses of the sigmas alone: what the flow makes of them is not in the model."""
+        return Drawing("ellipse", "one sigma around the point", sigmas=self.sigmas.float())
 
     def exported(self) -> dict[str, Tensor]:
         """Return the points, their scores and sigmas."""

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from distilpose.evaluation.decode import Points, Refinement
 from distilpose.evaluation.flip import FlipTest
 from distilpose.heads.heatmap import SimpleBaseline
+from distilpose.heads.output import Drawing
 
 
 class SimCCOutput(NamedTuple):
@@ -45,11 +45,13 @@ class SimCCOutput(NamedTuple):
         sizes = torch.tensor([self.bins_x.shape[-1], self.bins_y.shape[-1]], device=bins.device)
         return Points(bins / sizes, scores)
 
-    def drawn(self, size: tuple[int, int]) -> Float[Tensor, "batch joints height width"]:
-        """Return the products of both lines of probabilities, each of peak 1, in `size`."""
-        across, down = (F.interpolate(b.float().softmax(-1), n) for b, n in zip(self[:2], size, strict=True))
-        product = down[..., :, None] * across[..., None, :]
-        return product / product.amax((-2, -1), keepdim=True)
+    def drawn(self, size: tuple[int, int]) -> Drawing:
+        """Return both lines of probabilities, and maps of peak 1 of their products, in `size`."""
+        curves = self.bins_x.float().softmax(-1), self.bins_y.float().softmax(-1)
+        across, down = (_in_steps(curve, steps) for curve, steps in zip(curves, size, strict=True))
+        maps = down[..., :, None] * across[..., None, :]
+        words = "probabilities along x (below) and y (left), each up to its own peak, over their product"
+        return Drawing("two curves", words, maps, curves)
 
     def exported(self) -> dict[str, Tensor]:
         """Return the points, their scores and the logits."""
@@ -92,6 +94,14 @@ class SimCC(nn.Module):
         """Return the logits without tokens, and so without attention."""
         read = self.heatmapper(images).heatmaps.flatten(2)
         return SimCCOutput(self.x(read), self.y(read))
+
+
+def _in_steps(curve: Float[Tensor, "batch joints bins"], steps: int) -> Float[Tensor, "batch joints steps"]:
+    """Return what the bins nearest to each step hold together, of peak 1; step j of n is at j / n of the crop."""
+    bins = curve.shape[-1]
+    nearest = (torch.arange(bins, device=curve.device) * (steps / bins)).round().long().clamp(max=steps - 1)
+    held = curve.new_zeros(*curve.shape[:-1], steps).index_add_(-1, nearest, curve)
+    return held / held.amax(-1, keepdim=True)
 
 
 def _maps(features: int, input_size: tuple[int, int], split_ratio: float) -> tuple[nn.Linear, nn.Linear]:

@@ -7,12 +7,13 @@ import numpy as np
 
 from distilpose.data.skeleton import Skeleton
 from distilpose.pictures.crops import enlarged
+from distilpose.pictures.joint import joint_picture, sigma_note
 from distilpose.pictures.lettering import Label, lettered, text_width, wrapped
 from distilpose.pictures.maps import attention_picture, heatmap_picture, peak_over_even
 from distilpose.pictures.montage import Panel, sheet
 from distilpose.pictures.palette import FAINT, INK, PAPER, Image, short_name
-from distilpose.pictures.scene import Scene
-from distilpose.pictures.sheets import in_pixels, map_legend
+from distilpose.pictures.scene import Scene, in_pixels
+from distilpose.pictures.sheets import described, map_legend
 from distilpose.pictures.skeleton import confidence_chart, skeleton_picture
 
 ROW_HEIGHT = 208
@@ -32,12 +33,12 @@ def comparison_sheet(
 ) -> tuple[Image, str]:
     """Return one person as each model sees it, a row a model, and a caption.
 
-    A row has the skeleton, the attention of each of `joints` (last layer, mean of heads), the heatmap of the first of
-    them, and each joint's confidence. A model without attention or heatmap has the predicted joint alone there.
+    A row has the skeleton, the attention of each of `joints` (last layer, mean of heads), what its head draws of the
+    first of them, and each joint's confidence. What a model lacks of these is the predicted joint alone.
     """
     rows = []
     first = joints[0]
-    with_heatmaps = any(seen.scene.heatmaps is not None for seen in models)
+    with_drawing = any(seen.scene.draws for seen in models)
     with_attention = any(seen.scene.maps is not None for seen in models)
     for number, seen in enumerate(models):
         scene = seen.scene
@@ -59,13 +60,10 @@ def comparison_sheet(
             values = scene.attention[person, joint]
             drawn = attention_picture(crop, values.reshape(scene.grid), points[joint], truth[joint], name=name)
             row.append(Panel(drawn, above=above, below=f"{100 * values.sum():.0f} %, {peak_over_even(values):.1f}x"))
-        if with_heatmaps:
-            above = f"heatmap: {short_name(skeleton.names[first])}" if number == 0 else ""
-            name = skeleton.names[first]
-            heatmap = None if scene.heatmaps is None else scene.heatmaps[person, first]
-            drawn = heatmap_picture(crop, heatmap, points[first], truth[first], name=name)
-            below = "no sigmas" if heatmap is None else "predicted" if scene.is_teacher else "simulated"
-            row.append(Panel(drawn, above=above, below=below))
+        if with_drawing:
+            above = f"output: {short_name(skeleton.names[first])}" if number == 0 else ""
+            drawn = joint_picture(crop, scene, person, first, skeleton.names[first])
+            row.append(Panel(drawn, above=above, below=scene.name + sigma_note(scene, person, first)))
         if scores is not None:
             row.append(Panel(confidence_chart(scores, skeleton, ROW_HEIGHT)))
         rows.append(row)
@@ -73,8 +71,8 @@ def comparison_sheet(
     if with_attention:
         what += "Below attention (last layer, mean of heads): the share that is on the picture and not on keypoint "
         what += "tokens, and how many times the even share the most attended patch has. "
-    if with_heatmaps:
-        what += "Heatmaps: a student's are simulated from its point and sigmas."
+    if with_drawing:
+        what += described([seen.scene for seen in models])
     legend = map_legend(models[0].scene, "0 to most attended (or peak)")
     image = sheet(rows, title=title, subtitle=what, legend=legend, gap=12)
     names = ", ".join(seen.name for seen in models)

@@ -15,8 +15,8 @@ from distilpose.pictures.maps import attention_picture, peak_over_even
 from distilpose.pictures.matrix import matrix_picture
 from distilpose.pictures.montage import Key, Panel, sheet
 from distilpose.pictures.palette import INK, PAPER, Image, short_name
-from distilpose.pictures.scene import Scene
-from distilpose.pictures.sheets import in_pixels, map_legend, titled
+from distilpose.pictures.scene import Scene, in_pixels
+from distilpose.pictures.sheets import map_legend, titled
 from distilpose.pictures.skeleton import skeleton_picture
 
 _HEIGHT, _LARGE_HEIGHT = 112, 168

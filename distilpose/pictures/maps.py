@@ -15,6 +15,7 @@ from distilpose.pictures.palette import SIDES, Image, side_of
 
 Map = Float[ndarray, "rows columns"]
 Point = Float[ndarray, " 2"]
+Line = Float[ndarray, "points 2"]
 
 FAINTEST_PEAK = 0.25  # a heatmap that peaks lower than this is shown as faint as it is
 FAINTEST_ATTENTION = 3.0  # times the even share: the same for attention
@@ -41,18 +42,27 @@ def peak_over_even(attention: Map) -> float:
 
 
 def heatmap_picture(
-    image: Image, heatmap: Map | None, point: Point | None, truth: Point | None, *, name: str = ""
+    image: Image,
+    heatmap: Map | None,
+    point: Point | None,
+    truth: Point | None,
+    *,
+    name: str = "",
+    lines: Sequence[Line] = (),
 ) -> Image:
     """Return a crop in grey under a heatmap, or under none, marked as `attention_picture` marks it.
 
     The map is scaled by its peak, where that is at least 0.25, so that the shapes of two maps compare. Values below 0
-    show as 0.
+    show as 0. `lines` lie over it in the colour of the side, each through points of `image`.
     """
-    if heatmap is None:
-        return _marked(dimmed(image), point, truth, name)
-    return _marked(
-        overlaid(image, heatmap / max(float(heatmap.max()), FAINTEST_PEAK), lattice="points"), point, truth, name
-    )
+    picture = dimmed(image)
+    if heatmap is not None:
+        picture = overlaid(image, heatmap / max(float(heatmap.max()), FAINTEST_PEAK), lattice="points")
+    unit = max(1.0, image.shape[0] / 192)
+    for colour, width in (((0, 0, 0), 3.2), (SIDES[side_of(name)], 1.4)):
+        drawn = [_fixed(line).astype(np.int32) for line in lines if np.isfinite(line).all()]
+        cv2.polylines(picture, drawn, False, colour, max(1, round(width * unit)), cv2.LINE_AA, 4)
+    return _marked(picture, point, truth, name)
 
 
 def telling_joints(skeleton: Skeleton, count: int) -> tuple[int, ...]:
@@ -103,5 +113,10 @@ def _crosses(point: Point | None, size: float) -> Sequence[tuple[tuple[int, int]
     """Return the mark to draw, if any, in sixteenths of a pixel."""
     if point is None or not np.isfinite(point).all():
         return []
-    x, y = (int(v) for v in np.clip(np.round(point * 16), -(2**24), 2**24))
+    x, y = (int(v) for v in _fixed(point))
     return [((x, y), round(size * 16))]
+
+
+def _fixed(points: ndarray) -> ndarray:
+    """Return places in sixteenths of a pixel, none too far outside for OpenCV."""
+    return np.clip(np.round(points * 16), -(2**24), 2**24)

@@ -40,7 +40,7 @@ def layers_of(scene: Scene, skeleton: Skeleton) -> Layers:
     A pixel has the class of the joint whose map is highest there, in parts of that map's own peak, if that is more than
     half. Attention counts above the even share, and a peak lower than what the sheets show in full is taken for that.
     """
-    ours, theirs = ("heatmaps", "targets") if scene.is_teacher else ("simulated_heatmaps", "teacher_heatmaps")
+    ours, theirs = ("heatmaps", "targets") if scene.is_teacher else ("student_heatmaps", "teacher_heatmaps")
     image = np.concatenate([enlarged(crop, HEIGHT) for crop in scene.crops], axis=1)
     size = (image.shape[1] // len(scene.crops), HEIGHT)
     masks = {}

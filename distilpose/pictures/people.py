@@ -1,13 +1,13 @@
-"""People down, ways of looking at them across: skeleton, attention and heatmap of one joint, without a word on it."""
+"""People down, views across: skeleton, attention and what the head draws of one joint, without a word on it."""
 
 import numpy as np
 
 from distilpose.data.skeleton import Skeleton
 from distilpose.pictures.crops import enlarged
-from distilpose.pictures.maps import attention_picture, heatmap_picture, telling_joints
+from distilpose.pictures.joint import joint_picture
+from distilpose.pictures.maps import attention_picture, telling_joints
 from distilpose.pictures.palette import Image
-from distilpose.pictures.scene import Scene
-from distilpose.pictures.sheets import in_pixels
+from distilpose.pictures.scene import Scene, in_pixels
 from distilpose.pictures.skeleton import skeleton_picture
 
 HEIGHT = 192
@@ -29,8 +29,7 @@ def people_grid(scene: Scene, skeleton: Skeleton) -> tuple[Image, tuple[str, ...
         if scene.attention is not None:
             attention = scene.attention[person, joint].reshape(scene.grid)
             views[f"attention: {spoken}"] = attention_picture(crop, attention, points[joint], truth[joint], name=name)
-        if scene.heatmaps is not None:
-            heatmap = scene.heatmaps[person, joint]
-            views[f"heatmap: {spoken}"] = heatmap_picture(crop, heatmap, points[joint], truth[joint], name=name)
+        if scene.draws:
+            views[f"{scene.name}: {spoken}"] = joint_picture(crop, scene, person, joint, name)
         people.append(np.concatenate(list(views.values()), axis=1))
     return np.concatenate(people), tuple(views)

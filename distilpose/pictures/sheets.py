@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from distilpose.data.skeleton import Skeleton
 from distilpose.pictures.crops import enlarged
+from distilpose.pictures.joint import joint_picture, sigma_note
 from distilpose.pictures.maps import attention_picture, heatmap_picture, peak_over_even, telling_joints
 from distilpose.pictures.montage import Key, Panel, beside, sheet
 from distilpose.pictures.palette import FAINT, SIDES, TRUTH, Image, short_name
-from distilpose.pictures.scene import Scene
+from distilpose.pictures.scene import Scene, in_pixels
 from distilpose.pictures.skeleton import confidence_chart, skeleton_picture
 
 SKELETON_HEIGHT = 272
@@ -64,41 +64,33 @@ def skeleton_sheet(scene: Scene, skeleton: Skeleton, title: str = "") -> tuple[I
 def heatmap_sheet(
     scene: Scene, skeleton: Skeleton, title: str = "", joints: Sequence[int] | None = None
 ) -> tuple[Image, str]:
-    """Return the heatmaps of some joints beside the teacher's (or the target's), a row a person, and a caption."""
+    """Return some joints as the head draws them beside the teacher's heatmaps (or targets), and a caption."""
     joints = telling_joints(skeleton, HEATMAP_JOINTS) if joints is None else joints
     ours, theirs = "predicted" if scene.is_teacher else "student", scene.reference_is
     rows = []
     for person in range(len(scene.crops)):
         crop = enlarged(scene.crops[person], MAP_HEIGHT)
-        points, truth = in_pixels(crop, scene.points[person], scene), in_pixels(crop, scene.truth[person], scene)
+        truth = in_pixels(crop, scene.truth[person], scene)
         row = []
         for joint in joints:
             name = skeleton.names[joint]
-            own = None if scene.heatmaps is None else scene.heatmaps[person, joint]
-            pictures = [heatmap_picture(crop, own, points[joint], truth[joint], name=name)]
-            below = ours
+            pictures = [joint_picture(crop, scene, person, joint, name)]
+            below = ours + sigma_note(scene, person, joint)
             if scene.reference is not None:
                 other = scene.reference[person, joint]
                 pictures.append(heatmap_picture(crop, other, None, truth[joint], name=name))
-                below = f"{ours}  |  {theirs}, peak {max(0.0, float(other.max())):.2f}"
-                if scene.is_teacher and own is not None and scene.reference_is == "target":
-                    below = f"{ours}, peak {max(0.0, float(own.max())):.2f}  |  {theirs}"
+                below += f"  |  {theirs}, peak {max(0.0, float(other.max())):.2f}"
+                if scene.is_teacher and scene.heatmaps is not None and scene.reference_is == "target":
+                    below = f"{ours}, peak {max(0.0, float(scene.heatmaps[person, joint].max())):.2f}  |  {theirs}"
             row.append(Panel(beside(pictures, 2), above=short_name(name) if person == 0 else "", below=below))
         rows.append(row)
-    if scene.is_teacher:
-        beside_what = {"target": " beside their targets", "teacher": " beside the teacher's"}[scene.reference_is]
-        beside_what = "" if scene.reference is None else beside_what
-        what, caption = f"Predicted heatmaps{beside_what}.", f"Heatmaps of some joints{beside_what}."
+    caption, legend = described([scene]), map_legend(scene, "0 to the map's peak")
+    if scene.reference is not None:
+        beside_it = {"target": "the targets", "teacher": "the teacher's heatmaps"}
+        caption += f" Beside: {beside_it[scene.reference_is]}."
     elif scene.heatmaps is None:
-        what = "Points of the student, which has no sigma output and so no simulated heatmaps"
-        what += ", beside the teacher's heatmaps." if scene.reference is not None else "."
-        caption = what
-    else:
-        what = "Heatmaps simulated from the student's points and sigmas"
-        what += ", beside the teacher's." if scene.reference is not None else "."
-        caption = what
-    legend = map_legend(scene, "0 to the map's peak")
-    return sheet(rows, title=titled(title, "Heatmaps"), subtitle=what, legend=legend, gap=14), caption
+        legend = legend[1:]
+    return sheet(rows, title=titled(title, "Joint by joint"), subtitle=caption, legend=legend, gap=14), caption
 
 
 def attention_sheet(scene: Scene, skeleton: Skeleton, title: str = "") -> tuple[Image, str]:
@@ -132,6 +124,14 @@ def attention_sheet(scene: Scene, skeleton: Skeleton, title: str = "") -> tuple[
     return image, f"Attention of keypoint tokens over the picture, {rows_columns} patches, last layer, mean of heads."
 
 
+def described(scenes: Sequence[Scene]) -> str:
+    """Return in the heads' words what is seen of a joint, a sentence for each way of drawing it."""
+    said = [f"{scene.name[0].upper()}{scene.name[1:]}: {scene.words}." for scene in scenes]
+    if any(scene.sigmas is not None for scene in scenes):
+        said.append("Below an ellipse: its sigmas, in % of the crop's width and height.")
+    return " ".join(dict.fromkeys(said))
+
+
 def map_legend(scene: Scene, heat: str) -> list[Key]:
     """Return the legend of maps over crops, `heat` saying what their colours span."""
     return [
@@ -141,14 +141,6 @@ def map_legend(scene: Scene, heat: str) -> list[Key]:
         Key("dot", "middle", SIDES["middle"]),
         *([Key("cross", "annotated", TRUTH)] if scene.annotated else []),
     ]
-
-
-def in_pixels(enlarged_crop: Image, points: NDArray[np.float32], scene: Scene) -> NDArray[np.float32]:
-    """Return points of [0, 1] of the crop as pixels of the enlarged one, so that pixel middles stay middles."""
-    size = np.array(enlarged_crop.shape[1::-1], np.float32)
-    half_pixel = 0.5 * size / np.array(scene.crops[0].shape[1::-1], np.float32)
-    pixels: NDArray[np.float32] = (points * size + half_pixel - 0.5).astype(np.float32)
-    return pixels
 
 
 def titled(title: str, what: str) -> str:

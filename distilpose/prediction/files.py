@@ -104,7 +104,7 @@ def _closely(request: Request, image: Image, people: People, name: str) -> dict[
     scene = observe(predictor.model, request.teacher, Batch(*(part.to(predictor.device) for part in crops)))
     title = f"{request.title}: {name}"
     drawn: dict[str, Image] = {}
-    if scene.heatmaps is not None or scene.reference is not None:
+    if scene.draws or scene.reference is not None:
         joints = telling_joints(skeleton, HEATMAP_JOINTS)
         if request.attention is not None and request.attention not in joints:
             joints = (request.attention, *joints[1:])

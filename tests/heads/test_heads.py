@@ -107,8 +107,11 @@ def test_it_is_drawn(head: str, images: torch.Tensor) -> None:
     batch = Batch(images, torch.rand(2, 17, 2), seen, torch.arange(2), torch.zeros(2, 2), torch.ones(2, 2), seen)
     model = model_of(head)
     scene = observe(model, None, batch)
-    assert scene.heatmaps is not None
-    assert scene.heatmaps.shape[:2] == (2, 17)
+    assert scene.draws
+    assert scene.name
+    assert scene.words
+    for part in (scene.heatmaps, scene.sigmas, *(scene.curves or ())):
+        assert part is None or (part.shape[:2] == (2, 17) and np.isfinite(part).all())
     assert scene.is_teacher == ("heatmaps" in record(head).gives)
     assert (scene.reference is None) == ("heatmaps" not in record(head).gives)
     with torch.inference_mode():

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from distilpose.evaluation.decode import Points, Refinement
 from distilpose.evaluation.flip import FlipTest
 from distilpose.heads import Head
+from distilpose.heads.output import Drawing
 
 
 class ToyOutput(NamedTuple):
@@ -31,8 +32,10 @@ class ToyOutput(NamedTuple):
         places = [found.indices / bins.shape[-1] for found, bins in zip(maxima, self[:2], strict=True)]
         return Points(torch.stack(places, -1), maxima[0].values * maxima[1].values)
 
-    def drawn(self, size: tuple[int, int]) -> Tensor:
-        return self.rows.softmax(-1)[..., :, None] * self.columns.softmax(-1)[..., None, :]
+    def drawn(self, size: tuple[int, int]) -> Drawing:
+        across, down = self.columns.softmax(-1), self.rows.softmax(-1)
+        product = down[..., :, None] * across[..., None, :]
+        return Drawing("product", "of probabilities along x and y", product, curves=(across, down))
 
     def exported(self) -> dict[str, Tensor]:
         points = self.points()

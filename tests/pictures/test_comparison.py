@@ -7,6 +7,7 @@ from distilpose.data.stream import Batch
 from distilpose.models import build_model
 from distilpose.pictures.comparison import Seen, comparison_sheet
 from distilpose.pictures.scene import observe
+from distilpose.pictures.sheets import described
 
 SHAPE = {"input_size": (48, 64), "width": 4}
 TOKENS = {"dim": 16, "depth": 1, "heads": 2}
@@ -33,3 +34,18 @@ def test_what_no_model_has_takes_no_room() -> None:
     token, plain = _seen("base_stemnet", **TOKENS), _seen("deeppose_r50")
     with_attention, without = (comparison_sheet([seen], 0, (9, 0), COCO, "One")[0] for seen in (token, plain))
     assert without.shape[1] < with_attention.shape[1]
+
+
+def test_each_head_says_once_what_is_seen_of_it() -> None:
+    heads = ("simcc", "rle", "rle", "ipr", "regression")
+    scenes = [_seen("base_stemnet", head=head, **TOKENS).scene for head in heads]
+    said = described(scenes)
+    for sentence in (
+        "Two curves: probabilities along x (below) and y (left), each up to its own peak, over their product.",
+        "Ellipse: one sigma around the point.",
+        "Probabilities: of every place; the point is their mean.",
+        "Point: the model has no sigma output, and so no simulated heatmap.",
+        "Below an ellipse: its sigmas, in % of the crop's width and height.",
+    ):
+        assert said.count(sentence) == 1
+    assert "simulated" not in described(scenes[:4])

@@ -24,7 +24,11 @@ def scene():
         points=np.zeros((2, 17, 2), np.float32),
         scores=None,
         truth=np.zeros((2, 17, 2), np.float32),
+        name="heatmap",
+        words="",
         heatmaps=heatmaps,
+        curves=None,
+        sigmas=None,
         reference=None,
         reference_is="teacher",
         maps=maps,
@@ -42,8 +46,8 @@ def at(mask, person, x, y):
 def test_a_pixel_has_the_class_of_the_joint_that_is_highest_there(scene):
     layers = layers_of(scene, COCO)
     assert layers.image.shape[:2] == (HEIGHT, 2 * HEIGHT * 3 // 4)
-    assert layers.masks.keys() == {"simulated_heatmaps", "attention"}
-    mask = layers.masks["simulated_heatmaps"]
+    assert layers.masks.keys() == {"student_heatmaps", "attention"}
+    mask = layers.masks["student_heatmaps"]
     assert mask.shape == layers.image.shape[:2]
     assert at(mask, 0, 3 / 12 + 0.01, 4 / 16 + 0.01) == 1
     assert at(mask, 1, 3 / 12 + 0.01, 4 / 16 + 0.01) == 0
@@ -62,9 +66,9 @@ def test_attention_shows_where_a_patch_has_far_more_than_the_even_share(scene):
 
 
 def test_a_faint_heatmap_shows_nothing_and_a_teachers_are_named_as_such(scene):
-    assert not layers_of(scene._replace(heatmaps=scene.heatmaps * 0.1), COCO).masks["simulated_heatmaps"].any()
+    assert not layers_of(scene._replace(heatmaps=scene.heatmaps * 0.1), COCO).masks["student_heatmaps"].any()
     both = scene._replace(reference=scene.heatmaps)
-    assert layers_of(both, COCO).masks.keys() == {"simulated_heatmaps", "teacher_heatmaps", "attention"}
+    assert layers_of(both, COCO).masks.keys() == {"student_heatmaps", "teacher_heatmaps", "attention"}
     assert layers_of(both._replace(is_teacher=True), COCO).masks.keys() == {"heatmaps", "targets", "attention"}
 
 
@@ -73,7 +77,7 @@ def test_masks_lie_beside_their_picture_and_name_their_classes(scene, tmp_path):
     write_layers(layers, tmp_path / "layers.png")
     assert {file.name for file in tmp_path.iterdir()} == {
         "layers.png",
-        "layers.simulated_heatmaps.mask.png",
+        "layers.student_heatmaps.mask.png",
         "layers.attention.mask.png",
     }
     with Image.open(tmp_path / "layers.attention.mask.png") as file:

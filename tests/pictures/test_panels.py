@@ -80,7 +80,7 @@ def test_people_stand_below_each_other_and_the_file_names_the_views(student, bat
     file, *_ = write_pictures(student, None, batch, COCO, tmp_path, count=3)
     assert shown(file).shape[:2] == (3 * 192, 3 * 144)
     with Image.open(file.path) as picture:
-        assert json.loads(picture.text[VIEWS]) == ["skeleton", "attention: left wrist", "heatmap: left wrist"]
+        assert json.loads(picture.text[VIEWS]) == ["skeleton", "attention: left wrist", "simulated heatmap: left wrist"]
 
 
 def test_count_people_are_shown(student, batch, tmp_path):
