@@ -295,7 +295,7 @@ def test_methods_differ_by_student_and_teaching_alone(profile: str) -> None:
     first = rows["regression"]
     again = rows.pop("SimCC + DWPose, 2 stages")
     assert again.row_teacher == rows["SimCC + DWPose"]
-    assert 4 <= again.row_teacher.schedule.epochs / again.schedule.epochs <= 5
+    assert 3 < again.row_teacher.schedule.epochs / again.schedule.epochs <= 5
     for recipe in rows.values():
         shared = {"student": first.student, "losses": first.losses, "circulation": first.circulation}
         if first.start is not None and recipe.student.head == "heatmap":  # what the others start from has no start
