@@ -157,7 +157,7 @@ def rows() -> None:
     distilpose("explain", "--sweep", *DEMO, "--image", "1201", "--out", "explained")
     (found,) = Path("explained").glob("*.png")
     sheet = Image.open(found).convert("RGB")
-    title, row = 74, 232  # pixels: what stands above the columns' names, and the height of a row
+    title, row = 90, 232  # pixels: what stands above the columns' names, and the height of a row
     end = title + 18 + row
     both = Image.new("RGB", (sheet.width, sheet.height - title - 6 * row), "white")
     both.paste(sheet.crop((0, title, sheet.width, end)))
