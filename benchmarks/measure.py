@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 Work = Callable[[], object]
 
@@ -96,6 +97,14 @@ def wait_for(device: str) -> None:
         import torch  # late: what measures a process without it imports this too
 
         torch.cuda.synchronize(torch.device(device))
+
+
+def most_gigabytes() -> float:
+    """The most memory this process has had; getrusage would count its parent's too, which it was for an instant."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 2**20
+    raise OSError("/proc/self/status: has no line VmHWM")
 
 
 def ratios(numerator: Sequence[float], denominator: Sequence[float]) -> tuple[float, ...]:

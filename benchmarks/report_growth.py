@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import Figure, Settings, timing
+from benchmarks.measure import Figure, Settings, most_gigabytes, timing
 from experiments.runs.saved_plan import SavedPlan
 from experiments.runs.store import Store
 
@@ -120,17 +120,9 @@ def measure(root: Path) -> dict[str, float]:
         "all": written - aggregated,
         "all_cpu": written_cpu - aggregated_cpu,
         "table": tabled,
-        "memory": _most_kilobytes() / 2**20,
+        "memory": most_gigabytes(),
         "page": files.html.stat().st_size / 2**20,
     }
-
-
-def _most_kilobytes() -> int:
-    """The most memory this process has had; getrusage would count its parent's too, which it was for an instant."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1])
-    raise OSError("/proc/self/status: has no line VmHWM")
 
 
 def measured_anew(folder: str) -> dict[str, float]:

@@ -35,6 +35,7 @@ BENCHMARKS = {
     "validation": Benchmark(about="validations beside the training between them", module="validation", minutes=3),
     "start-up": Benchmark(about="from the command to the first step", module="start_up", minutes=3),
     "evaluators": Benchmark(about="what counts COCO's AP", module="evaluators", minutes=1),
+    "evidence": Benchmark(about="rows compared over drawn pictures of COCO val's size", module="evidence", minutes=6),
     "engine": Benchmark(about="10,000 runs planned and looked at", module="engine_growth", minutes=3),
     "report": Benchmark(about="10,000 runs reported", module="report_growth", minutes=2),
     "tracking": Benchmark(about="100 finished runs sent to a W&B server", module="tracking", minutes=10),

@@ -74,7 +74,7 @@ class Comparison:
 def over_other(comparisons: Iterable[Comparison]) -> str:
     """What intervals and tests are over, in words: all that any of the comparisons is over."""
     sources = dict.fromkeys(source for one in comparisons for source in one.parts)
-    return f"over other {' and '.join(sources)}"
+    return f"over other {' and '.join(one for one in sources if one != 'pooled seeds' or 'seeds' not in sources)}"
 
 
 def compare_all(rows: Mapping[str, RowEvidence], pairs: Iterable[tuple[str, str]] | None = None) -> list[Comparison]:
@@ -92,7 +92,7 @@ def compare_all(rows: Mapping[str, RowEvidence], pairs: Iterable[tuple[str, str]
 def stands_apart(row: str, rows: Mapping[str, RowEvidence], alpha: float = 0.05) -> bool:
     """Whether a row is told apart from every other, each p times the number of the others below `alpha`.
 
-    The first that does is best. From the second alone would not do: a row that varies much may be as good and come last.
+    The first row that does is best. The second alone would not do: one that varies much may be as good and come last.
     """
     found = compare_all(rows, [(other, row) for other in rows if other != row])
     others = len(rows) - 1
