@@ -8,7 +8,7 @@ from official_fixtures import NAMES, fixture_images, official_outputs, official_
 from tiny_official import TINY, tiny_official
 from torch import Tensor
 
-from distilpose.models import HeatmapOutput, RegressionOutput, build_model, load_official
+from distilpose.models import HeatmapOutput, RegressionOutput, build_model, load_official, resolve_spec
 from distilpose.models.official import OfficialWeightsError, official_name
 
 
@@ -119,26 +119,39 @@ def test_models_without_an_official_form_are_refused() -> None:
         load_official(torch.nn.Linear(1, 1), {})
 
 
-# Under the names of the authors' code, and of mmpose's where it has the model: backbone, and all that follows.
-PREFIXES = {
-    "simplebaseline_r101": [
-        ("", "deconv_layers.", "final_layer."),
-        ("backbone.", "head.deconv_layers.", "head.final_layer."),
-    ],
-    "hrnet_w32": [("", "", "final_layer."), ("backbone.", "", "head.final_layer.")],
-    "deeppose_r50": [("backbone.", "head.fc.")],
+# What our names begin with, and what those of the authors' code do there, and of mmpose's where it has the model.
+HEATMAPS = [
+    {"backbone.": "", "deconvolutions.": "deconv_layers.", "final.": "final_layer."},
+    {"backbone.": "backbone.", "deconvolutions.": "head.deconv_layers.", "final.": "head.final_layer."},
+]
+TRANSPOSE = [{**HEATMAPS[0], "reduce.": "reduce.", "encoder.": "global_encoder."}]
+DETR = {
+    "detr.encoder.": "transformer.encoder.layers.",
+    "detr.decoder.": "transformer.decoder.layers.",
+    "detr.norm.": "transformer.decoder.norm.",
+    "detr.queries": "query_embed.weight",
+    "detr.kpt_embed.": "kpt_embed.layers.",
+    "detr.": "",
+}
+NAMED_THERE = {
+    **dict.fromkeys(("simplebaseline_r50", "simplebaseline_r101", "simplebaseline_r152"), HEATMAPS),
+    **dict.fromkeys(("hrnet_w32", "hrnet_w48"), HEATMAPS),
+    **dict.fromkeys(("transpose_r_a4", "transpose_h_w32_a4", "transpose_h_w48_a4"), TRANSPOSE),
+    "prtr_w32": [{"backbone.": "backbone.0.body.", **DETR}],
+    # The authors publish no HRNet: the names are those of their ResNet.
+    "rle_w48": [{"backbone.": "preact.", "coordinates.": "fc_coord.linear.", "sigmas.": "fc_sigma.linear."}],
+    "deeppose_r50": [{"backbone.": "backbone.", "linear.": "head.fc."}],
 }
 
 
-@pytest.mark.parametrize(("name", "prefixes"), [(name, one) for name, forms in PREFIXES.items() for one in forms])
-def test_backbone_and_head_have_their_official_names(name: str, prefixes: tuple[str, ...]) -> None:
-    sizes = {"width": 4, "stem": 8} if name.startswith("hrnet") else {"width": 4}
+@pytest.mark.parametrize(("name", "there"), [(name, one) for name, forms in NAMED_THERE.items() for one in forms])
+def test_every_part_has_its_official_name(name: str, there: dict[str, str]) -> None:
+    hrnet = resolve_spec(name).backbone == "hrnet"
+    sizes = {"width": 4, **({"stem": 8} if hrnet else {}), **({"d_model": 8, "nhead": 2} if "detr." in there else {})}
     model, other = build_model(name, **sizes), build_model(name, **sizes, generator=torch.Generator())
-    parts = ("backbone.", "linear.") if len(prefixes) == 2 else ("backbone.", "deconvolutions.", "final.")
-    theirs = dict(zip(parts, prefixes, strict=True))
     expected, state = other.state_dict(), {}
     for key, value in expected.items():
-        ours = next(prefix for prefix in theirs if key.startswith(prefix))
-        state[theirs[ours] + key.removeprefix(ours)] = value
+        ours = next(prefix for prefix in there if key.startswith(prefix))
+        state[there[ours] + key.removeprefix(ours)] = value
     load_official(model, state)
     assert all(torch.equal(value, expected[key]) for key, value in model.state_dict().items())
