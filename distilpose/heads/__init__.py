@@ -5,6 +5,7 @@ Imports no torch. A new head is a file beside these and an entry of `HEADS`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -111,6 +112,7 @@ def load(part: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
+@cache
 def signature_of(part: str) -> Signature:
     """Return the signature of a part of a head, without importing it."""
     module, _, attribute = part.partition(":")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class BuiltIn:
     source: str
     version: int = 1
     equal_tokens: bool = False
-    mixes_people: Mapping[str, Any] | None = field(default=None)
+    mixes_people: Mapping[str, Any] | None = field(default=None, hash=False)
 
     @property
     def file(self) -> Path:
@@ -41,7 +42,12 @@ class BuiltIn:
     @property
     def signature(self) -> Signature:
         """What it asks for and its options."""
-        return read_signature(self.file, self.source.partition(":")[2], ASKS)
+        return _signature(self)
+
+
+@cache
+def _signature(loss: BuiltIn) -> Signature:
+    return read_signature(loss.file, loss.source.partition(":")[2], ASKS)
 
 
 LOSSES = {
