@@ -142,10 +142,11 @@ class _Schedule:
             if run_id in there:
                 if self._store.run(run_id).finished:  # its run.json may have been removed, being damaged
                     self._store.run(run_id).write_spec(self._plan.runs[run_id].spec)
-                failure = self._look(run_id).failure
-                if failure is not None and (self._settings.retry_failed or failure.kind == "disk"):
+                seen = self._look(run_id)
+                if seen.failure is not None and (self._settings.retry_failed or seen.failure.kind == "disk"):
                     self._store.run(run_id).forgive()
-                self._follow(run_id)
+                    seen = self._look(run_id)
+                self._follow(run_id, seen=seen)
 
     # What is known of runs.
 
@@ -173,9 +174,9 @@ class _Schedule:
             prunable=run_id in self._plan.prunable,
         )
 
-    def _follow(self, run_id: str, ended: Ended | None = None) -> Fate:
-        """Update the run's fate from the store."""
-        seen = self._look(run_id, step=ended is not None)
+    def _follow(self, run_id: str, ended: Ended | None = None, seen: Seen | None = None) -> Fate:
+        """Update the run's fate from the store, where it was just `seen` or is looked at now."""
+        seen = seen or self._look(run_id, step=ended is not None)
         if seen.state == "running" and ended is None and self._store.run(run_id).evict():
             seen = self._look(run_id)
         fate = decide(self._fates[run_id], seen, self._settings, time.monotonic(), ended)
@@ -235,6 +236,8 @@ class _Schedule:
     def _fill(self) -> None:
         """Start what can be started in the free slots."""
         free = [i for i in range(len(self._launcher.slots)) if all(active.slot != i for active in self._active)]
+        if not free:  # then nothing is asked of the disk, which a whole cluster may share
+            return
         busy = {active.cohort.cohort_id for active in self._active}
         ready: list[tuple[SavedCohort, tuple[str, ...]]] = []
         still_open = []
@@ -248,7 +251,7 @@ class _Schedule:
             if startable:
                 ready.append((cohort, startable))
         self._open = still_open
-        if not ready or not free:
+        if not ready:
             return
         slots, before = self._launcher.slots, len(self._active)
         with self._devices.meeting():

@@ -55,7 +55,7 @@ def read_json(path: Path, kind: type[Kind]) -> Kind | None:
 
     shape: Any = kind
     try:
-        found: Kind = _adapter(shape).validate_json(content)
+        found: Kind = adapter(shape).validate_json(content)
     except ValidationError as error:
         raise DamagedError(path, first_fault(error)) from error
     return found
@@ -91,7 +91,8 @@ def open_plain(path: Path) -> FileIO:
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """What checks values of a type; made once, which takes as long as reading a hundred files."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)

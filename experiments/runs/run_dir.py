@@ -28,11 +28,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from experiments.runs.atomic import (
     DamagedError,
     ForeignError,
+    adapter,
     first_fault,
     is_there,
     json_text,
@@ -360,7 +361,7 @@ class RunDir:
         journal = {} if mark is None else {"journal": asdict(mark)}
         record = {"schema": SCHEMA, "run_id": self.run_id, **result, **journal}
         text = json_text(record)
-        read_back = TypeAdapter(Result).validate_python(record)
+        read_back: Result = adapter(Result).validate_python(record)
         try:
             write_whole(self._result.path, text, exclusive=True, aside=None if lease is None else lease.aside)
         except FileExistsError:

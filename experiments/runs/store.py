@@ -80,7 +80,9 @@ class Store:
         """
         path = self._plan_file(plan.sweep, plan.profile)
         try:
-            self.load_plan(plan.sweep, plan.profile)
+            if self.load_plan(plan.sweep, plan.profile) == plan:
+                path.touch()  # every worker of a cluster saves the same
+                return path
         except ForeignError:
             raise
         except (DamagedError, FileNotFoundError):

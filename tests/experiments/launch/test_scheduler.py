@@ -18,6 +18,8 @@ from experiments.launch.protocol import Launcher, Slot, share_out
 from experiments.launch.records import LaunchProgress, LaunchSettings
 from experiments.launch.scheduler import launch_plan
 from experiments.plan.plan import Plan
+from experiments.runs.job import PREEMPTED
+from experiments.runs.run_dir import RunDir
 from experiments.runs.selection import Selection
 from experiments.runs.store import Store
 
@@ -281,6 +283,45 @@ def test_a_launch_whose_hours_are_over_ends_cleanly_and_goes_on_later(plan: Plan
     outcome = launch_plan(plan, store, LAUNCHERS["local"](), dataclasses.replace(SETTINGS, hours=1))
     assert (outcome.over, outcome.complete) == (False, True)
     assert set(_ledger(store).values()) == {1}
+
+
+class _Busy:
+    """A process and its launcher's only slot: it trains until it is stopped."""
+
+    slots = (Slot(device="cpu"),)
+
+    def __init__(self, on_poll: Callable[[], None]) -> None:
+        self._on_poll = on_poll
+        self._code: int | None = None
+
+    def start(self, job: Path, slot: Slot) -> "_Busy":
+        return self
+
+    def poll(self) -> int | None:
+        self._on_poll()
+        return self._code
+
+    def stop(self) -> None:
+        self._code = PREEMPTED
+
+    kill = stop
+
+
+def test_while_no_slot_is_free_no_run_is_looked_at(plan: Plan, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    seen: list[int] = []
+    state = RunDir.state
+    monkeypatch.setattr(RunDir, "state", lambda run: looks.append(run.run_id) or state(run))
+    part = plan.part(Selection(rows=("none",)))  # without the teacher: both its cohorts may start
+
+    def note() -> None:
+        seen.append(len(looks))
+        if len(seen) == 5:
+            raise KeyboardInterrupt
+
+    outcome = launch_plan(plan, store, _Busy(note), SETTINGS, part=part)
+    assert outcome.interrupted
+    assert 0 < min(seen) == max(seen)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -125,7 +125,8 @@ def test_what_a_run_is_stays_as_first_written(tmp_path: Path) -> None:
 
 def test_plans_are_kept_by_sweep_and_profile_and_a_missing_one_names_those_there(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.save_plan(PLAN)
+    file = store.save_plan(PLAN).stat().st_ino
+    assert store.save_plan(PLAN).stat().st_ino == file  # the same again writes nothing
     store.save_plan(replace(PLAN, title="changed"))
     assert store.load_plan("losses", "tiny").title == "changed"
     with pytest.raises(FileNotFoundError, match=r"plans there: losses \(tiny\)"):
