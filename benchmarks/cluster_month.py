@@ -4,7 +4,7 @@ Workers (`distilpose work`) on nodes of several GPUs share one plan. Real are th
 leases, journals and results on the disk. Made up are time, the trainings, and what goes wrong:
 
 nodes      die without a word, 6.5 times in 1,000 node-days (Kokolis et al., HPCA 2025, RSC-1), and are back hours later
-allocations end after a day, and wait for the next one
+allocations end after two days, and wait for the next one
 processes  die without a word, as for a GPU's error
 the disk   tells of new runs and of ends up to half a minute late, as NFS does
 
@@ -53,12 +53,13 @@ NODE_FAILURES = 6.5 / 1000 / DAY  # a node's, a second
 PROCESS_DEATHS = 1 / (200 * HOUR)  # of a process; ours
 REPAIR = 4 * HOUR
 QUEUE = 10 * MINUTE  # what the next allocation of a node is waited for, on average
-ALLOCATION = DAY
+ALLOCATION = 2 * DAY
+DONE = 6 * HOUR  # until a node whose worker found nothing left to do is asked for again
 START = 40.0  # from a process's start to its first step
-CHECKPOINT = 10 * MINUTE
-BEAT, TIMEOUT = 5 * MINUTE, 30 * MINUTE  # of a lease; thirty times as long as real ones, to touch fewer files
+CHECKPOINT = 30 * MINUTE
+BEAT, TIMEOUT = 10 * MINUTE, HOUR  # of a lease; sixty times as long as real ones, to touch fewer files
 STALE = 30.0
-POLL = 30.0
+POLL = 2 * MINUTE  # between two looks of a worker; a real one's is a second at most
 COHORT = 8
 
 
@@ -165,25 +166,26 @@ class Node:
         self.slots = tuple(Slot(device=f"cuda:{gpu}", machine=f"node {number}") for gpu in range(month.gpus_a_node))
 
     def allocate(self) -> None:
-        """Begin a day of work."""
+        """Begin an allocation."""
         clock, month = self.month.clock, self.month
         life = self.life
         self.up_since = clock.now
 
         def work() -> None:
             before = time.thread_time()
+            over = False
             settings = LaunchSettings(
                 data_root=lambda data: month.root,
                 neighbours=Neighbours(month.root / "gpus" / str(self.number)),
                 stay=False,
                 hours=(ALLOCATION - 5 * MINUTE) / HOUR,
                 poll_seconds=POLL,
-                progress_seconds=10 * MINUTE,
+                progress_seconds=HOUR,
                 grace_seconds=4 * MINUTE,
                 backoff_seconds=MINUTE,
             )
             try:
-                launch_plan(month.plan, LateStore(month.root, clock, self), self, settings)
+                over = launch_plan(month.plan, LateStore(month.root, clock, self), self, settings).over
             except Dead:
                 pass
             finally:
@@ -191,7 +193,8 @@ class Node:
             if self.life == life:
                 self.end()
                 if not month.is_over():
-                    clock.at(clock.now + month.random.expovariate(1 / QUEUE), self.allocate)
+                    wait = month.random.expovariate(1 / QUEUE) if over else DONE
+                    clock.at(clock.now + wait, self.allocate)
 
         clock.start(work)
 
@@ -221,6 +224,16 @@ class Node:
         return Process(self, json.loads(job.read_text())["run_ids"])
 
 
+@dataclass
+class Training:
+    """A run in a process, `step` parts of it done."""
+
+    run: RunDir
+    lease: Beating
+    log: Journal
+    step: int
+
+
 class Process:
     """A cohort in training: its runs do their parts together, a checkpoint after each."""
 
@@ -230,12 +243,17 @@ class Process:
         self._code: int | None = None
         self._run_ids = run_ids
         self._store = LateStore(self.month.root, self.month.clock, node)
-        self._held: list[tuple[RunDir, Beating, Journal]] = []
+        self._held: list[Training] = []
+        self._due = self._length = self._whole = 0.0  # of the part: its end, what is done of it here, all of it
         self.month.clock.at(self.month.clock.now + START, self._claim)
 
     @property
     def _gone(self) -> bool:
         return self.node.life != self._life or self._code is not None
+
+    @property
+    def _left(self) -> list[Training]:
+        return [one for one in self._held if one.step < self.month.parts]
 
     def poll(self) -> int | None:
         """The exit code."""
@@ -244,10 +262,10 @@ class Process:
         return self._code
 
     def stop(self) -> None:
-        """Ask for the end at the next moment: what was done since the last checkpoint is done, as a checkpoint."""
+        """Ask for the end at the next moment."""
         if not self._gone and not self._asked:
             self._asked = True
-            self.month.clock.at(self.month.clock.now + 20.0, lambda: self._end(PREEMPTED))
+            self.month.clock.at(self.month.clock.now + 20.0, self._preempt)
 
     def kill(self) -> None:
         """End without a word."""
@@ -257,73 +275,86 @@ class Process:
     def _claim(self) -> None:
         if self._gone:
             return
+        clock = self.month.clock
         for run_id in self._run_ids:
             run = self._store.run(run_id)
             lease = run.claim()
             if lease is None:
                 self.month.happened["runs found taken"] += 1
                 continue
-            beating = Beating(self.month.clock, self.node, lease)
+            beating = Beating(clock, self.node, lease)
             beating.start_heartbeat()
+            progress = run.progress()
+            step = 0 if progress is None else progress.step
             log = run.journal(lease)
-            log.start(attempt=run.attempts + 1, step=self.month.done[run_id], total_steps=self.month.parts)
-            self._held.append((run, beating, log))
-        if self.month.random.random() < CHECKPOINT * PROCESS_DEATHS * self.month.factor * self.month.parts:
-            self.month.clock.at(self.month.clock.now + self.month.random.random() * 4 * HOUR, self._die)
+            log.start(attempt=run.attempts + 1, step=step, total_steps=self.month.parts)
+            self._held.append(Training(run, beating, log, step))
+        clock.at(clock.now + self.month.random.expovariate(PROCESS_DEATHS * self.month.factor), self._die)
         self._next()
 
     def _next(self) -> None:
-        left = [one for one in self._held if self.month.done[one[0].run_id] < self.month.parts]
+        left = self._left
         if not left:
             self._end(FINISHED)
             return
-        seconds = CHECKPOINT * (0.3 + 0.1 * len(left))
-        self.month.clock.at(self.month.clock.now + seconds, lambda: self._part(seconds))
+        self._whole = CHECKPOINT * (0.3 + 0.1 * len(left))
+        self._length = self._whole * max([self.month.rests.pop(one.run.run_id, 1.0) for one in left])
+        self._due = self.month.clock.now + self._length
+        self.month.clock.at(self._due, self._part)
 
-    def _part(self, seconds: float) -> None:
+    def _part(self) -> None:
         if self._gone or self._asked:
+            if self.node.life != self._life:
+                self._forget()
             return
-        for run, beating, log in self._held:
-            part = self.month.done[run.run_id] + 1
-            if part > self.month.parts:
-                continue
+        for one in self._left:
             try:
-                beating.lease.check()
+                one.lease.lease.check()
             except LeaseLostError:
                 self.month.happened["leases lost"] += 1
+                self._held.remove(one)
                 continue
-            self.month.counted[(run.run_id, part)] += 1
-            self.month.done[run.run_id] = part
-            log.metrics(part, {"train/loss": 1 / part})
-            log.checkpoint(step=part, epoch=None, path="checkpoints/step")
-            if part == self.month.parts:
-                log.finish()
-                run.write_result({"metrics": {"AP": 0.5}, "steps": part}, beating.lease)
-                self.month.finished[run.run_id] += 1
-        self.month.trained += seconds
+            one.step += 1
+            self.month.counted[(one.run.run_id, one.step)] += 1
+            one.log.metrics(one.step, {"train/loss": 1 / one.step})
+            one.log.checkpoint(step=one.step, epoch=None, path="checkpoints/step")
+            if one.step == self.month.parts:
+                one.log.finish()
+                one.run.write_result({"metrics": {"AP": 0.5}, "steps": one.step}, one.lease.lease)
+                self.month.finished[one.run.run_id] += 1
+        self.month.trained += self._length
         self._next()
+
+    def _preempt(self) -> None:
+        """End with a checkpoint within the part: the next process does its rest."""
+        if self._gone:
+            return
+        rest = max(0.0, self._due - self.month.clock.now)
+        for one in self._left:
+            self.month.rests[one.run.run_id] = rest / self._whole
+            one.log.stop("preempted")
+        if self._held:
+            self.month.trained += self._length - rest
+        self._end(PREEMPTED)
 
     def _die(self) -> None:
         if not self._gone:
             self.month.happened["process deaths"] += 1
-            self._held_are_free()
-            self._code = -9
+            self._end(-9)
 
     def _end(self, code: int) -> None:
-        if self._gone:
-            return
-        for run, _, log in self._held:
-            if not run.finished:
-                log.stop("preempted")
-        self._held_are_free()
+        """On its own machine a process that ended holds nothing: there the process table tells."""
+        for one in self._held:
+            with suppress(OSError, LeaseLostError):
+                one.log.close()
+            one.lease.release()
+        self._held.clear()
         self._code = code
 
-    def _held_are_free(self) -> None:
-        """On its own machine a process that ended holds nothing: there the process table tells."""
-        for _, beating, log in self._held:
-            with suppress(OSError, LeaseLostError):
-                log.close()
-            beating.release()
+    def _forget(self) -> None:
+        for one in self._held:
+            one.log.abandon()
+        self._held.clear()
 
 
 @dataclass
@@ -338,7 +369,7 @@ class Month:
     factor: float
     random: random.Random
     clock: Clock = field(default_factory=Clock)
-    done: Counter[str] = field(default_factory=Counter)
+    rests: dict[str, float] = field(default_factory=dict)
     counted: Counter[tuple[str, int]] = field(default_factory=Counter)
     finished: Counter[str] = field(default_factory=Counter)
     happened: Counter[str] = field(default_factory=Counter)
@@ -421,15 +452,18 @@ def main() -> None:
         month.live(choice.days)
         days = month.clock.now / DAY
         print(file=sys.stderr)
-        print(f"{len(plan.runs)} runs in {len(plan.cohorts)} cohorts of {parts} checkpoints, {days:.1f} days:")
+        print(f"{choice.nodes} nodes of {choice.gpus} GPUs, {days:.1f} days")
+        print(f"{len(plan.runs)} runs in {len(plan.cohorts)} cohorts of {parts} checkpoints")
         print(f"finished {len(month.finished)}, twice {sum(count > 1 for count in month.finished.values())}")
         print(f"parts done {len(month.counted)}, twice {sum(count > 1 for count in month.counted.values())}")
         print(f"training: {100 * month.trained / month.allocated:.1f} % of the allocated GPUs' time")
-        print(f"workers' CPU: {100 * month.cpu / (month.clock.now * choice.nodes):.3f} % of a core each")
+        a_day = month.cpu / (days * choice.nodes)
+        print(f"workers' CPU: {a_day:.2f} s a day each, for a look every {POLL:.0f} s")
         print(f"memory of all: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
         if choice.picture is not None:
             month.draw(choice.picture)
-        print(f"happened: {dict(month.happened)}; {time.perf_counter() - began:.0f} s")
+        print(f"happened: {dict(month.happened)}")
+        print(f"took {time.perf_counter() - began:.0f} s, of CPU {time.process_time():.0f} s")
 
 
 if __name__ == "__main__":

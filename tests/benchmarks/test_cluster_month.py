@@ -10,12 +10,12 @@ from experiments.runs.store import Store
 
 def test_no_run_is_lost_or_done_twice_where_nodes_and_processes_die(tmp_path: Path) -> None:
     plan = planned(sweep_file(tmp_path, 24), Store(tmp_path), max_cohort=COHORT)
-    month = Month(tmp_path, plan, nodes=2, gpus_a_node=2, parts=90, factor=300.0, random=random.Random(0))
+    month = Month(tmp_path, plan, nodes=2, gpus_a_node=2, parts=30, factor=120.0, random=random.Random(0))
     month.live(days=20)
-    assert month.happened["node failures"] >= 2
+    assert month.happened["node failures"] >= 1
     assert month.happened["process deaths"] >= 1
     assert set(month.finished) == set(plan.runs)
     assert set(month.finished.values()) == {1}
     assert set(month.counted.values()) == {1}
-    assert len(month.counted) == 90 * len(plan.runs)
+    assert len(month.counted) == 30 * len(plan.runs)
     assert month.trained <= month.allocated
