@@ -188,11 +188,14 @@ class TestAgainstMMPose:
         )
 
     @pytest.mark.parametrize("part", [0, 1], ids=["points", "probabilities"])
-    @pytest.mark.parametrize(("beta", "debias"), [(1, False), (10, True)])
-    def test_integral_regression(self, beta: float, debias: bool, part: int) -> None:
-        from mmpose.models.heads import IntegralRegressionHead
+    @pytest.mark.parametrize(
+        ("head", "beta", "debias"),
+        [("DSNTHead", 1, False), ("IntegralRegressionHead", 1, False), ("IntegralRegressionHead", 10, True)],
+    )
+    def test_integral_regression(self, head: str, beta: float, debias: bool, part: int) -> None:
+        from mmpose.models import heads
 
-        theirs = IntegralRegressionHead(
+        theirs = getattr(heads, head)(
             17, (6, 8), 17, debias=debias, beta=beta, deconv_out_channels=None, final_layer=None
         ).double()
         same(
