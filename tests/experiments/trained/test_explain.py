@@ -45,7 +45,7 @@ def test_a_run_has_a_sheet_for_each_person_and_a_page_of_them(
     text = page.read_text()
     assert text.count('<img src="data:image/webp') == len(sheets)
     assert "all, seed 0 (distilpose_s)" in text
-    assert "beside the teacher" in text
+    assert "Beside: the teacher" in text
 
 
 def test_a_sweep_has_a_row_for_each_of_its_rows_and_names_those_that_are_not_finished(
