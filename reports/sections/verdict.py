@@ -10,7 +10,7 @@ from reports.sections.confounds import confound_sentences
 from reports.sections.paper import agreement
 from reports.sections.provenance import different_code
 from reports.statistics.differences import SIGNIFICANT, Spread
-from reports.statistics.evidence import Comparison, compare_all, over_other
+from reports.statistics.evidence import Comparison, over_other, stands_apart
 from reports.statistics.resampling import LEAST_SEEDS
 
 _MOST_NAMED = 6
@@ -71,23 +71,14 @@ def headline(numbers: SweepNumbers) -> str:
     )
     if top is nearest:
         highest = f"has the {'highest' if numbers.sign > 0 else 'lowest'} {'mean' if ours.n > 1 else 'value'},"
-        claim = "is best, with" if _is_best(numbers, measured) else highest
+        best = ours.n > 1 and stands_apart(top.name, row_evidence(numbers))
+        claim = "is best, with" if best else highest
         return f"“{top.name}” {claim} {against}"
     better = "higher" if numbers.sign > 0 else "lower"
     higher = f"No row has a {better} {'mean' if ours.n > 1 else 'value'} than “{top.name}”"
     if top.name != nearest.baseline:
         higher += f" ({_value(top.measured[metric], digits)} {metric})"
     return f"{higher}: the nearest with a baseline, “{nearest.name}”, has {against}"
-
-
-def _is_best(numbers: SweepNumbers, ranked: Sequence[RowNumbers]) -> bool:
-    """Whether the first row is told apart from its baseline and from the second, of as many as could have been it."""
-    first, second = (row.name for row in ranked[:2])
-    over = over_baselines(numbers).get(first)
-    if over is None or over.p_adjusted is None or over.p_adjusted >= SIGNIFICANT:
-        return False
-    found = compare_all(row_evidence(numbers), [(second, first)])
-    return any(one.p is not None and one.p * (len(ranked) - 1) < SIGNIFICANT for one in found)
 
 
 def _seeds(row: RowNumbers) -> str:
