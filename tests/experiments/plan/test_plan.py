@@ -139,6 +139,7 @@ def test_the_saved_plan_says_what_reports_need(plan: Plan) -> None:
         "ticks": {"KT": True},
         "factors": {},
         "paper": {"AP": 67.1},
+        "quoted": {},
         "baseline": "none",
         "runs": [
             {"run_id": run.run_id, "seed": run.seed, "teacher_id": plan.teachers[0].run_id, "start_id": None}
