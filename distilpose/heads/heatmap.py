@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from distilpose.evaluation.decode import Points, Refinement, decode_heatmaps
 from distilpose.evaluation.flip import FlipTest, merge_heatmaps
-from distilpose.heads.output import Drawing
+from distilpose.heads.output import Drawing, as_tokens
 
 DECONVOLUTION_CHANNELS = 256
 STRIDE = 4
@@ -84,7 +84,8 @@ class SimpleBaseline(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch 3 height width"], *, attention: bool = False) -> HeatmapOutput:
         """Return heatmaps without tokens, and so without attention."""
-        return HeatmapOutput(self.final(self.deconvolutions(self.backbone(images))))
+        features = self.backbone(images)
+        return HeatmapOutput(self.final(self.deconvolutions(features)), visual_tokens=as_tokens(features))
 
 
 def deconvolutions(stride: int, channels: int, out: int) -> nn.Sequential:

@@ -105,4 +105,6 @@ class IPR(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch 3 height width"], *, attention: bool = False) -> IPROutput:
         """Return the points and what they are the mean of, without attention."""
-        return integrated(self.heatmapper(images).heatmaps, beta=self.beta, debias=self.debias)
+        read = self.heatmapper(images)
+        found = integrated(read.heatmaps, beta=self.beta, debias=self.debias)
+        return found._replace(visual_tokens=read.visual_tokens)

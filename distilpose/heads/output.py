@@ -23,13 +23,18 @@ class Drawing(NamedTuple):
     """(x, y) of an ellipse around each point, as fractions of the crop's width and height."""
 
 
+def as_tokens(features: Float[Tensor, "batch dim rows columns"]) -> Float[Tensor, "batch visual dim"]:
+    """Return a backbone's features as visual tokens, a place each, in row-major order."""
+    return features.flatten(2).transpose(1, 2)
+
+
 @runtime_checkable
 class Output(Readable, Protocol):
     """A NamedTuple of tensors, the head's own and those of the trunk; what there is not is None."""
 
     @property
     def visual_tokens(self) -> Float[Tensor, "batch visual dim"] | None:
-        """Residual stream after the last layer, patches in row-major order."""
+        """Residual stream after the last layer, patches in row-major order; without tokens, the backbone's features."""
 
     @property
     def keypoint_tokens(self) -> Float[Tensor, "batch joints dim"] | None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from distilpose.evaluation.decode import Points, Refinement
 from distilpose.evaluation.flip import FlipTest
-from distilpose.heads.output import Drawing
+from distilpose.heads.output import Drawing, as_tokens
 from distilpose.heads.regression import RegressionOutput, simulated_heatmaps
 from distilpose.models.positions import sine_table
 from distilpose.models.post_norm import DecoderLayer, EncoderLayer, start_xavier
@@ -181,9 +181,10 @@ class PRTR(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch 3 height width"], *, attention: bool = False) -> PRTROutput:
         """Return what the queries say; they are no keypoint tokens whose attention could be shown."""
-        *earlier, (logits, coords) = self.detr(self.backbone(images))
+        features = self.backbone(images)
+        *earlier, (logits, coords) = self.detr(features)
         said = torch.stack([torch.cat(one, -1) for one in earlier], 1) if earlier else None
-        return PRTROutput(logits, coords, said)
+        return PRTROutput(logits, coords, said, visual_tokens=as_tokens(features))
 
 
 def _freeze_norms(module: nn.Module) -> None:

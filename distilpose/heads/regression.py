@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from distilpose.evaluation.decode import Points, Refinement
 from distilpose.evaluation.flip import FlipTest, merge_keypoints, merge_scores
-from distilpose.heads.output import Drawing
+from distilpose.heads.output import Drawing, as_tokens
 from distilpose.models.precision import without_autocast
 
 
@@ -115,10 +115,12 @@ class DeepPose(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch 3 height width"], *, attention: bool = False) -> RegressionOutput:
         """Return coordinates without tokens, and so without attention."""
-        features = self.backbone(images).mean((2, 3))
+        places = self.backbone(images)
+        features = places.mean((2, 3))
         with without_autocast(features.device.type):
             numbers = self.linear(features.to(self.linear.weight.dtype))
-        return _read(numbers.unflatten(-1, (self.joints, len(self.row_names))), self.row_names, bounded=False)
+        output = _read(numbers.unflatten(-1, (self.joints, len(self.row_names))), self.row_names, bounded=False)
+        return output._replace(visual_tokens=as_tokens(places))
 
 
 def axis_profiles(

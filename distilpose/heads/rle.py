@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from distilpose.evaluation.decode import Points, Refinement
 from distilpose.evaluation.flip import FlipTest, merge_keypoints, merge_scores
-from distilpose.heads.output import Drawing
+from distilpose.heads.output import Drawing, as_tokens
 from distilpose.models.precision import without_autocast
 
 
@@ -96,10 +96,12 @@ class RLERegression(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch 3 height width"], *, attention: bool = False) -> RLEOutput:
         """Return coordinates, which may leave [0, 1], and sigmas; no attention."""
-        features = self.backbone(images).mean((2, 3))
+        places = self.backbone(images)
+        features = places.mean((2, 3))
         with without_autocast(features.device.type):
             features = features.to(self.coordinates.weight.dtype)
             length = features.norm(dim=-1, keepdim=True).clamp_min(1e-12)
             xy = features @ self.coordinates.weight.T / length + self.coordinates.bias + 0.5
             numbers = [part.unflatten(-1, (self.joints, 2)) for part in (xy, self.sigmas(features))]
-            return _said(torch.cat(numbers, -1), self.heatmap_size, bounded=False)
+            output = _said(torch.cat(numbers, -1), self.heatmap_size, bounded=False)
+        return output._replace(visual_tokens=as_tokens(places))

@@ -92,8 +92,9 @@ class SimCC(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch 3 height width"], *, attention: bool = False) -> SimCCOutput:
         """Return the logits without tokens, and so without attention."""
-        read = self.heatmapper(images).heatmaps.flatten(2)
-        return SimCCOutput(self.x(read), self.y(read))
+        found = self.heatmapper(images)
+        read = found.heatmaps.flatten(2)
+        return SimCCOutput(self.x(read), self.y(read), visual_tokens=found.visual_tokens)
 
 
 def _in_steps(curve: Float[Tensor, "batch joints bins"], steps: int) -> Float[Tensor, "batch joints steps"]:

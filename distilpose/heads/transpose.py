@@ -64,4 +64,4 @@ class TransPose(nn.Module):
         features = self.reduce(self.backbone(images))
         tokens = self.encoder(features.flatten(2).transpose(1, 2))
         features = tokens.transpose(1, 2).unflatten(2, features.shape[-2:])
-        return HeatmapOutput(self.final(self.deconvolutions(features)))
+        return HeatmapOutput(self.final(self.deconvolutions(features)), visual_tokens=tokens)

@@ -91,7 +91,7 @@ class ModelSpec:
     def gives(self) -> tuple[str, ...]:
         """The fields of its output."""
         own = None if self.head else self.own_head or self.own
-        tokens = ("keypoint_tokens", "visual_tokens") if self.has_tokens else ()
+        tokens = ("keypoint_tokens", "visual_tokens") if self.has_tokens else ("visual_tokens",) if self.head else ()
         given = HEADS[self.head].gives if own is None else own.gives or ()
         sigmas = ("heatmap_sigmas",) if own is not None and "sigmas" in given else ()
         return (*given, *sigmas, *tokens)

@@ -186,7 +186,9 @@ def _asking_faults(path: Path_, losses: Losses | None, spec: ModelSpec) -> Itera
 
 def _taught_faults(use: LossUse, student: ModelSpec, teacher: ModelSpec) -> Iterator[Fault]:
     """Why a loss cannot compare these two: the teacher does not give what it asks for, or tokens have other shapes."""
-    of_shapes = use.own is None and LOSSES[use.name].equal_tokens and not (student.is_whole or teacher.is_whole)
+    both = (student, teacher)  # of others the launch asks the built models
+    of_shapes = use.own is None and LOSSES[use.name].equal_tokens
+    of_shapes = of_shapes and all(one.has_tokens and not one.is_whole for one in both)
     for what, ours, theirs in (
         ("dim", student.dim, teacher.dim),
         ("visual tokens", student.visual_tokens, teacher.visual_tokens),

@@ -51,7 +51,7 @@ def _faults(recipe: Recipe, tried: _Tried) -> Iterable[str]:
         name, taught = recipe.given_teacher.config, tried.given(recipe.given_teacher, recipe.data, recipe.input_size)
     else:
         teacher = recipe.teacher_run(0)
-        if not (teacher.model.own_parts or said is not None):
+        if not (teacher.model.own_parts or said is not None) and all(map(_has_tokens, (student, teacher))):
             return
         name, taught = teacher.model.model, tried.tokens_of(teacher)
     ours = tried.tokens_of(student)
@@ -90,10 +90,10 @@ class _Tried:
 
     def tokens_of(self, run: RunRecipe) -> _Tokens:
         """The shape of the tokens of a run's model."""
-        if run.model.own_parts:
+        if run.model.own_parts or not _has_tokens(run):
             return _tokens(self.output_of(run))
         shape = model_shape_of(run.model, run.input_size)
-        return (shape.visual_tokens, shape.dim) if shape.has_tokens else None
+        return shape.visual_tokens, shape.dim
 
     def given(self, choice: MMPoseChoice, data: DataChoice, input_size: tuple[int, int]) -> _Tokens:
         """The shape of the tokens of a teacher that comes trained. Raises ValueError or OSError where it cannot."""
@@ -120,6 +120,10 @@ def _taught(choice: MMPoseChoice, skeleton: Skeleton, input_size: tuple[int, int
 
     teacher = build_given_teacher(choice, joints=skeleton.names, input_size=input_size)
     return asked_once(teacher, choice.config, input_size)
+
+
+def _has_tokens(run: RunRecipe) -> bool:
+    return model_shape_of(run.model, run.input_size).has_tokens
 
 
 def _sound(found: Any) -> Any:
