@@ -18,7 +18,6 @@ import heapq
 import json
 import os
 import random
-import resource
 import sys
 import tempfile
 import threading
@@ -36,6 +35,7 @@ from unittest.mock import patch
 import matplotlib.pyplot as plt
 
 from benchmarks.engine_growth import planned, sweep_file
+from benchmarks.measure import most_gigabytes
 from experiments.launch import scheduler
 from experiments.launch.neighbours import Neighbours
 from experiments.launch.protocol import Slot
@@ -459,7 +459,7 @@ def main() -> None:
         print(f"training: {100 * month.trained / month.allocated:.1f} % of the allocated GPUs' time")
         a_day = month.cpu / (days * choice.nodes)
         print(f"workers' CPU: {a_day:.2f} s a day each, for a look every {POLL:.0f} s")
-        print(f"memory of all: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+        print(f"memory of all: {most_gigabytes():.2f} GiB")
         if choice.picture is not None:
             month.draw(choice.picture)
         print(f"happened: {dict(month.happened)}")

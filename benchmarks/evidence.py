@@ -23,7 +23,7 @@ from distilpose.data.skeleton import COCO, coco_category
 from distilpose.evaluation.average_precision import KeypointTruth, average_precision, read_truth
 from distilpose.evaluation.per_picture import per_picture, write_per_picture
 from reports.read.per_picture import read_per_picture
-from reports.statistics.evidence import RowEvidence, compare_all
+from reports.statistics.evidence import RowEvidence, compare_all, drawn_pictures
 
 LIMIT_SECONDS, LIMIT_GB = 60.0, 2.0
 VAL = {"pictures": 5_000, "people": 11_000, "detections": 104_000}
@@ -81,17 +81,12 @@ def repeated(rows: list[Json], draw: Draws) -> list[Json]:
     return [{**one, "id": n} if "id" in one else one for n, one in enumerate(copies, 1)]
 
 
-def drawn(pictures: int, draws: int) -> Draws:
-    """How often each picture is in each draw."""
-    return np.random.default_rng(0).multinomial(pictures, np.full(pictures, 1 / pictures), size=draws).astype(np.int32)
-
-
 def measure(folder: Path, draws: int) -> Mapping[str, float]:
     """Seconds of CPU to read, draw and compare every row of this folder, and the most memory in GB of this process."""
     begin, rows = time.process_time(), {}
     for file in sorted(folder.glob("*.npz")):
         found = read_per_picture(file)
-        values = found.metric("AP", drawn(len(found.images), draws))
+        values = found.metric("AP", drawn_pictures(len(found.images), draws))
         assert values is not None
         rows[file.stem] = RowEvidence({0: float(values[0])}, {0: values})
     assert all(one.p is not None for one in compare_all(rows))
@@ -119,7 +114,7 @@ def figures(settings: Settings) -> Iterator[Figure]:
             file = folder / f"row {row}.npz"
             write_per_picture(file, per_picture(truth, results))
             if row < DRAWN_SETS:
-                draw = drawn(pictures, draws)[row]
+                draw = drawn_pictures(pictures, draws)[row]
                 expected = average_precision(
                     truth_of(repeated(annotations, draw), pictures, folder), repeated(results, draw)
                 )

@@ -20,7 +20,7 @@ from scipy import stats
 
 from reports.statistics.agreement import improvement_agreement, rank_agreement, spearman
 from reports.statistics.differences import Difference, corrected, holm, paired_difference
-from reports.statistics.evidence import RowEvidence, compare_all, seeds_to_detect, stands_apart
+from reports.statistics.evidence import RowEvidence, compare_all, drawn_pictures, seeds_to_detect, stands_apart
 from reports.statistics.loss_effects import loss_effects
 from reports.statistics.resampling import Interval
 
@@ -50,7 +50,7 @@ BOTH = WORLDS[-1]
 @cache
 def draws() -> Floats:
     """The weight of each picture in each draw."""
-    return np.random.default_rng(0).multinomial(PICTURES, np.full(PICTURES, 1 / PICTURES), size=DRAWS) / PICTURES
+    return drawn_pictures(PICTURES, DRAWS) / PICTURES
 
 
 def made_up(
@@ -108,7 +108,7 @@ def paired(random: np.random.Generator, *, rows: int, seeds: int) -> Shares:
 
 
 def power(random: np.random.Generator, *, rows: int, gaining: int, gain: float, seeds: int) -> Shares:
-    """So many of the rows gain over their baseline; how often one that does is told to."""
+    """The share of rows with a true gain that the corrected t test finds; `gaining` of `rows` have one."""
     values = random.normal(0, 1, (rows + 1, seeds))
     gains = values[1:] - values[0]
     gains[:gaining] += gain

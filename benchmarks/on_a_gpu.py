@@ -1,6 +1,6 @@
 """A short lease of a card: what was never run on one, in turn, as far as the time of a call goes.
 
-    python benchmarks/on_a_gpu.py --pack .gpu --data PATH/TO/lspet [--results OUT]   # where packages can be fetched
+    python benchmarks/on_a_gpu.py --pack .gpu --data data/lspet [--results OUT]      # where packages can be fetched
     python3 benchmarks/on_a_gpu.py --kit .gpu/first --out OUT [--budget 540]         # on the bare machine, repeatedly
 
 Each part is skipped where the rest of the budget does not suffice, and writes its results as it ends: OUT/results.json
@@ -154,9 +154,10 @@ def bench(call: Call, name: str = "table") -> dict[str, Any]:
 
 
 def trace(call: Call) -> dict[str, Any]:
-    """Where a step's time goes."""
-    quick = ["--quick"] if call.small else []
-    return call.json("-m", "benchmarks.card", "trace", "--device", call.device, *quick)
+    """Where a step's time goes, at the papers' size and at a small one, which launches bind."""
+    command = ["-m", "benchmarks.card", "trace", "--device", call.device]
+    small = call.json(*command, "--quick")
+    return {"small": small} if call.small else {"papers": call.json(*command), "small": small}
 
 
 def plan(call: Call) -> dict[str, Any]:
@@ -294,9 +295,10 @@ def _lines(name: str, found: dict[str, Any]) -> Iterator[str]:
         yield f"- {found['tests']} tests, {failed} failed, {skipped} skipped; exit code {found['code']}"
         yield from (f"- FAILED {test}: {message.splitlines()[:1]}" for test, message in found["failed"].items())
     elif name == "trace":
-        idle = found.get("idle", "unknown")
-        yield f"- {found['seconds_a_step']:.4g} s a step of {found['people']} people; idle {idle}"
-        yield from (f"- {one['share']:.1%} {one['name']} ({one['times_a_step']:.0f} a step)" for one in found["top"])
+        for size, step in found.items():
+            idle = step.get("idle", "unknown")
+            yield f"- {size}: {step['seconds_a_step']:.4g} s a step of {step['people']} people; idle {idle}"
+            yield from (f"- {one['share']:.1%} {one['name']} ({one['times_a_step']:.0f} a step)" for one in step["top"])
     elif name == "train":
         for run in found["runs"].values():
             yield f"- {run['row']}: step {run['step']}{', finished' if run['finished'] else ''}"
@@ -373,6 +375,9 @@ def _by_value(runs: Path) -> Iterator[Path]:
 def pack(target: Path, data: Path, results: Path | None) -> None:
     """Fill TARGET/first with packages and data, and TARGET/then with the runs that an earlier lease sent home."""
     first, then = target / "first", target / "then"
+    if not (data / "annotations" / "test.json").exists():
+        how = f"make one with `distilpose data split {data} FOLDER --of val --into test --share 0.6`"
+        raise SystemExit(f"--data {data}: must have a split test, which {SWEEP} is measured on; {how}")
     shutil.rmtree(target, ignore_errors=True)
     (first / "wheels").mkdir(parents=True)
     locked = _locked()
@@ -412,7 +417,7 @@ def main() -> None:
     """Pack, or do what there is time for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pack", type=Path, metavar="DIR")
-    parser.add_argument("--data", type=Path, help="for --pack: the folder of lspet")
+    parser.add_argument("--data", type=Path, help="for --pack: lspet with its split test")
     parser.add_argument("--results", type=Path, help="for --pack: what came back from an earlier lease")
     parser.add_argument("--kit", type=Path, help="what was packed")
     parser.add_argument("--out", type=Path, help="where results go")

@@ -213,9 +213,9 @@ def _batch(
 ) -> Batch:
     matrices = crop_matrices(boxes, table.widths[rows], input_size)
     joints = crop_joints(table.keypoints[rows], matrices, boxes.flip, skeleton=table.skeleton, input_size=input_size)
-    pictures = (_picture(table, row, source) for row in rows.tolist())
+    crops = _cut((_picture(table, row, source) for row in rows.tolist()), matrices, input_size)
     return Batch(
-        images=torch.from_numpy((_raw if raw else _cut)(pictures, matrices, input_size)),
+        images=torch.from_numpy(crops.transpose(0, 3, 1, 2) if raw else _normalised(crops)),
         keypoints=torch.from_numpy(joints.keypoints),
         visible=torch.from_numpy(joints.visible),
         index=torch.from_numpy(rows.astype(np.int64)),
@@ -239,25 +239,20 @@ def _cut(
     pictures: Iterable[UInt8[ndarray, "rows columns 3"]],
     matrices: Float[ndarray, "batch 2 3"],
     input_size: tuple[int, int],
-) -> Float32[ndarray, "batch 3 height width"]:
-    """The crops, normalised: one picture at a time, so that no more than one need be in memory."""
-    images = np.empty((len(matrices), 3, input_size[1], input_size[0]), np.float32)
-    crop = np.empty((input_size[1], input_size[0], 3), np.uint8)
-    for image, matrix, into in zip(pictures, matrices, images, strict=True):
-        normalise(warp(image, matrix, input_size, crop), into)
-    return images
-
-
-def _raw(
-    pictures: Iterable[UInt8[ndarray, "rows columns 3"]],
-    matrices: Float[ndarray, "batch 2 3"],
-    input_size: tuple[int, int],
-) -> UInt8[ndarray, "batch 3 height width"]:
-    """The crops as they are, in channels-last memory."""
+) -> UInt8[ndarray, "batch height width 3"]:
+    """The crops: one picture at a time, so that no more than one need be in memory."""
     crops = np.empty((len(matrices), input_size[1], input_size[0], 3), np.uint8)
     for image, matrix, into in zip(pictures, matrices, crops, strict=True):
         warp(image, matrix, input_size, into)
-    return crops.transpose(0, 3, 1, 2)
+    return crops
+
+
+def _normalised(crops: UInt8[ndarray, "batch height width 3"]) -> Float32[ndarray, "batch 3 height width"]:
+    batch, height, width, _ = crops.shape
+    images = np.empty((batch, 3, height, width), np.float32)
+    for crop, into in zip(crops, images, strict=True):
+        normalise(crop, into)
+    return images
 
 
 def _ordered(make: Callable[[int], Batch], steps: range, workers: int) -> Iterator[Batch]:

@@ -21,7 +21,8 @@ _Tokens = tuple[int, ...] | None
 
 
 def model_faults(recipes: Iterable[Recipe], *, root: Path | None, store: Store) -> tuple[str, ...]:
-    """Every reason why a model from outside cannot do its part in a recipe, each once; models of ours are passed over.
+    """Every reason why models cannot do their part in a recipe, each once. Those of ours are asked only where a loss
+    compares features of which the plan does not know the shape.
 
     Args:
         recipes: rows of a sweep.
@@ -47,16 +48,18 @@ def _faults(recipe: Recipe, tried: _Tried) -> Iterable[str]:
                 yield f"losses.{use.name}: asks for {ask}, which {student.model.model} does not give"
     if not recipe.uses_teacher:
         return
+    compared = [use for use in recipe.losses or () if use.own is None and LOSSES[use.name].equal_tokens]
     if recipe.given_teacher is not None:
         name, taught = recipe.given_teacher.config, tried.given(recipe.given_teacher, recipe.data, recipe.input_size)
     else:
         teacher = recipe.teacher_run(0)
-        if not (teacher.model.own_parts or said is not None) and all(map(_has_tokens, (student, teacher))):
+        from_outside = teacher.model.own_parts or said is not None
+        if not (from_outside or (compared and not all(map(_has_tokens, (student, teacher))))):
             return
         name, taught = teacher.model.model, tried.tokens_of(teacher)
     ours = tried.tokens_of(student)
-    for use in recipe.losses or ():
-        if use.own is None and LOSSES[use.name].equal_tokens and ours != taught:
+    for use in compared:
+        if ours != taught:
             theirs = "and the teacher has none"
             if taught is not None and ours is not None:
                 theirs = "got {}x{} and {}x{}".format(*ours, *taught)

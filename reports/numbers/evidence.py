@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from reports.numbers.sweep import RowNumbers, SweepNumbers
 from reports.read.reader import ON, metric_scale
-from reports.statistics.evidence import Comparison, RowEvidence, compare_all, groups
+from reports.statistics.evidence import Comparison, RowEvidence, compare_all, drawn_pictures, groups
 
 DRAWS = 500
 MOST_ROWS = 24  # of more, pairs are too many to show and pictures too many to draw: seeds speak alone
@@ -24,7 +24,12 @@ def evidence_of(
         metric, _, other_set = numbers.metric.partition(ON)
         for run in row.runs:
             found = numbers.reader.per_picture(run, other_set) if run.finished else None
-            values = None if found is None else found.metric(metric, draws.setdefault(*_draws(found.images)))
+            if found is None:
+                continue
+            key = found.images.tobytes()
+            if key not in draws:
+                draws[key] = drawn_pictures(len(found.images), DRAWS)
+            values = found.metric(metric, draws[key])
             if values is not None:
                 drawn[name, run.seed] = metric_scale(numbers.metric) * values
     one_set = len(draws) == 1  # rows of different pictures share no draw
@@ -37,34 +42,30 @@ def evidence_of(
     }
 
 
-def _draws(images: NDArray[np.int64]) -> tuple[bytes, NDArray[np.int32]]:
-    count = len(images)
-    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=DRAWS)
-    return images.tobytes(), drawn.astype(np.int32)
-
-
-@lru_cache(maxsize=2)  # drawing takes seconds, and several sections ask
+@lru_cache(maxsize=2)  # drawing and testing take seconds, and several sections ask
 def row_evidence(numbers: SweepNumbers) -> Mapping[str, RowEvidence]:
     """That of every row of a sweep that was measured."""
     rows = {row.name: (numbers, row) for row in numbers.rows if row.name in numbers.measured}
     return evidence_of(rows, pictures=len(rows) <= MOST_ROWS)
 
 
-def over_baselines(numbers: SweepNumbers) -> dict[str, Comparison]:
+@lru_cache(maxsize=2)
+def over_baselines(numbers: SweepNumbers) -> Mapping[str, Comparison]:
     """Every row against its baseline by name, corrected over all these; without those that share no seed."""
     rows = row_evidence(numbers)
     pairs = [(row.baseline, row.name) for row in numbers.rows if row.baseline in rows and row.name in rows]
     return {one.row: one for one in compare_all(rows, [(base, row) for base, row in pairs if base is not None])}
 
 
-def every_pair(numbers: SweepNumbers) -> list[Comparison]:
+@lru_cache(maxsize=2)
+def every_pair(numbers: SweepNumbers) -> Sequence[Comparison]:
     """Every two rows that could be tested, the later against the earlier, corrected over all; none of too many rows."""
     rows = row_evidence(numbers)
     return [one for one in compare_all(rows) if one.parts] if 2 <= len(rows) <= MOST_ROWS else []
 
 
 def row_groups(numbers: SweepNumbers) -> list[tuple[str, ...]]:
-    """The largest sets of rows of which no two are told apart, best first; none where no pair could be tested."""
+    """Groups of rows, best first. No two rows of a group are told apart. Empty where no pair could be tested."""
     compared = every_pair(numbers)
     ranked = sorted(numbers.measured, key=lambda name: -numbers.sign * numbers.measured[name].mean)
     return groups(ranked, compared) if compared else []

@@ -25,7 +25,7 @@ class RowNumbers:
     """One row of the table: what was asked, what the seeds measured, what the paper printed.
 
     `baseline` is the row that it is measured against, if any; `measured` is of each run's best validation, `last` of
-    the last; `paper` is in points, and so is what is `quoted`, by who says it, of other settings.
+    the last. `paper` is in points; so is `quoted`, what others print of other settings, by their names.
     """
 
     name: str

@@ -67,10 +67,11 @@ def confound_sentences(numbers: SweepNumbers) -> tuple[str, ...]:
 def as_trained(row: RowNumbers, numbers: SweepNumbers) -> Recipe:
     """The recipe of the first run that finished, if one has, with its data's content and the trunk it began with."""
     run = min(row.runs, key=lambda run: not run.finished)
-    rows = {run.run_id: f"trunk of “{one.name}”" for one in numbers.rows for run in one.runs}
     start = run.identity.get("start")
-    found = start if start is None else rows.get(start, f"trunk of run {start}")
-    return {**run.recipe, "data": run.identity.get("data", run.recipe.get("data")), "start": found}
+    if start is not None:
+        names = (f"“{one.name}”" for one in numbers.rows for other in one.runs if other.run_id == start)
+        start = f"trunk of {next(names, f'run {start}')}"
+    return {**run.recipe, "data": run.identity.get("data", run.recipe.get("data")), "start": start}
 
 
 def pairing_sentences(numbers: SweepNumbers) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Every two rows compared, over other pictures and other seeds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from reports.formats.cells import bounds, chance, number, text
 from reports.formats.page import Section
@@ -19,7 +19,7 @@ def evidence(numbers: SweepNumbers) -> Section | None:
     return Section(key="evidence", folded=True, title="Every two rows", blocks=(_pairs_table(numbers, compared),))
 
 
-def _pairs_table(numbers: SweepNumbers, compared: list[Comparison]) -> Table:
+def _pairs_table(numbers: SweepNumbers, compared: Sequence[Comparison]) -> Table:
     digits = numbers.digits
     columns: list[Column[Comparison]] = [
         Column("row", lambda one: text(one.row)),
@@ -39,7 +39,7 @@ def _interval(one: Comparison) -> Interval | None:
     return None if found is None else Interval(low=found[0], high=found[1])
 
 
-def _notes(compared: list[Comparison]) -> tuple[str, ...]:
+def _notes(compared: Sequence[Comparison]) -> tuple[str, ...]:
     sources: Mapping[str, None] = {source: None for one in compared for source in one.parts}
     said = [
         "An interval's half-width is the root of the sum of its sources' squared half-widths, each by its own t; "

@@ -39,7 +39,7 @@ def loss_tables(numbers: SweepNumbers) -> Section | None:
 
 
 def effects_of(numbers: SweepNumbers) -> LossEffects | None:
-    """The effects of the losses that rows tick; None where rows with the same ticks cannot be told apart."""
+    """The effects of the losses that rows tick. None where `rows_by_losses` is."""
     by_losses = rows_by_losses(numbers)
     if by_losses is None:
         return None

@@ -101,7 +101,7 @@ def _change(row: RowNumbers, numbers: SweepNumbers) -> str:
 
 
 def _tested(numbers: SweepNumbers) -> list[str]:
-    """Which rows are told apart from their baselines, which are not, and over what."""
+    """Rows that differ from their baselines, rows that do not, and what the tests are over."""
     if not numbers.compared:
         return []
     found = over_baselines(numbers)
@@ -132,7 +132,7 @@ def _tested(numbers: SweepNumbers) -> list[str]:
 
 
 def _alike(numbers: SweepNumbers) -> list[str]:
-    """The groups of rows that are not told apart, where they can be said in a line."""
+    """The groups of several rows, where they fit a line."""
     together = [group for group in row_groups(numbers) if len(group) > 1]
     if not together or sum(map(len, together)) > _MOST_ALIKE:
         return []

@@ -30,6 +30,11 @@ class RowEvidence(NamedTuple):
     drawn: Mapping[int, Floats]
 
 
+def drawn_pictures(count: int, draws: int) -> NDArray[np.int32]:
+    """How often each of so many pictures is in each draw of as many, with replacement: always the same draws."""
+    return np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=draws).astype(np.int32)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """How much `row` has more than `other`, and how sure that is.

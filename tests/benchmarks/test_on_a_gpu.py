@@ -119,3 +119,10 @@ def test_another_lease_goes_on_with_the_runs_and_results_of_the_last(
     (there.work / "runs" / "t" / "result.json").write_text("newer")
     set_up(there)
     assert (there.work / "runs" / "t" / "result.json").read_text() == "newer"
+
+
+def test_people_without_a_test_split_are_not_packed(tmp_path: Path) -> None:
+    (tmp_path / "people" / "annotations").mkdir(parents=True)
+    with pytest.raises(SystemExit, match=r"people: must have a split test.*distilpose data split"):
+        on_a_gpu.pack(tmp_path / "kit", tmp_path / "people", None)
+    assert not (tmp_path / "kit").exists()
