@@ -23,7 +23,7 @@ from experiments.cli.options import Place, plan_sweep, read_profile
 from experiments.plan.plan import Plan, PlannedRun
 from experiments.plan.step_times import StepTime, keep_step_times, step_kind
 from experiments.runs.store import RunDir, Store
-from experiments.sweep.recipe import run_recipe_from_json
+from experiments.sweep.recipe_json import run_recipe_from_json
 
 
 def measure(plan: Plan, parts: Path, device: str, crops: int | None, repeats: int) -> dict[str, StepTime]:

@@ -16,7 +16,7 @@ from experiments.machine.cores import available_cores
 from experiments.machine.quantities import data_size
 from experiments.runs.atomic import json_text, write_whole
 from experiments.runs.digest import digest
-from experiments.sweep.recipe import DataChoice, EvaluationChoice
+from experiments.sweep.choices import DataChoice, EvaluationChoice
 
 if TYPE_CHECKING:
     from distilpose.data.picture_store import StoreSize

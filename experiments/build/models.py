@@ -34,14 +34,9 @@ from distilpose.training.checkpoint import load_weights
 from distilpose.training.cohort import Interrupted, Validate
 from distilpose.training.member import Member
 from experiments.runs.store import RunDir
-from experiments.sweep.recipe import (
-    OF_TEACHER,
-    VALIDATION_CROPS,
-    DataChoice,
-    MMPoseChoice,
-    RunRecipe,
-    to_json,
-)
+from experiments.sweep.choices import OF_TEACHER, VALIDATION_CROPS, DataChoice, MMPoseChoice
+from experiments.sweep.recipe import RunRecipe
+from experiments.sweep.recipe_json import to_json
 
 
 def load_splits(data: DataChoice, root: Path) -> tuple[PoseData, PoseData]:

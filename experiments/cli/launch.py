@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from experiments.plan.plan import Plan
     from experiments.runs.selection import Selection
     from experiments.runs.store import RunDir
-    from experiments.sweep.recipe import DataChoice
+    from experiments.sweep.choices import DataChoice
     from experiments.sweep.sweep_file import Sweep
     from experiments.train.elsewhere import OtherSets
 
@@ -379,7 +379,7 @@ def _say_shared(
 def _measure_lacking(plan: "Plan", place: Place, elsewhere: Mapping[str, Mapping[str, Any]]) -> None:
     """Measure here the runs that were finished before the sweep named a set."""
     from experiments.runs.store import Store
-    from experiments.sweep.recipe import run_recipe_from_json
+    from experiments.sweep.recipe_json import run_recipe_from_json
     from experiments.train.elsewhere import measure_lacking
 
     store = Store(place.runs)

@@ -157,7 +157,7 @@ def _needed(
 
 def _suggested(store: "Store", planned: "Plan", other: str) -> list[dict[str, str | float]]:
     """Every loss of every row with its pull beside `reg`, here and elsewhere, and the weight that makes them equal."""
-    from experiments.sweep.recipe import run_recipe_from_json
+    from experiments.sweep.recipe_json import run_recipe_from_json
     from reports.numbers.pulls import compared_pulls
     from reports.numbers.sweep import aggregate
 

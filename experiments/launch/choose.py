@@ -34,7 +34,7 @@ def choose(on: str = "local", wish: Wish | None = None, pairs: Sequence[str] = (
 
 def sharing_faults(plan: Plan, processes: int) -> Iterable[str]:
     """Why cohorts of the plan cannot be trained by so many processes each."""
-    from experiments.sweep.recipe import run_recipe_from_json
+    from experiments.sweep.recipe_json import run_recipe_from_json
 
     found: dict[str, None] = {}
     for run in plan.runs.values() if processes > 1 else ():

@@ -11,7 +11,7 @@ from experiments.launch.neighbours import Neighbours
 from experiments.launch.packing import Room
 from experiments.launch.protocol import Slot
 from experiments.runs.store import Progress
-from experiments.sweep.recipe import DataChoice
+from experiments.sweep.choices import DataChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from experiments.runs.job import Job
 from experiments.runs.lease import Lease
 from experiments.runs.saved_plan import SavedCohort
 from experiments.runs.store import Failure, Store
-from experiments.sweep.recipe import run_recipe_from_json
+from experiments.sweep.recipe_json import run_recipe_from_json
 
 log = logging.getLogger(__name__)
 

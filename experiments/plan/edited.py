@@ -11,7 +11,8 @@ from experiments.runs.atomic import DamagedError
 from experiments.runs.digest import canonical
 from experiments.runs.saved_plan import SavedPlan, SavedRow
 from experiments.runs.store import Store
-from experiments.sweep.recipe import DataChoice, EvaluationChoice, to_json
+from experiments.sweep.choices import DataChoice, EvaluationChoice
+from experiments.sweep.recipe_json import to_json
 from experiments.sweep.sweep_file import Sweep
 
 

@@ -12,7 +12,7 @@ from experiments.plan.plan import Plan, PlannedRun
 from experiments.plan.step_times import StepTime, read_step_times, step_kind
 from experiments.runs.atomic import DamagedError
 from experiments.runs.store import RunDir, Store
-from experiments.sweep.recipe import frozen, to_json
+from experiments.sweep.recipe_json import frozen, to_json
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from distilpose.integrations.mmpose_configs import SHIPPED, config_files
 from experiments.runs.digest import digest
-from experiments.sweep.recipe import MMPoseChoice
+from experiments.sweep.choices import MMPoseChoice
 
 
 def given_teacher_id(choice: MMPoseChoice) -> str:

@@ -14,7 +14,8 @@ from distilpose.versions import ALL, code_of_model
 from experiments.build.facts import DataFacts
 from experiments.runs.digest import digest
 from experiments.sweep.compatibility import pinned_options
-from experiments.sweep.recipe import RunRecipe, to_json
+from experiments.sweep.recipe import RunRecipe
+from experiments.sweep.recipe_json import to_json
 
 _AUGMENTED = {"half_body": ("half_body_joints",), "rotation": ("rotation_p",), "shift": ("shift_p", "shift_draw")}
 """The details of each random change, which mean nothing where it is 0."""

@@ -22,7 +22,9 @@ from distilpose.training.optimizers import moments
 from experiments.plan.plan import Plan
 from experiments.runs.atomic import json_text, read_json, write_whole
 from experiments.runs.store import Store
-from experiments.sweep.recipe import VALIDATION_CROPS, RunRecipe, run_recipe_from_json, to_json
+from experiments.sweep.choices import VALIDATION_CROPS
+from experiments.sweep.recipe import RunRecipe
+from experiments.sweep.recipe_json import run_recipe_from_json, to_json
 
 if TYPE_CHECKING:
     from torch import nn

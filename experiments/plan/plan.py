@@ -20,16 +20,9 @@ from experiments.runs.digest import canonical, digest
 from experiments.runs.saved_plan import SavedCohort, SavedData, SavedPlan, SavedRow, SavedRun, SavedTeacher
 from experiments.runs.selection import Selection
 from experiments.runs.store import Store
-from experiments.sweep.recipe import (
-    DataChoice,
-    EvaluationChoice,
-    MMPoseChoice,
-    ModelChoice,
-    OtherRow,
-    Recipe,
-    RunRecipe,
-    to_json,
-)
+from experiments.sweep.choices import DataChoice, EvaluationChoice, MMPoseChoice, ModelChoice, OtherRow
+from experiments.sweep.recipe import Recipe, RunRecipe
+from experiments.sweep.recipe_json import to_json
 from experiments.sweep.sweep_file import Sweep, lower_is_better
 
 FactsLookup = Callable[[DataChoice, EvaluationChoice], DataFacts]

@@ -32,7 +32,7 @@ from experiments.runs.job import read_job
 from experiments.runs.lease import acquire
 from experiments.runs.status import wanted
 from experiments.runs.store import RunDir, Store
-from experiments.sweep.recipe import FILE_NAME
+from experiments.sweep.choices import FILE_NAME
 
 Kind = Literal["orphaned run", "checkpoint", "replaced run", "job", "unused part", "temporary file"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -66,7 +66,8 @@ from experiments.runs.run_files import (
     Result,
     RunSpec,
 )
-from experiments.sweep.recipe import RunRecipe, run_recipe_from_json
+from experiments.sweep.recipe import RunRecipe
+from experiments.sweep.recipe_json import run_recipe_from_json
 
 SCHEMA = 1
 State = Literal["planned", "running", "finished", "failed", "interrupted", "pruned", "stopped", "damaged"]

@@ -21,7 +21,7 @@ from experiments.runs.lease import Lease, Watch, acquire
 from experiments.runs.run_dir import AlreadyFinishedError, JsonFile, Progress, RunDir, State, run_title
 from experiments.runs.run_files import Failure, FailureKind
 from experiments.runs.saved_plan import SavedPlan
-from experiments.sweep.recipe import FILE_NAME
+from experiments.sweep.choices import FILE_NAME
 
 __all__ = [
     "AlreadyFinishedError", "Failure", "FailureKind", "JsonFile", "Progress", "RunDir", "State", "Store", "ids_like",

@@ -21,7 +21,8 @@ from experiments.runs.saved_plan import SavedSearch
 from experiments.runs.store import Store
 from experiments.search.study import best, suggest
 from experiments.search.trials import FOLDER, Teller, Told, Trial, Trials
-from experiments.sweep.recipe import RunRecipe, run_recipe_from_json
+from experiments.sweep.recipe import RunRecipe
+from experiments.sweep.recipe_json import run_recipe_from_json
 from experiments.sweep.search_space import COSTS, Params
 from experiments.sweep.sweep_file import RowSpec, Sweep
 from experiments.sweep.yaml_nodes import SpecError

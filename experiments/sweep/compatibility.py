@@ -11,7 +11,8 @@ from distilpose.losses.use import Losses, LossUse
 from distilpose.models.specs import MODELS, RESNETS, SIZES, TIMM, ModelSpec
 from distilpose.parts.naming import nearest
 from distilpose.training.schedule import Schedule
-from experiments.sweep.recipe import OF_TEACHER, ModelChoice, Recipe
+from experiments.sweep.choices import OF_TEACHER, ModelChoice
+from experiments.sweep.recipe import Recipe
 from experiments.sweep.yaml_nodes import Path_, shown
 
 Fault = tuple[Path_, str]

@@ -18,7 +18,9 @@ from distilpose.parts.naming import nearest
 from distilpose.parts.reference import is_reference
 from distilpose.training.optimizers import OPTIMIZERS
 from experiments.sweep.checking import field_of
-from experiments.sweep.recipe import FORBID, Name, PrintedMetric, Recipe, Switch, fields_of_model
+from experiments.sweep.choices import FORBID, Name, PrintedMetric, Switch
+from experiments.sweep.recipe import Recipe
+from experiments.sweep.recipe_json import fields_of_model
 from experiments.sweep.yaml_nodes import Node, Place, Problem, SpecError, merge, put, shown, steps_of
 
 MAX_RUNS = 100_000

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, get_args
 from annotated_types import Ge, MaxLen, MinLen
 from pydantic import Discriminator, Strict, Tag, TypeAdapter
 
-from experiments.sweep.recipe import FORBID, Count, Name, Natural, Switch, frozen
+from experiments.sweep.choices import FORBID, Count, Name, Natural, Switch
+from experiments.sweep.recipe_json import frozen
 from experiments.sweep.yaml_nodes import Path_, shown, steps_of
 
 Cost = Literal["parameters", "gflops", "latency_ms"]

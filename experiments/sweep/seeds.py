@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt, Lt, MaxLen, MinLen
 from pydantic import Discriminator, Strict, Tag
 
-from experiments.sweep.recipe import FORBID, Count, Natural, Rate
+from experiments.sweep.choices import FORBID, Count, Natural, Rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

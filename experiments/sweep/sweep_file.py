@@ -12,6 +12,7 @@ from annotated_types import MaxLen, MinLen
 from distilpose.evaluation.metrics import AP, METRICS, MetricUse
 from distilpose.parts.naming import nearest
 from experiments.sweep.checking import checked
+from experiments.sweep.choices import FORBID, TEST, FileName, Name, OtherRow, OtherSet
 from experiments.sweep.compatibility import other_row_faults, recipe_faults
 from experiments.sweep.expand import (
     AxesEntry,
@@ -25,18 +26,8 @@ from experiments.sweep.expand import (
     refuse_too_many,
     with_whole_teacher,
 )
-from experiments.sweep.recipe import (
-    FORBID,
-    TEST,
-    FileName,
-    Name,
-    OtherRow,
-    OtherSet,
-    Recipe,
-    to_json,
-    with_metric,
-    with_parts,
-)
+from experiments.sweep.recipe import Recipe
+from experiments.sweep.recipe_json import to_json, with_metric, with_parts
 from experiments.sweep.search_space import COSTS, Params, SearchEntry, ends, search_faults, value_at
 from experiments.sweep.seeds import Growing, SeedsEntry, Until
 from experiments.sweep.table_choices import TableChoices

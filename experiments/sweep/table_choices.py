@@ -10,7 +10,7 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import AfterValidator, Strict
 from pydantic_core import PydanticCustomError
 
-from experiments.sweep.recipe import FORBID, Name
+from experiments.sweep.choices import FORBID, Name
 from experiments.sweep.yaml_nodes import shown
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from experiments.sweep.choices import FILE_NAME
 from experiments.sweep.expand import Assignments, Sheet, assigned, field_fault
-from experiments.sweep.recipe import FILE_NAME
 from experiments.sweep.sweep_file import Sweep, read_sweep, sheets_of, sweep_of
 from experiments.sweep.yaml_nodes import Problem, SpecError, read_value, read_yaml, shown
 

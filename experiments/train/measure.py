@@ -20,7 +20,7 @@ from experiments.plan.code_changes import unmeasured
 from experiments.runs.atomic import read_json
 from experiments.runs.run_files import Measured, MeasuredMetric
 from experiments.runs.store import RunDir, Store
-from experiments.sweep.recipe import DataChoice
+from experiments.sweep.choices import DataChoice
 
 
 def write_keypoints(path: Path, keypoints: Float[NDArray[np.float32], "people joints 3"], *, aside: Path) -> None:

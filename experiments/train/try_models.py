@@ -13,8 +13,9 @@ from distilpose.data.skeleton import Skeleton
 from distilpose.losses.table import LOSSES, STUDENT_ASKS
 from experiments.build.data import data_root
 from experiments.runs.store import Store
+from experiments.sweep.choices import DataChoice, MMPoseChoice
 from experiments.sweep.compatibility import model_shape_of
-from experiments.sweep.recipe import DataChoice, MMPoseChoice, Recipe, RunRecipe
+from experiments.sweep.recipe import Recipe, RunRecipe
 
 _Tokens = tuple[int, ...] | None
 """(visual tokens, their width); None without any."""

@@ -9,7 +9,7 @@ from distilpose.training.checkpoint import save_weights
 from experiments.build.models import build_run_model, describe_run
 from experiments.plan.plan import Plan
 from experiments.runs.store import Store
-from experiments.sweep.recipe import run_recipe_from_json
+from experiments.sweep.recipe_json import run_recipe_from_json
 
 
 def untrained_store(folder: Path, sweep: str, data: PoseData, *, said: bool = True) -> tuple[Store, Plan]:

@@ -9,7 +9,9 @@ from pydantic import TypeAdapter
 from experiments.build.facts import DataFacts
 from experiments.plan.plan import Plan, make_plan
 from experiments.runs.saved_plan import SavedPlan
-from experiments.sweep.recipe import DataChoice, EvaluationChoice, Recipe, frozen, with_parts
+from experiments.sweep.choices import DataChoice, EvaluationChoice
+from experiments.sweep.recipe import Recipe
+from experiments.sweep.recipe_json import frozen, with_parts
 from experiments.sweep.sweep_file import read_sweep
 
 SMALL = """\

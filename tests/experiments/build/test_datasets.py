@@ -8,7 +8,7 @@ from distilpose.data.library import find_skeleton
 from distilpose.evaluation.metrics import metric_of
 from distilpose.synthetic.dataset import SyntheticSpec, write_synthetic
 from experiments.build.data import data_facts, prepare
-from experiments.sweep.recipe import DataChoice, EvaluationChoice, SyntheticChoice
+from experiments.sweep.choices import DataChoice, EvaluationChoice, SyntheticChoice
 
 GT = EvaluationChoice()
 

@@ -17,7 +17,7 @@ from experiments.plan.estimate import Costs, estimate
 from experiments.plan.model_costs import ModelCosts
 from experiments.plan.plan import Plan, PlannedRun
 from experiments.runs.store import Store
-from experiments.sweep.recipe import VALIDATION_CROPS
+from experiments.sweep.choices import VALIDATION_CROPS
 from experiments.terminal.launch_view import plan_tables
 
 GB = 10**9

@@ -6,7 +6,8 @@ import pytest
 from small_sweeps import SMALL, recipe_of, small_plan
 
 from experiments.plan.external_teacher import given_teacher_id
-from experiments.sweep.recipe import MMPoseChoice, run_recipe_from_json, to_json
+from experiments.sweep.choices import MMPoseChoice
+from experiments.sweep.recipe_json import run_recipe_from_json, to_json
 
 TRAINED = "{model: teacher_stemnet, width: 8, dim: 16, depth: 1, heads: 2}"
 

@@ -15,13 +15,9 @@ from distilpose.versions import ALL, Code
 from experiments.build.facts import DataFacts
 from experiments.plan.identity import run_id, run_identity
 from experiments.runs.digest import canonical, digest
-from experiments.sweep.recipe import (
-    DataChoice,
-    EvaluationChoice,
-    RunRecipe,
-    run_recipe_from_json,
-    to_json,
-)
+from experiments.sweep.choices import DataChoice, EvaluationChoice
+from experiments.sweep.recipe import RunRecipe
+from experiments.sweep.recipe_json import run_recipe_from_json, to_json
 
 VALUES: dict[str, Any] = {
     "student": {"model": "distilpose_s"},

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from experiments.cli.options import read_profile
-from experiments.sweep.recipe import Recipe, to_json
+from experiments.sweep.recipe import Recipe
+from experiments.sweep.recipe_json import to_json
 from experiments.sweep.sweep_file import find_sweep, read_sweep
 
 FULL = {"reg": 1.0, "KT": 5e-4, "VT": 5e-4, "SH": 1.0, "CS": 1e-2}

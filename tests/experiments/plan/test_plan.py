@@ -9,7 +9,7 @@ from small_sweeps import CIRCLING, FACTS, SMALL, facts, small_plan
 
 from experiments.build.facts import DataFacts
 from experiments.plan.plan import Plan, PlannedRun, make_plan
-from experiments.sweep.recipe import DataChoice, EvaluationChoice
+from experiments.sweep.choices import DataChoice, EvaluationChoice
 from experiments.sweep.sweep_file import SWEEPS, read_sweep
 
 

@@ -84,6 +84,14 @@ def test_a_row_is_a_point_of_the_space_when_the_search_could_suggest_it(tmp_path
     assert sweep.search.params(none) is None
 
 
+def test_a_row_under_a_teacher_of_mmpose_is_a_point_of_the_space_too(tmp_path: Path) -> None:
+    given = "{teacher: {mmpose: {config: a.py, checkpoint: b.pth}}, losses: {KT: 0, SH: 2}}"
+    text = SEARCH.replace(KT, "losses.SH: {low: 1, high: 4}").replace("{row: ours}", f"{{row: ours, set: {given}}}")
+    sweep = small_search(tmp_path, text)
+    assert sweep.search is not None
+    assert sweep.search.params(sweep.rows[0]) is None  # the search's base has another teacher
+
+
 def test_a_factor_is_searched_by_the_names_of_its_levels(tmp_path: Path) -> None:
     text = SEARCH.replace("seeds: [0]", "factors: {size: {S: {}, L: {student: {depth: 2}}}}\nseeds: [0]")
     sweep = small_search(tmp_path, text.replace(KT, "size: [S, L]"))

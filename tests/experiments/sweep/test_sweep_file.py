@@ -6,9 +6,11 @@ from small_sweeps import CIRCLING, SMALL
 
 from distilpose.data.library import find_skeleton
 from distilpose.models.specs import MODELS
+from experiments.sweep.choices import MMPoseChoice
 from experiments.sweep.compatibility import pinned_options
 from experiments.sweep.expand import MAX_RUNS
-from experiments.sweep.recipe import MMPoseChoice, Recipe, run_recipe_from_json, to_json
+from experiments.sweep.recipe import Recipe
+from experiments.sweep.recipe_json import run_recipe_from_json, to_json
 from experiments.sweep.search_space import MAX_GRID
 from experiments.sweep.sweep_file import SWEEPS, SpecError, Sweep, find_sweep, read_sweep
 from experiments.sweep.yaml_nodes import MAX_BYTES, MAX_DEPTH, MAX_VALUES

@@ -35,7 +35,8 @@ from experiments.launch.scheduler import launch_plan
 from experiments.plan.plan import Plan, make_plan
 from experiments.runs.job import FINISHED, PREEMPTED, Job
 from experiments.runs.store import Store
-from experiments.sweep.recipe import MMPoseChoice, run_recipe_from_json
+from experiments.sweep.choices import MMPoseChoice
+from experiments.sweep.recipe_json import run_recipe_from_json
 from experiments.sweep.sweep_file import read_sweep
 from experiments.track.replay import replay_sweep
 from experiments.track.sent import is_noted

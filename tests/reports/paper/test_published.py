@@ -15,7 +15,7 @@ from distilpose.data.codecs import gaussian_heatmaps
 from distilpose.evaluation.decode import decode_heatmaps
 from experiments.build.data import data_facts
 from experiments.runs.saved_plan import SavedData
-from experiments.sweep.recipe import DataChoice, EvaluationChoice
+from experiments.sweep.choices import DataChoice, EvaluationChoice
 from reports.numbers.sweep import aggregate
 from reports.paper import setting as published
 from reports.paper.setting import (
