@@ -19,7 +19,8 @@ from distilpose.models.builders import build_from_spec
 from distilpose.models.live_tensors import LiveTensors
 from distilpose.models.measure import measure_memory
 from distilpose.models.memory import process_bytes
-from distilpose.models.specs import ModelSpec, resolve_spec
+from distilpose.models.published import resolve_spec
+from distilpose.models.spec import ModelSpec
 from distilpose.training.member import Member
 
 STEPS = 2  # timed of every round, after one to warm up

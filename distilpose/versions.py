@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from distilpose.losses.table import LOSSES
-from distilpose.models.specs import RESNETS, ModelSpec
+from distilpose.models.spec import RESNETS, ModelSpec
 from distilpose.parts.code import code_digest
 
 HERE = Path(__file__).parent

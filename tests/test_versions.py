@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from distilpose import versions
-from distilpose.models.specs import MODELS
+from distilpose.models.published import MODELS
 
 PINS = Path(__file__).with_name("code_versions.json")
 

@@ -22,7 +22,7 @@ from distilpose.heads.simcc import SimCCOutput
 from distilpose.integrations.mmpose_configs import MMPoseMissingError, check_installed, config_file
 from distilpose.integrations.mmpose_stand_ins import stand_ins
 from distilpose.models.conversion import read_official
-from distilpose.models.specs import STRIDE
+from distilpose.models.spec import STRIDE
 
 
 class MMPoseTeacherError(ValueError):

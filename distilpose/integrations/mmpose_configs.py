@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from distilpose.models.specs import MMPOSE
+from distilpose.models.spec import MMPOSE
 from distilpose.parts.reference import Place
 from distilpose.parts.signature import PartError, Signature, syntax_tree
 

@@ -19,7 +19,7 @@ from distilpose.heads.heatmap import HeatmapOutput
 from distilpose.losses.criteria import Load, LossCriterion
 from distilpose.losses.table import STUDENT_ASKS
 from distilpose.losses.use import Losses, LossUse
-from distilpose.models.specs import STRIDE
+from distilpose.models.spec import STRIDE
 from distilpose.models.stemnet import StemNet
 
 PEOPLE, SIZE, DIM, VISUAL = 3, (12, 16), 8, 6

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from distilpose.models.memory import Memory as Memory
     from distilpose.models.memory import process_bytes as process_bytes
     from distilpose.models.official import load_official as load_official
-    from distilpose.models.specs import MODELS as MODELS
-    from distilpose.models.specs import ModelSpec as ModelSpec
-    from distilpose.models.specs import resolve_spec as resolve_spec
+    from distilpose.models.published import MODELS as MODELS
+    from distilpose.models.published import resolve_spec as resolve_spec
+    from distilpose.models.spec import ModelSpec as ModelSpec
     from distilpose.models.speed import Speed as Speed
     from distilpose.models.speed import measure_speed as measure_speed
     from distilpose.models.warm_start import load_imagenet as load_imagenet
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "Costs": "distilpose.models.measure",
     "HeatmapOutput": "distilpose.heads.heatmap",
-    "MODELS": "distilpose.models.specs",
+    "MODELS": "distilpose.models.published",
     "Memory": "distilpose.models.memory",
-    "ModelSpec": "distilpose.models.specs",
+    "ModelSpec": "distilpose.models.spec",
     "RegressionOutput": "distilpose.heads.regression",
     "Speed": "distilpose.models.speed",
     "build_model": "distilpose.models.builders",
@@ -43,7 +43,7 @@ _HOMES = {
     "measure_memory": "distilpose.models.measure",
     "measure_speed": "distilpose.models.speed",
     "process_bytes": "distilpose.models.memory",
-    "resolve_spec": "distilpose.models.specs",
+    "resolve_spec": "distilpose.models.published",
 }
 
 

@@ -13,8 +13,9 @@ from distilpose.models.encoder import TokenEncoder
 from distilpose.models.hrnet import HRNet
 from distilpose.models.init import initialise
 from distilpose.models.own_models import OwnBackbone, WithHead, check_output, made
+from distilpose.models.published import resolve_spec
 from distilpose.models.resnet import ResNet
-from distilpose.models.specs import RESNETS, TIMM, ModelSpec, resolve_spec
+from distilpose.models.spec import RESNETS, TIMM, ModelSpec
 from distilpose.models.stemnet import StemNet
 from distilpose.models.token_models import TokenModel
 from distilpose.parts.load import load_own

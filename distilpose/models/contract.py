@@ -15,7 +15,7 @@ from distilpose.data.stream import Batch
 from distilpose.heads import SWITCHES
 from distilpose.losses.contract import Finding
 from distilpose.models.builders import build_from_spec
-from distilpose.models.specs import ModelSpec
+from distilpose.models.spec import ModelSpec
 from distilpose.models.use import ModelUse, find_model_part, places_of_model, read_model
 
 PEOPLE = 3

@@ -12,7 +12,8 @@ from torch import nn
 from distilpose.data.foreign import shown
 from distilpose.data.skeleton import Skeleton, category_of, read_skeleton
 from distilpose.models.builders import build_from_spec
-from distilpose.models.specs import ModelSpec, resolve_spec
+from distilpose.models.published import resolve_spec
+from distilpose.models.spec import ModelSpec
 from distilpose.parts.own import OwnPart, tuples
 
 _MOST_TOKENS = 16_384  # every one looks at every other

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from distilpose.heads import SWITCHES
 from distilpose.heads.output import Output
-from distilpose.models.specs import ModelSpec
+from distilpose.models.spec import ModelSpec
 from distilpose.parts.signature import PartError
 
 

@@ -9,18 +9,8 @@ from typing import Any
 
 from distilpose.heads import HEAD_ASKS, HEADS, MODEL_ASKS, SWITCHES
 from distilpose.integrations.mmpose_configs import read_config
-from distilpose.models.specs import (
-    ALL_OPTIONS,
-    MMPOSE,
-    MODELS,
-    TIMM,
-    ModelSpec,
-    find_spec,
-    model_options,
-    option_faults,
-    resolve_spec,
-    with_head,
-)
+from distilpose.models.published import MODELS, find_spec, resolve_spec
+from distilpose.models.spec import ALL_OPTIONS, MMPOSE, TIMM, ModelSpec, model_options, option_faults, with_head
 from distilpose.parts.naming import nearest
 from distilpose.parts.own import OwnPart, find_own, registered, tuples
 from distilpose.parts.reference import Place, is_reference

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from distilpose.data.codecs import gaussian_heatmaps
 from distilpose.data.stream import Batch
 from distilpose.heads.output import Output
-from distilpose.models.specs import STRIDE
+from distilpose.models.spec import STRIDE
 from distilpose.pictures.crops import denormalised
 from distilpose.pictures.maps import token_grid
 from distilpose.pictures.palette import Image

@@ -21,7 +21,8 @@ def parts(as_json: AsJson = False) -> None:
     from distilpose.evaluation.metrics import METRICS, lacking, metric_of
     from distilpose.heads import HEADS
     from distilpose.losses.table import LOSSES
-    from distilpose.models.specs import MODELS, model_options
+    from distilpose.models.published import MODELS
+    from distilpose.models.spec import model_options
     from distilpose.parts.own import registered
 
     losses = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from distilpose.losses.table import LOSSES
 from distilpose.losses.use import Losses, LossUse
-from distilpose.models.specs import MMPOSE
+from distilpose.models.spec import MMPOSE
 from distilpose.training.optimizers import ADAM
 from distilpose.versions import ALL, code_of_model
 from experiments.build.facts import DataFacts

@@ -8,7 +8,8 @@ from functools import cache
 from distilpose.evaluation.metrics import PEOPLE_ASKS
 from distilpose.losses.table import LOSSES, STUDENT_ASKS, TEACHER_ASKS
 from distilpose.losses.use import Losses, LossUse
-from distilpose.models.specs import MODELS, RESNETS, SIZES, TIMM, ModelSpec
+from distilpose.models.published import MODELS
+from distilpose.models.spec import RESNETS, SIZES, TIMM, ModelSpec
 from distilpose.parts.naming import nearest
 from distilpose.training.schedule import Schedule
 from experiments.sweep.choices import OF_TEACHER, ModelChoice

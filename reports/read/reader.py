@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from experiments.runs.atomic import DamagedError
 from experiments.runs.journal import PictureRow, metric_rows, picture_rows
-from experiments.runs.run_files import Diagnosis
+from experiments.runs.run_files import Diagnosis, OnOtherSet
 from experiments.runs.store import JsonFile, Progress, RunDir, Store
 from reports.read.curves import run_curves
 from reports.read.per_picture import PerPicture, read_per_picture
@@ -240,11 +240,19 @@ def _cost(run: RunDir, parameters: int | None) -> Cost | None:
     )
 
 
-def _on_other_sets(run: RunDir) -> dict[str, float]:
-    """What the run is worth on other sets, as `AP on NAME`."""
+def _other_sets(run: RunDir) -> dict[str, OnOtherSet]:
     found = _read_aside(run.elsewhere)
-    sets = {} if found is None else found["sets"]
+    return {} if found is None else dict(found["sets"])
+
+
+def _on_other_sets(sets: Mapping[str, OnOtherSet]) -> dict[str, float]:
+    """What a run is worth on other sets, as `AP on NAME`."""
     return {f"{metric}{ON}{name}": v for name, one in sets.items() for metric, v in one["metrics"].items()}
+
+
+def _facts_of(sets: Mapping[str, OnOtherSet]) -> dict[str, Any]:
+    """What other sets are, as facts of a run's provenance."""
+    return {ON.strip(): {name: {"people": one["people"], "content": one["fingerprint"]} for name, one in sets.items()}}
 
 
 def _read(run: RunDir, row: str, seed: int, role: str) -> RunNumbers:
@@ -258,6 +266,7 @@ def _read(run: RunDir, row: str, seed: int, role: str) -> RunNumbers:
     epochs = (result and result.epochs) or (recipe.get("schedule") or {}).get("epochs")
     state: State = "finished" if result is not None else "damaged" if damage else run.state() if spec else "missing"
     progress = None if damage or result is not None else run.progress()
+    sets = {} if result is None else _other_sets(run)
     return RunNumbers(
         run_id=run.run_id,
         row=row,
@@ -265,7 +274,7 @@ def _read(run: RunDir, row: str, seed: int, role: str) -> RunNumbers:
         seed=seed if spec is None else spec["seed"],
         state=state,
         reason=damage or ("" if result is not None else _reason(run, state, epochs, progress)),
-        metrics={} if result is None else _shown({**result.metrics, **_on_other_sets(run)}),
+        metrics={} if result is None else _shown({**result.metrics, **_on_other_sets(sets)}),
         last=_shown(_so_far(progress) if result is None else result.last),
         best_epoch=None if result is None else result.best_epoch,
         epochs=epochs,
@@ -275,5 +284,5 @@ def _read(run: RunDir, row: str, seed: int, role: str) -> RunNumbers:
         cost=None if result is None else _cost(run, result.parameters),
         recipe=recipe,
         identity={} if spec is None else spec["identity"],
-        provenance={} if result is None else {**result.provenance},
+        provenance={} if result is None else {**result.provenance, **_facts_of(sets)},
     )

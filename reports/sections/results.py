@@ -245,9 +245,12 @@ def _notes(numbers: SweepNumbers, columns: Sequence[Column[Any]]) -> tuple[str, 
 def _flattered(numbers: SweepNumbers) -> str:
     """What the test split is, and how much more the split has on which weights were chosen."""
     metric, digits = numbers.plan.metric, numbers.digits
+    on = numbers.metric.partition(ON)[2]
+    people = {run.provenance["on"][on]["people"] for run in numbers.all_runs if on in run.provenance.get("on", {})}
     said = (
-        f"{numbers.metric}: measured once, at each run's end, with the weights of its best validation. {metric} is "
-        "of this validation, on the split that chose the weights"
+        f"{numbers.metric}: measured once, on {' or '.join(f'{count:,}' for count in sorted(people))} people, at each "
+        f"run's end, with the weights of its best validation. {metric} is of this validation, on the split that chose "
+        "the weights"
     )
     found = sorted(
         (numbers.sign * gap, row.name)
@@ -261,7 +264,8 @@ def _flattered(numbers: SweepNumbers) -> str:
     (low, least), (high, most) = found[0], found[-1]
     return (
         f"{said}. It is {signed(low, digits)} (“{least}”) to {signed(high, digits)} (“{most}”) over {numbers.metric}. "
-        f"What all share of this may be the splits' own difficulty; {plain(high - low, digits)} more flatter some rows."
+        f"What rows share of this may be the splits' own difficulty. They differ in it by {plain(high - low, digits)}, "
+        "by which choosing may flatter some."
     )
 
 

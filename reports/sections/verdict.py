@@ -35,7 +35,7 @@ def support(numbers: SweepNumbers) -> tuple[str, ...]:
     """The further sentences that a careful reader wants at once, doubts first."""
     doubts, code, lacking = [], different_code(numbers), len(numbers.unfinished)
     if code:
-        doubts.append(f"The finished runs were trained by different code of {listed(code)}: compare with care.")
+        doubts.append(f"The finished runs were not all trained by the same code of {listed(code)}: compare with care.")
     if lacking:
         doubts.append(
             f"Incomplete: {lacking} of {len(numbers.runs)} runs have no result, listed below with their reasons."

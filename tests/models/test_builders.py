@@ -9,7 +9,7 @@ from torch import nn
 
 from distilpose.heads import HEADS, load
 from distilpose.models import MODELS, build_model, resolve_spec
-from distilpose.models.specs import RESNETS, model_options
+from distilpose.models.spec import RESNETS, model_options
 
 TOKENS = {"dim": 16, "depth": 2, "heads": 2}
 SMALL = {

@@ -21,7 +21,8 @@ from distilpose.models.builders import build_from_spec
 from distilpose.models.live_tensors import LiveTensors
 from distilpose.models.measure import count_costs, measure_memory, plain_forward
 from distilpose.models.memory import Memory, Precision, process_bytes
-from distilpose.models.specs import MODELS, ModelSpec, resolve_spec
+from distilpose.models.published import MODELS, resolve_spec
+from distilpose.models.spec import ModelSpec
 from distilpose.training.cohort import train_cohort
 from distilpose.training.member import Member
 from distilpose.training.schedule import Schedule

@@ -12,7 +12,7 @@ from distilpose.heads import HEADS
 from distilpose.losses.contract import check_loss
 from distilpose.losses.table import LOSSES
 from distilpose.losses.use import Losses
-from distilpose.models.specs import MODELS
+from distilpose.models.published import MODELS
 
 
 def test_parts_lists_every_loss_model_and_head_with_its_options(distilpose: Callable[..., Said]) -> None:

@@ -65,8 +65,11 @@ def test_runs_are_measured_on_the_test_split_and_the_report_leads_with_it(
     code, _, _ = distilpose("report", sweep, "--runs", runs, "--out", tmp_path / "report")
     assert code == 0
     said = (tmp_path / "report" / "report.md").read_text()
-    assert "PCK@0.2 on test: measured once, at each run's end" in said
-    assert "over PCK@0.2 on test. What all share of this" in said
+    assert "PCK@0.2 on test: measured once, on 5 people, at each run's end" in said
+    assert "over PCK@0.2 on test. What rows share of this" in said
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "on test people" in page
+    assert "on test content" in page
 
 
 @pytest.mark.parametrize(

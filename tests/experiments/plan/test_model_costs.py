@@ -11,7 +11,7 @@ from small_sweeps import MINI
 from torch import Tensor, nn
 
 from distilpose.models import builders, measure
-from distilpose.models.specs import MODELS
+from distilpose.models.published import MODELS
 from experiments.plan import model_costs
 from experiments.plan.model_costs import FILE, ModelCosts
 from experiments.plan.plan import Plan

@@ -5,7 +5,7 @@ import pytest
 from small_sweeps import CIRCLING, SMALL
 
 from distilpose.data.library import find_skeleton
-from distilpose.models.specs import MODELS
+from distilpose.models.published import MODELS
 from experiments.sweep.choices import MMPoseChoice
 from experiments.sweep.compatibility import pinned_options
 from experiments.sweep.expand import MAX_RUNS

@@ -58,7 +58,7 @@ def test_code_that_differs_between_runs_is_said_before_anything_else(
         result["provenance"]["code"] = {"loss SH": "a", "loss KT": digest}
         file.write_text(json.dumps(result))
     first, *_ = support(aggregate(store, plan))
-    assert first == "The finished runs were trained by different code of loss KT: compare with care."
+    assert first == "The finished runs were not all trained by the same code of loss KT: compare with care."
     assert "different code" not in " ".join(support(complete_numbers))
 
 
