@@ -386,8 +386,7 @@ def pack(target: Path, data: Path, results: Path | None) -> None:
     names = [f"{name}=={locked[name]}" for name in WHEELS]
     pip = [sys.executable, "-m", "pip"] if _has_pip() else ["uvx", "pip"]
     subprocess.run([*pip, "download", "-q", *tags, *platforms, "-d", str(first / "wheels"), *names], check=True)
-    with tarfile.open(first / "data.tar.xz", "w:xz", preset=3) as archive:
-        archive.add(data, arcname="data")
+    pack_people(data, first / "data.tar.xz")
     if results is not None:
         then.mkdir()
         for file in (*results.glob("store-*.part"), results / "results.json"):
@@ -400,6 +399,16 @@ def pack(target: Path, data: Path, results: Path | None) -> None:
             print(f"{folder}: {size / MEBI:.1f} MiB with the checkout, of {CARRIED / MEBI:.0f}", flush=True)
             if size > CARRIED:
                 raise SystemExit(f"{folder}: too large to travel; leave something out")
+
+
+def pack_people(data: Path, target: Path) -> None:
+    """Write the annotations of every split with the pictures that they name: splits may share a folder of these."""
+    with tarfile.open(target, "w:xz", preset=3, dereference=True) as archive:
+        for file in sorted((data / "annotations").glob("*.json")):
+            archive.add(file, arcname=f"data/annotations/{file.name}")
+            for image in json.loads(file.read_text())["images"]:
+                name = f"images/{file.stem}/{image['file_name']}"
+                archive.add(data / name, arcname=f"data/{name}")
 
 
 def _has_pip() -> bool:

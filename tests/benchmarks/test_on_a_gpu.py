@@ -126,3 +126,20 @@ def test_people_without_a_test_split_are_not_packed(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"people: must have a split test.*distilpose data split"):
         on_a_gpu.pack(tmp_path / "kit", tmp_path / "people", None)
     assert not (tmp_path / "kit").exists()
+
+
+def test_splits_that_share_a_folder_are_packed_each_with_its_own_pictures(call: Call, tmp_path: Path) -> None:
+    people = tmp_path / "people"
+    (people / "annotations").mkdir(parents=True)
+    (people / "images" / "val").mkdir(parents=True)
+    (people / "images" / "test").symlink_to(people / "images" / "val")  # as `data split` makes it
+    for split, name in (("val", "1.jpg"), ("test", "2.jpg")):
+        (people / "images" / "val" / name).write_text(name)
+        (people / "annotations" / f"{split}.json").write_text(json.dumps({"images": [{"file_name": name}]}))
+    call.kit.mkdir(exist_ok=True)
+    on_a_gpu.pack_people(people, call.kit / "data.tar.xz")
+    set_up(call)
+    found = {str(file.relative_to(call.work)) for file in (call.work / "data").rglob("*") if file.is_file()}
+    pictures = {"data/images/val/1.jpg", "data/images/test/2.jpg"}
+    assert found == pictures | {"data/annotations/val.json", "data/annotations/test.json"}
+    assert not any(file.is_symlink() for file in (call.work / "data").rglob("*"))
