@@ -236,7 +236,7 @@ PARTS = {
     "facts": Part(do=facts, needs=30),
     "plan": Part(do=plan, needs=40),
     "table": Part(do=bench, needs=150),
-    "trace": Part(do=trace, needs=60),
+    "trace": Part(do=trace, needs=90),
     "tests": Part(do=tests, needs=180),
     "compiled": Part(do=lambda call: bench(call, "compiled"), needs=200),
     "train": Part(do=train, needs=150, again=True),

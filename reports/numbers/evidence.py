@@ -65,7 +65,7 @@ def every_pair(numbers: SweepNumbers) -> Sequence[Comparison]:
 
 
 def row_groups(numbers: SweepNumbers) -> list[tuple[str, ...]]:
-    """Groups of rows, best first. No two rows of a group are told apart. Empty where no pair could be tested."""
+    """Groups of rows that are not told apart, best first; empty where no pair could be tested."""
     compared = every_pair(numbers)
     ranked = sorted(numbers.measured, key=lambda name: -numbers.sign * numbers.measured[name].mean)
     return groups(ranked, compared) if compared else []

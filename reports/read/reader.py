@@ -58,7 +58,8 @@ class Cost:
 class RunNumbers:
     """One run: its state and, when finished, its metrics in the units they are shown in; its files besides.
 
-    `last` is its last evaluation, also before it finishes.
+    `last` is its last evaluation, also before it finishes. `other_sets` are those that it was measured on beside its
+    own, by their names.
     """
 
     run_id: str
@@ -78,6 +79,7 @@ class RunNumbers:
     recipe: Mapping[str, Any]
     identity: Mapping[str, Any]
     provenance: Mapping[str, Any]
+    other_sets: Mapping[str, OnOtherSet]
 
     @property
     def model(self) -> str:
@@ -250,11 +252,6 @@ def _on_other_sets(sets: Mapping[str, OnOtherSet]) -> dict[str, float]:
     return {f"{metric}{ON}{name}": v for name, one in sets.items() for metric, v in one["metrics"].items()}
 
 
-def _facts_of(sets: Mapping[str, OnOtherSet]) -> dict[str, Any]:
-    """What other sets are, as facts of a run's provenance."""
-    return {ON.strip(): {name: {"people": one["people"], "content": one["fingerprint"]} for name, one in sets.items()}}
-
-
 def _read(run: RunDir, row: str, seed: int, role: str) -> RunNumbers:
     damage = run.damage()
     result = None if damage else run.result()
@@ -284,5 +281,6 @@ def _read(run: RunDir, row: str, seed: int, role: str) -> RunNumbers:
         cost=None if result is None else _cost(run, result.parameters),
         recipe=recipe,
         identity={} if spec is None else spec["identity"],
-        provenance={} if result is None else {**result.provenance, **_facts_of(sets)},
+        provenance={} if result is None else {**result.provenance},
+        other_sets=sets,
     )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from reports.formats.facts import Fact, FactList
 from reports.formats.page import Section
 from reports.numbers.sweep import SweepNumbers
+from reports.read.reader import RunNumbers
 
 # Facts that differ between runs by their nature: they are no disagreement and are told elsewhere or not at all.
 _OF_ONE_RUN = frozenset({"started", "finished", "host"})
@@ -51,7 +52,13 @@ def _values(fact: Counted) -> Iterator[str]:
 
 def provenance_facts(numbers: SweepNumbers) -> tuple[Counted, ...]:
     """Every fact of the sweep's finished runs."""
-    return counted(run.provenance for run in numbers.all_runs if run.provenance)
+    return counted({**run.provenance, **_measured_on(run)} for run in numbers.all_runs if run.provenance)
+
+
+def _measured_on(run: RunNumbers) -> dict[str, Any]:
+    return {
+        f"on {name}": {"people": one["people"], "content": one["fingerprint"]} for name, one in run.other_sets.items()
+    }
 
 
 def different_code(numbers: SweepNumbers) -> list[str]:

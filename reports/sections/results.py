@@ -246,7 +246,7 @@ def _flattered(numbers: SweepNumbers) -> str:
     """What the test split is, and how much more the split has on which weights were chosen."""
     metric, digits = numbers.plan.metric, numbers.digits
     on = numbers.metric.partition(ON)[2]
-    people = {run.provenance["on"][on]["people"] for run in numbers.all_runs if on in run.provenance.get("on", {})}
+    people = {run.other_sets[on]["people"] for run in numbers.all_runs if on in run.other_sets}
     said = (
         f"{numbers.metric}: measured once, on {' or '.join(f'{count:,}' for count in sorted(people))} people, at each "
         f"run's end, with the weights of its best validation. {metric} is of this validation, on the split that chose "
